@@ -1,0 +1,97 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+MILLRACE_HOME ?= .millrace
+export MILLRACE_HOME
+
+bin := .venv/bin
+ready := .venv/ready
+pytest := $(bin)/python -m pytest -q
+parts := $(wildcard */pyproject.toml */*/pyproject.toml)
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+## --- environment
+setup: $(ready) ## make .venv from the lock (every other target does so by itself)
+
+$(ready): requirements-dev.txt $(parts) deploy/setup_venv.py
+	@python3 deploy/setup_venv.py
+
+lock: $(ready) ## resolve the dependencies anew into the lock files
+	@$(bin)/python deploy/lock_requirements.py
+
+## --- run
+demo: $(ready) ## walk through everything once, on a fresh stack
+	@$(bin)/python -m demo
+
+up: $(ready) ## start everything in the foreground; Ctrl-C stops it
+	@exec $(bin)/python -m embedded up
+
+down: $(ready) ## stop what `make up` started
+	@$(bin)/python -m embedded down
+
+status: $(ready) ## list the processes of the stack (JSON=1 for machines)
+	@$(bin)/python -m embedded status $(if $(JSON),--json)
+
+logs: $(ready) ## follow the logs; s=<service> for one
+	@exec $(bin)/python -m embedded logs $(s)
+
+trace: $(ready) ## print one trace as a tree; id=<trace id>
+	@$(bin)/python -m embedded trace $(id)
+
+assertion: $(ready) ## print an internal assertion for an API key; KEY=<key>
+	@$(bin)/python -m embedded assertion $(KEY)
+
+replay: $(ready) ## send a service's remembered events again; s=<service>
+	@$(bin)/python -m embedded run chassis.replay $(s)
+
+migrate: $(ready) ## bring the databases to the newest schema; s=<service> for one
+	@$(bin)/python -m embedded migrate $(s)
+
+## --- check
+check: format lint types imports ## everything below that reads code without running it
+
+format: $(ready) ## is the code laid out as ruff would?
+	@$(bin)/ruff format --check .
+
+lint: $(ready) ## ruff's rules
+	@$(bin)/ruff check .
+
+types: $(ready) ## mypy, strict
+	@$(bin)/mypy
+
+imports: $(ready) ## who may import whom
+	@$(bin)/lint-imports
+
+## --- test
+test: $(ready) ## all tests
+	@$(pytest) --durations=5
+
+test-unit: $(ready) ## tests that need nothing; s=<service> for one
+	@$(pytest) $(if $(s),services/$(s),contracts chassis services deploy)
+
+test-contract: $(ready) ## what the services promise
+	@$(pytest) tests/contract
+
+test-integration: $(ready) ## across services, on real servers
+	@$(pytest) tests/integration
+
+test-e2e: $(ready) ## the whole stack through the gateway
+	@$(pytest) tests/e2e
+
+test-chaos: $(ready) ## kill, pause, duplicate: nothing lost, nothing twice
+	@$(pytest) tests/chaos
+
+bench: $(ready) ## measure what the README claims
+	@$(bin)/python -m bench
+
+## --- change
+contracts: $(ready) ## rewrite the snapshots of schemas, AsyncAPI and OpenAPI
+	@$(bin)/python tests/contract/snapshots.py
+
+migration: $(ready) ## write a migration; s=<service> m="what it does"
+	@$(bin)/python -m chassis.migrations new $(s) "$(m)"
+
+.PHONY: help setup lock demo up down status logs trace assertion replay migrate check format lint \
+	types imports test test-unit test-contract test-integration test-e2e test-chaos bench contracts \
+	migration
