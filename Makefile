@@ -43,7 +43,7 @@ assertion: $(ready) ## print an internal assertion for an API key; KEY=<key>
 	@$(bin)/python -m embedded assertion $(KEY)
 
 replay: $(ready) ## send a service's remembered events again; s=<service>
-	@$(bin)/python -m embedded run chassis.replay $(s)
+	@$(bin)/python -m embedded replay $(s)
 
 migrate: $(ready) ## bring the databases to the newest schema; s=<service> for one
 	@$(bin)/python -m embedded migrate $(s)

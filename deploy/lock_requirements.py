@@ -5,12 +5,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-OWN = ("contracts", "chassis", *sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml")))
+OWN = (
+    "contracts",
+    "chassis",
+    *sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml")),
+)
 DEPLOY = sorted(p.parent.name for p in ROOT.glob("deploy/*/pyproject.toml"))
 COMPILE = (
-    "uv pip compile --quiet --universal --python-version 3.11 --generate-hashes"
-    " --no-emit-index-url --no-header --no-annotate"
-).split()
+    *("uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11"),
+    *("--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate"),
+)
 
 
 def compile_lock(target: str, *sources: str) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Iterator, Tuple  # noqa: UP035
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
@@ -16,7 +17,7 @@ CANDIDATES = ("python3.11", "python3.12", "python3.13", "python3")
 PARTS = ("contracts", "chassis", "services", "deploy")
 
 
-def suitable_python():
+def suitable_python() -> str:
     """Return a Python that is new enough: this one, or another on PATH."""
     if sys.version_info >= NEEDED:
         return sys.executable
@@ -31,13 +32,13 @@ def suitable_python():
     )
 
 
-def make_venv():
+def make_venv() -> None:
     """Create the virtual environment unless there is one."""
     if not os.path.exists(PYTHON) and run(suitable_python(), "-m", "venv", VENV) != 0:
         sys.exit("Python could not make a virtual environment; on Debian: apt install python3-venv")
 
 
-def installers():
+def installers() -> Iterator[Tuple[str, ...]]:  # noqa: UP006
     """Yield the commands that can install: uv where it can be had, then pip itself."""
     if run(PYTHON, "-m", "uv", "--version", quiet=True) == 0 or (
         run(PYTHON, "-m", "pip", "install", "--quiet", "uv") == 0
@@ -47,7 +48,7 @@ def installers():
     yield (PYTHON, "-m", "pip", "install", "--quiet")
 
 
-def own_parts():
+def own_parts() -> Iterator[str]:
     """Yield the folder of every part that has a pyproject.toml of its own."""
     for part in PARTS:
         for folder in (part, *(os.path.join(part, n) for n in sorted(os.listdir(part)))):
@@ -55,19 +56,19 @@ def own_parts():
                 yield folder
 
 
-def run(*command, quiet=False):
+def run(*command: str, quiet: bool = False) -> int:
     """Run a command in the checkout and return its exit status."""
     sink = subprocess.DEVNULL if quiet else None
     return subprocess.call(command, cwd=ROOT, stdout=sink, stderr=sink)  # noqa: S603
 
 
-def install(*arguments):
+def install(*arguments: str) -> None:
     """Install without resolving anything: the lock has done that."""
     if not any(run(*command, "--no-deps", *arguments) == 0 for command in installers()):
         sys.exit("Setting up .venv failed; the lines above say why. `make setup` tries again.")
 
 
-def main():
+def main() -> None:
     """Make the environment, fill it from the lock, link the own parts into it."""
     os.chdir(ROOT)
     make_venv()

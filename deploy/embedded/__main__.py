@@ -1,0 +1,67 @@
+"""The command line behind the Makefile: `python -m embedded up|down|status|…`."""
+
+import argparse
+import sys
+
+from embedded import inside
+from embedded.down import down
+from embedded.failure import Failure
+from embedded.settings import load
+from embedded.speech import say
+from embedded.status import status
+from embedded.trace import trace
+from embedded.up import up
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the grammar of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("up", help="start everything in the foreground")
+    verbs.add_parser("down", help="stop what `up` started")
+    verbs.add_parser("status", help="list the processes").add_argument(
+        "--json", action="store_true"
+    )
+    verbs.add_parser("logs", help="follow the logs").add_argument("service", nargs="?")
+    verbs.add_parser("trace", help="print one trace").add_argument("id")
+    verbs.add_parser("assertion", help="print an internal assertion").add_argument("key")
+    verbs.add_parser("replay", help="send remembered events again").add_argument("service")
+    verbs.add_parser("migrate", help="upgrade the databases").add_argument("service", nargs="?")
+    return parser
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Do what was asked for and return the exit status."""
+    settings = load()
+    home = settings.home
+    match chosen.verb:
+        case "up":
+            up(settings)
+        case "down":
+            down(home)
+        case "status":
+            status(home, as_json=chosen.json)
+        case "logs":
+            inside.follow_logs(home, chosen.service)
+        case "trace":
+            trace(home, chosen.id)
+        case "assertion":
+            return inside.run(home, "gateway", "gateway.assertion", chosen.key)
+        case "replay":
+            return inside.run(home, chosen.service, "chassis.replay", chosen.service)
+        case "migrate":
+            return inside.migrate(settings, chosen.service)
+    return 0
+
+
+def main() -> int:
+    """Run the command line; what a user can mend is a sentence and not a traceback."""
+    try:
+        return run(arguments().parse_args())
+    except Failure as failure:
+        say(str(failure))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

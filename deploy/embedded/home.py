@@ -1,0 +1,102 @@
+"""The data folder: its layout, the version of that layout, and the keys that are made with it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from embedded.failure import Failure
+
+#: Counts up when a folder of an older release can no longer be used as it is.
+VERSION = 1
+KEYS = ("assertion", "artefact")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A data folder, MILLRACE_HOME."""
+
+    path: Path
+
+    @property
+    def logs(self) -> Path:
+        """Return the folder with one log file per process."""
+        return self.path / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Return the folder that says what runs at present."""
+        return self.path / "run"
+
+    @property
+    def keys(self) -> Path:
+        """Return the folder of the platform's own keys."""
+        return self.path / "keys"
+
+    @property
+    def traces(self) -> Path:
+        """Return the folder of span files."""
+        return self.path / "traces"
+
+    @property
+    def kafka(self) -> Path:
+        """Return the broker's folder."""
+        return self.path / "kafka"
+
+
+def prepare(home: Home) -> None:
+    """Make the folder usable, or say why it is not.
+
+    Raises:
+        Failure: it cannot be written, or belongs to another release.
+    """
+    try:
+        for folder in (home.path, home.logs, home.run, home.keys, home.traces, home.kafka):
+            folder.mkdir(parents=True, exist_ok=True)
+        _check_version(home.path / "version")
+        home.keys.chmod(0o700)
+        for name in KEYS:
+            _make_key(home.keys, name)
+    except OSError as error:
+        raise Failure(
+            f"The data folder {home.path} cannot be used: {error.strerror} ({error.filename}). "
+            "Set MILLRACE_HOME to a folder that can be written."
+        ) from error
+
+
+def _check_version(file: Path) -> None:
+    if not file.exists():
+        _write_private(file, f"{VERSION}\n".encode())
+    found = file.read_text(encoding="utf-8").strip()
+    if found != str(VERSION):
+        raise Failure(
+            f"{file.parent} was written by another release (layout {found}, this one has "
+            f"{VERSION}). Run that release, or set MILLRACE_HOME to another folder."
+        )
+    file.touch()  # a folder that can only be read is found out here and not by a service
+
+
+def _make_key(folder: Path, name: str) -> None:
+    private = folder / f"{name}.pem"
+    if private.exists():
+        return
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    # The private half comes last: where it exists, its public half does too.
+    _write_private(folder / f"{name}.pub.pem", public)
+    _write_private(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        os.fsync(file.fileno())
+    fresh.replace(path)

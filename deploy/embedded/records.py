@@ -1,0 +1,72 @@
+"""What runs at present, kept in `run/*.json` for the other commands and the next start."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from embedded.home import Home
+from embedded.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One running process."""
+
+    name: str
+    pid: int
+    port: int | None
+    version: str | None = None
+
+
+def write(home: Home, record: Record) -> None:
+    """Note that a process runs."""
+    _replace(home.run / f"{record.name}.json", json.dumps(asdict(record)))
+
+
+def forget(home: Home, name: str) -> None:
+    """Note that a process runs no longer."""
+    (home.run / f"{name}.json").unlink(missing_ok=True)
+
+
+def read(home: Home) -> dict[str, Record]:
+    """Return what is noted, by name."""
+    found = (Record(**json.loads(file.read_text())) for file in home.run.glob("*.json"))
+    return {record.name: record for record in found}
+
+
+def write_stack(stack: Stack) -> None:
+    """Note a stack's addresses and this process, which keeps it."""
+    note = {
+        "launcher": os.getpid(),
+        "run_id": stack.run_id,
+        "kafka_port": stack.kafka_port,
+        "controller_port": stack.controller_port,
+        "service_ports": dict(stack.service_ports),
+    }
+    _replace(stack.home.run / "stack", json.dumps(note))
+
+
+def read_stack(home: Home) -> Stack | None:
+    """Return the stack that runs, or ran last, in a data folder."""
+    note = _note(home)
+    note.pop("launcher", None)
+    return Stack(home, **note) if note else None
+
+
+def launcher_pid(home: Home) -> int | None:
+    """Return the process id of the launcher that runs, or ran last."""
+    return _note(home).get("launcher")
+
+
+def _note(home: Home) -> dict[str, Any]:
+    note = home.run / "stack"
+    content: dict[str, Any] = json.loads(note.read_text()) if note.exists() else {}
+    return content
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    os.replace(fresh, path)

@@ -1,0 +1,84 @@
+"""`make up`: from an empty folder to a ready stack in the foreground."""
+
+import asyncio
+import fcntl
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from embedded import guard, home, jars, leftovers, ports, records
+from embedded.failure import Failure
+from embedded.home import Home
+from embedded.kafka import VERSION, libraries
+from embedded.launcher import Launcher
+from embedded.processes import processes
+from embedded.settings import Settings
+from embedded.speech import say
+from embedded.stack import Stack
+
+#: Seconds that what a killed launcher left behind gets to stop by itself.
+LEFTOVER_PATIENCE = 3.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def up(settings: Settings) -> None:
+    """Run the stack until a signal says stop."""
+    home.prepare(settings.home)
+    with alone_in(settings.home):
+        clear_leftovers(settings.home)
+        ports.require_free(settings.port, "MILLRACE_PORT")
+        ports.require_free(settings.kafka_port, "MILLRACE_KAFKA_PORT")
+        have_kafka()
+        stack = Stack.planned(settings.home, port=settings.port, kafka_port=settings.kafka_port)
+        stack.node.configure()
+        records.write_stack(stack)
+        asyncio.run(keep(stack))
+    say("Millrace has stopped.")
+
+
+@contextmanager
+def alone_in(folder: Home) -> Iterator[None]:
+    """Hold the data folder's lock; the kernel lets go of it whatever happens to this process.
+
+    Raises:
+        Failure: another launcher has it.
+    """
+    with (folder.run / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure(f"Millrace already runs in {folder.path}; see `make status`.") from None
+        yield
+
+
+def clear_leftovers(folder: Home) -> None:
+    """Stop what a launcher that was killed left behind, and forget its records."""
+    before = records.read_stack(folder)
+    if before and leftovers.stop(before.run_id, patience=LEFTOVER_PATIENCE):
+        say("Stopped what an earlier run had left behind.")
+    for name in records.read(folder):
+        records.forget(folder, name)
+
+
+def have_kafka() -> None:
+    """Have Apache Kafka in the cache, fetched once per user."""
+    lock = jars.kafka_lock()
+    if not libraries().exists():
+        say(f"Fetching Apache Kafka {VERSION} ({len(lock)} archives, 45 MB, once) …")
+    jars.ensure(lock, libraries())
+
+
+async def keep(stack: Stack) -> None:
+    """Run a planned stack under a guard until a signal says stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in STOP_SIGNALS:
+        loop.add_signal_handler(each, stop.set)
+    say(f"Starting Millrace in {stack.home.path}")
+    watchman = guard.start(stack.run_id)
+    try:
+        launcher = Launcher(stack.home, processes(stack), run_id=stack.run_id)
+        await launcher.run(stop, greeting=f"Millrace is up: {stack.url('gateway')}")
+    finally:
+        watchman.kill()
+        watchman.wait()
