@@ -1,0 +1,224 @@
+"""One way to build and run a service: settings, database, routers, subscriptions; nothing hidden."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Protocol
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from chassis import handlers, inbox, metrics, outbox, telemetry
+from chassis.broker import Consumers
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.edge import Edge
+from chassis.identity import AssertionVerifier, Verifier
+from chassis.kafka import OutboxProducer
+from chassis.settings import Settings
+from chassis.subscriptions import Subscription
+
+#: Seconds that requests in flight get on SIGTERM before their connections are closed.
+_GRACE = 8
+_PRUNE_EVERY = 3600
+
+
+class Part(Protocol):
+    """Something that opens with the service and closes with it: a store, a cache, a pool."""
+
+    async def start(self) -> None:
+        """Open."""
+        ...
+
+    async def stop(self) -> None:
+        """Close."""
+        ...
+
+
+@dataclass
+class Service:
+    """One service, composed: what its `app.py` builds and `create_app` turns into an application."""
+
+    name: str
+    settings: Settings
+    database: Database
+    routers: Sequence[APIRouter]
+    subscriptions: Sequence[Subscription] = ()
+    #: Attributes of `app.state` that the api modules' dependencies read.
+    state: Mapping[str, Any] = field(default_factory=dict)
+    parts: Sequence[Part] = ()
+    #: Loops that run as long as the service; one that fails is logged and started again.
+    tasks: Sequence[Callable[[], Awaitable[None]]] = ()
+    #: Further conditions of readiness by name.
+    checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
+    verifier: Verifier | None = None
+
+    @property
+    def version(self) -> str:
+        """Return the version of the installed service."""
+        try:
+            return version(f"millrace-{self.name}")
+        except PackageNotFoundError:
+            return "0.0.0"
+
+    @property
+    def clock(self) -> Clock:
+        """Return the service's clock."""
+        return self.database.clock
+
+
+def create_app(service: Service, *, background: bool = True) -> FastAPI:
+    """Return the service's application; without `background` nothing connects to Kafka (tests)."""
+    app = FastAPI(
+        title=f"Millrace {service.name}",
+        version=service.version,
+        lifespan=_lifespan(service, background=background),
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.database = service.database
+    app.state.settings = service.settings
+    app.state.verifier = service.verifier or AssertionVerifier.from_file(
+        service.settings.key_file("assertion.pub.pem")
+    )
+    for name, value in service.state.items():
+        setattr(app.state, name, value)
+    handlers.install(app)
+    app.include_router(_operations(service))
+    for router in service.routers:
+        app.include_router(router)
+    app.add_middleware(Edge, max_body_bytes=service.settings.max_body_bytes)
+    return app
+
+
+def serve(service: Service) -> None:
+    """Run the service until SIGTERM or Ctrl-C, then drain: what is in flight is answered."""
+    telemetry.start_logs(service.name, service.settings)
+    config = uvicorn.Config(
+        create_app(service),
+        host=service.settings.host,
+        port=service.settings.service_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE,
+        timeout_keep_alive=75,
+        server_header=False,
+        proxy_headers=False,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run()
+
+
+def _lifespan(service: Service, *, background: bool) -> Callable[[FastAPI], Any]:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(service.database.close)
+            for part in service.parts:
+                await part.start()
+                stack.push_async_callback(part.stop)
+            if background:
+                await _start_background(service, app, stack)
+            yield
+
+    return lifespan
+
+
+async def _start_background(
+    service: Service, app: FastAPI, stack: contextlib.AsyncExitStack
+) -> None:
+    stack.callback(telemetry.start(service.name, service.settings).shutdown)
+    producer = OutboxProducer(service.settings.kafka_url)
+    stack.push_async_callback(producer.stop)
+    relay = outbox.Relay(service.database, producer)
+    consumers = Consumers(
+        service.settings.kafka_url,
+        service=service.name,
+        database=service.database,
+        subscriptions=service.subscriptions,
+        producer=producer,
+    )
+    app.state.consumers = consumers
+    app.state.producer = producer
+    loops = (relay.run, consumers.run, _housekeeping(service, relay), *service.tasks)
+    running = [asyncio.create_task(_for_ever(loop)) for loop in loops]
+    stack.push_async_callback(_stop, running)
+    stack.push_async_callback(consumers.stop)
+
+
+async def _for_ever(loop: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await loop()
+        except Exception:
+            telemetry.log.exception("a background loop failed; it starts again")
+        await asyncio.sleep(1)
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _housekeeping(service: Service, relay: outbox.Relay) -> Callable[[], Awaitable[None]]:
+    keep = timedelta(hours=service.settings.retention_hours)
+
+    async def run() -> None:
+        waited = 0
+        while True:
+            rows, age = await relay.backlog()
+            metrics.OUTBOX_ROWS.set(rows)
+            metrics.OUTBOX_AGE.set(age)
+            if waited % _PRUNE_EVERY == 0:
+                await outbox.prune(service.database, keep=keep)
+                # Twice as long as topics keep records, so that no repeat can slip past.
+                await inbox.prune(service.database, keep=2 * keep)
+            await asyncio.sleep(5)
+            waited += 5
+
+    return run
+
+
+def _operations(service: Service) -> APIRouter:
+    """Return the routes that operators and probes use; the gateway never forwards to them."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/livez")
+    async def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get("/readyz")
+    async def ready(request: Request) -> Response:
+        consumers: Consumers | None = getattr(request.app.state, "consumers", None)
+        checks = {"database": service.database.ready, **service.checks}
+        if consumers is not None:
+            checks["consumers"] = consumers.ready
+        found = {name: await _passes(check) for name, check in checks.items()}
+        body = {
+            "ready": all(found.values()),
+            "version": service.version,
+            "lag": consumers.lag() if consumers is not None else None,
+            "checks": found,
+        }
+        return JSONResponse(body, status_code=200 if body["ready"] else 503)
+
+    @router.get("/metrics")
+    async def exposition() -> Response:
+        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+    return router
+
+
+async def _passes(check: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await asyncio.wait_for(check(), timeout=2)
+    except Exception:
+        telemetry.log.warning("readiness check failed", exc_info=True)
+        return False
+

@@ -1,0 +1,81 @@
+"""Requests that wait together are written together: one transaction, each answered after its commit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[T, R]):
+    item: T
+    answer: asyncio.Future[R]
+
+
+class GroupWriter(Generic[T, R]):
+    """Collects what arrives while a write is under way and writes it in one go.
+
+    `write` gets the items and returns one result each, in order; a result that is an exception is raised to its
+    own caller alone. When `write` itself fails, every item is tried alone, so that one bad item fails by itself.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
+        *,
+        limit: int = 256,
+        backlog: int = 10_000,
+    ) -> None:
+        """Write at most `limit` items at a time; refuse more than `backlog` waiting ones."""
+        self._write = write
+        self._limit = limit
+        self._backlog = backlog
+        self._queue: list[_Waiting[T, R]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def submit(self, item: T) -> R:
+        """Return the item's result once it is committed.
+
+        Raises:
+            OverflowError: too many items wait already.
+        """
+        if len(self._queue) >= self._backlog:
+            raise OverflowError("too many writes wait")
+        waiting = _Waiting[T, R](item, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._drain())
+        return await waiting.answer
+
+    async def _drain(self) -> None:
+        try:
+            while self._queue:
+                group, self._queue = self._queue[: self._limit], self._queue[self._limit :]
+                await self._settle(group)
+        finally:
+            self._writing = None
+
+    async def _settle(self, group: list[_Waiting[T, R]]) -> None:
+        try:
+            results = await self._write([waiting.item for waiting in group])
+        except Exception as error:
+            if len(group) == 1:
+                _answer(group[0], error)
+                return
+            for waiting in group:
+                await self._settle([waiting])
+            return
+        for waiting, result in zip(group, results, strict=True):
+            _answer(waiting, result)
+
+
+def _answer(waiting: _Waiting[T, R], result: R | Exception) -> None:
+    if waiting.answer.done():
+        return  # its client has gone; the write stands
+    if isinstance(result, Exception):
+        waiting.answer.set_exception(result)
+    else:
+        waiting.answer.set_result(result)

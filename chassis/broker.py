@@ -1,0 +1,187 @@
+"""The service's consumers: one FastStream subscriber per subscription, committed after the effect."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from faststream import AckPolicy, Context
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+
+from chassis import telemetry
+from chassis.clock import now
+from chassis.database import Database
+from chassis.dispatch import Dispatcher
+from chassis.metrics import LAG
+from chassis.outbox import Outgoing, Producer
+from chassis.subscriptions import Subscription, headers_of
+from contracts.topics import INGEST_REJECTED, Topic, tenant_of
+
+#: New tenants' topics are noticed within this time, in milliseconds.
+_METADATA_AGE_MS = 2000
+
+
+class Consumers:
+    """Everything a service listens to, started together and watched for lag."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        service: str,
+        database: Database,
+        subscriptions: Sequence[Subscription],
+        producer: Producer,
+    ) -> None:
+        """Prepare one subscriber per subscription; nothing connects yet."""
+        self._service = service
+        self._database = database
+        self._producer = producer
+        self._broker = KafkaBroker(
+            bootstrap,
+            client_id=f"millrace-{service}",
+            metadata_max_age_ms=_METADATA_AGE_MS,
+            allow_auto_create_topics=False,
+            logger=None,
+            apply_types=True,
+        )
+        self._listeners = [(each, self._listen(each)) for each in subscriptions]
+        self._goals: dict[str, dict[TopicPartition, int]] = {}
+        self.started = False
+
+    def _listen(self, subscription: Subscription) -> Any:
+        dispatcher = Dispatcher(
+            subscription, database=self._database, service=self._service, bury=self._bury
+        )
+        topic = subscription.topic
+        shared = subscription.style != "replica"
+        settings: dict[str, Any] = {
+            "batch": True,
+            "ack_policy": AckPolicy.MANUAL,
+            "group_id": f"{self._service}.{subscription.name}" if shared else None,
+            "auto_offset_reset": "earliest" if shared or subscription.from_start else "latest",
+            "max_records": subscription.max_records,
+            "fetch_max_wait_ms": 250,
+        }
+        subscriber = (
+            self._broker.subscriber(topic.name, **settings)
+            if isinstance(topic, Topic)
+            else self._broker.subscriber(pattern=topic.pattern, **settings)
+        )
+
+        async def receive(_body: Any, message: KafkaMessage = Context("message")) -> None:  # noqa: B008
+            records = message.raw_message
+            await dispatcher.handle(records if isinstance(records, tuple) else (records,))
+            if shared:
+                await message.ack()
+
+        # Records are read by the contracts' own parsers, so FastStream need not decode them.
+        subscriber(receive, decoder=_undecoded)
+        return subscriber
+
+    async def run(self) -> None:
+        """Connect, patiently, and consume until cancelled."""
+        while not self.started:
+            try:
+                await self._broker.start()
+                await self._note_goals()
+                self.started = True
+            except Exception:
+                telemetry.log.warning("Kafka is away; trying again", exc_info=True)
+                with contextlib.suppress(Exception):
+                    await self._broker.stop()
+                await asyncio.sleep(1)
+        while True:
+            self.measure()
+            await asyncio.sleep(1)
+
+    async def stop(self) -> None:
+        """Finish the records at hand and leave the groups."""
+        await self._broker.stop()
+
+    async def ready(self) -> bool:
+        """Tell whether every consumer runs and has read what was there when it started."""
+        return self.started and all(self._caught_up(name) for name in self._goals)
+
+    def lag(self) -> int:
+        """Return the number of records that wait, over all subscriptions."""
+        return sum(self._lag(subscriber) for _subscription, subscriber in self._listeners)
+
+    def measure(self) -> None:
+        """Export each subscription's lag."""
+        for subscription, subscriber in self._listeners:
+            LAG.labels(f"{self._service}.{subscription.name}").set(self._lag(subscriber))
+
+    async def _note_goals(self) -> None:
+        for subscription, subscriber in self._listeners:
+            if subscription.style == "replica" and subscription.from_start:
+                consumer: AIOKafkaConsumer = subscriber.consumer
+                ends = await consumer.end_offsets(list(consumer.assignment()))
+                self._goals[subscription.name] = {tp: end for tp, end in ends.items() if end}
+
+    def _caught_up(self, name: str) -> bool:
+        consumer = next(s.consumer for each, s in self._listeners if each.name == name)
+        goals = self._goals[name]
+        assigned = consumer.assignment()
+        reached = [
+            tp
+            for tp, end in goals.items()
+            if tp in assigned and (_position(consumer, tp) or 0) >= end
+        ]
+        for tp in reached:
+            del goals[tp]
+        return not goals
+
+    @staticmethod
+    def _lag(subscriber: Any) -> int:
+        consumer: AIOKafkaConsumer | None = subscriber.consumer
+        if consumer is None:
+            return 0
+        waiting = 0
+        for tp in consumer.assignment():
+            high, at = consumer.highwater(tp), _position(consumer, tp)
+            if high is not None and at is not None:
+                waiting += max(0, high - at)
+        return waiting
+
+    async def _bury(
+        self, subscription: Subscription, record: ConsumerRecord, error: BaseException
+    ) -> None:
+        source = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        headers = headers_of(record) | {
+            "millrace-error": f"{type(error).__name__}: {error}"[:1000],
+            "millrace-source": json.dumps(source),
+            "millrace-subscription": f"{self._service}.{subscription.name}",
+            "millrace-buried-at": now().isoformat(),
+        }
+        topic = subscription.topic
+        dead = topic.dead if isinstance(topic, Topic) else INGEST_REJECTED.of(tenant_of(record.topic))
+        await self._producer.send_all(
+            [
+                Outgoing(
+                    topic=dead,
+                    key=(record.key or b"").decode(errors="replace"),
+                    value=record.value or b"",
+                    event_id=headers.get("millrace-event-id", ""),
+                    headers=headers,
+                )
+            ]
+        )
+
+
+async def _undecoded(_message: Any) -> None:
+    return None
+
+
+def _position(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
+    """Return the next offset to read, without asking the broker; None before the first read."""
+    state = consumer._subscription.subscription
+    if state is None or state.assignment is None:
+        return None
+    position = state.assignment.state_value(tp)
+    if position is None or not position.has_valid_position:
+        return None
+    return int(position.position)

@@ -1,0 +1,77 @@
+"""How exceptions become answers: every one a problem, none with internals."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+
+from chassis import telemetry
+from chassis.edge import body_of
+from chassis.problems import (
+    BY_STATUS,
+    PROBLEM_JSON,
+    Conflict,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    Unavailable,
+)
+from chassis.validation import problem_of
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of the application with a problem."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(IntegrityError, _conflict)
+    app.add_exception_handler(OperationalError, _away)
+    app.add_exception_handler(InterfaceError, _away)
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """Return the response that tells a problem."""
+    return Response(
+        body_of(problem, request.url.path),
+        status_code=problem.status,
+        headers=problem.headers,
+        media_type=PROBLEM_JSON,
+    )
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this class alone
+    return answer(request, error)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError) or isinstance(error, ResponseValidationError):
+        raise error
+    return answer(request, problem_of(error.errors()))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        problem: Problem = MethodNotAllowed(
+            f'Method "{request.method}" not allowed.', headers=error.headers
+        )
+    elif error.status_code == HTTPStatus.NOT_FOUND:
+        problem = NotFound("Not found.")
+    else:
+        kind = BY_STATUS.get(error.status_code, Problem)
+        problem = kind(str(error.detail), status=error.status_code)
+    return answer(request, problem)
+
+
+async def _conflict(request: Request, error: Exception) -> Response:
+    # Two requests raced past a check that both passed; the constraint decided.
+    telemetry.log.warning("constraint refused a write", exc_info=error)
+    return answer(request, Conflict("Another request has just changed this."))
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    telemetry.log.error("the database is away", exc_info=error)
+    return answer(request, Unavailable("The service cannot reach its database; try again."))

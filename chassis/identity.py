@@ -1,0 +1,188 @@
+"""Who is calling: the gateway's signed assertion, checked once per request."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import Depends, Request
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from chassis.problems import Forbidden, Unauthenticated
+
+ASSERTION_HEADER = "Millrace-Assertion"
+ISSUER = "millrace-gateway"
+AUDIENCE = "millrace"
+ALGORITHM = "Ed25519"
+#: Longest life of an assertion, in seconds.
+LIFETIME = 60
+
+Scope = Literal["read", "write", "predict"]
+Role = Literal["user", "admin", "superuser"]
+SCOPES: frozenset[str] = frozenset({"read", "write", "predict"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person or an API key, acting for one tenant.
+
+    `project` binds an API key to one project; it is None for people, who see all of their tenant.
+    `person_id` is the gateway's integer id of the person, or of the key's owner.
+    """
+
+    tenant_id: str
+    subject: str
+    kind: Literal["person", "key"]
+    role: Role = "user"
+    scopes: frozenset[str] = SCOPES
+    project: int | None = None
+    person_id: int | None = None
+    #: What a tenant's own roles allow; None means an ordinary member.
+    permissions: frozenset[str] | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        """Tell whether the caller is a person who administers the tenant."""
+        return self.kind == "person" and self.role in {"admin", "superuser"}
+
+    def may_see(self, project_id: int) -> bool:
+        """Tell whether the caller's key, if it is one, is bound to this project."""
+        return self.project is None or self.project == project_id
+
+    def to_claims(self) -> dict[str, Any]:
+        """Return the caller's part of an assertion."""
+        return {
+            "sub": self.subject,
+            "tenant": self.tenant_id,
+            "kind": self.kind,
+            "role": self.role,
+            "scopes": sorted(self.scopes),
+            "project": self.project,
+            "person": self.person_id,
+            "permissions": None if self.permissions is None else sorted(self.permissions),
+        }
+
+    @classmethod
+    def from_claims(cls, claims: dict[str, Any]) -> "Caller":
+        """Return the caller that an assertion speaks of."""
+        permissions = claims.get("permissions")
+        return cls(
+            tenant_id=claims["tenant"],
+            subject=claims["sub"],
+            kind=claims["kind"],
+            role=claims["role"],
+            scopes=frozenset(claims["scopes"]),
+            project=claims.get("project"),
+            person_id=claims.get("person"),
+            permissions=None if permissions is None else frozenset(permissions),
+        )
+
+
+class Verifier(Protocol):
+    """Turns an assertion into its caller."""
+
+    def verify(self, token: str) -> Caller:
+        """Return the caller.
+
+        Raises:
+            Unauthenticated: the assertion is forged, expired or not meant for us.
+        """
+        ...
+
+
+class AssertionVerifier:
+    """Checks assertions against the gateway's public key; an answer is kept until it expires."""
+
+    def __init__(self, public_key: bytes, *, remembered: int = 4096) -> None:
+        """Take the public key as PEM."""
+        self._key = OKPKey.import_key(public_key)
+        self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+        self._remembered = remembered
+
+    @classmethod
+    def from_file(cls, path: Path) -> "AssertionVerifier":
+        """Read the public key from a PEM file."""
+        return cls(path.read_bytes())
+
+    def verify(self, token: str) -> Caller:
+        """Return the caller of a genuine, unexpired assertion."""
+        known = self._known.get(token)
+        if known is None:
+            known = self._check(token)
+            self._known[token] = known
+            if len(self._known) > self._remembered:
+                self._known.popitem(last=False)
+        expires_at, caller = known
+        if time.time() >= expires_at:
+            self._known.pop(token, None)
+            raise Unauthenticated("The assertion has expired.")
+        return caller
+
+    def _check(self, token: str) -> tuple[float, Caller]:
+        try:
+            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            genuine = claims["iss"] == ISSUER and claims["aud"] == AUDIENCE
+            lives = float(claims["exp"]) - float(claims["iat"]) <= LIFETIME
+            caller = Caller.from_claims(claims)
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise Unauthenticated("The assertion is not valid.") from error
+        if not (genuine and lives):
+            raise Unauthenticated("The assertion is not valid.")
+        return float(claims["exp"]), caller
+
+
+class AssertionSigner:
+    """Writes assertions with the gateway's private key."""
+
+    def __init__(self, private_key: bytes) -> None:
+        """Take the private key as PEM."""
+        self._key = OKPKey.import_key(private_key)
+
+    @classmethod
+    def from_file(cls, path: Path) -> "AssertionSigner":
+        """Read the private key from a PEM file."""
+        return cls(path.read_bytes())
+
+    def sign(self, caller: Caller, *, lifetime: int = LIFETIME) -> str:
+        """Return an assertion that lives `lifetime` seconds, at most 60."""
+        issued = int(time.time())
+        times = {"iat": issued, "exp": issued + min(lifetime, LIFETIME)}
+        claims = {"iss": ISSUER, "aud": AUDIENCE, **times, **caller.to_claims()}
+        return jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
+
+
+def caller_of(request: Request) -> Caller:
+    """Return the caller of a request, or refuse a stranger."""
+    token = request.headers.get(ASSERTION_HEADER)
+    if token is None:
+        raise Unauthenticated("Authentication credentials were not provided.")
+    caller: Caller = request.app.state.verifier.verify(token)
+    return caller
+
+
+CurrentCaller = Annotated[Caller, Depends(caller_of)]
+
+
+def needs(*scopes: str) -> Any:
+    """Return a dependency that lets in callers with any of the scopes."""
+
+    def check(caller: CurrentCaller) -> None:
+        if not caller.scopes.intersection(scopes):
+            raise Forbidden(f"This needs the scope {' or '.join(scopes)}.")
+
+    return Depends(check)
+
+
+def needs_admin(caller: CurrentCaller) -> None:
+    """Let in the tenant's administrators alone."""
+    if not caller.is_admin:
+        raise Forbidden("You do not have permission to perform this action.")
+
+
+def needs_person(caller: CurrentCaller) -> None:
+    """Let in people, not API keys."""
+    if caller.kind != "person":
+        raise Forbidden("You do not have permission to perform this action.")

@@ -1,0 +1,58 @@
+"""The once-only guard: an event id and its effect share a transaction, so a repeat is a no-op."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Column, DateTime, Index, MetaData, String, Table, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.clock import now
+
+if TYPE_CHECKING:
+    from chassis.database import Database
+
+_CHUNK = 500
+
+
+def define(metadata: MetaData) -> Table:
+    """Add the inbox table to a service's metadata."""
+    return Table(
+        "inbox",
+        metadata,
+        Column("subscription", String(120), primary_key=True),
+        Column("event_id", String(200), primary_key=True),
+        Column("received_at", DateTime(timezone=True), nullable=False),
+        Index("ix_inbox_received_at", "received_at"),
+    )
+
+
+async def unseen(
+    connection: AsyncConnection, metadata: MetaData, *, subscription: str, ids: Sequence[str]
+) -> set[str]:
+    """Return the ids not handled before, and note them as handled from this commit on."""
+    table = metadata.tables["inbox"]
+    fresh = set(ids)
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        query = select(table.c.event_id).where(
+            table.c.subscription == subscription, table.c.event_id.in_(chunk)
+        )
+        fresh.difference_update((await connection.execute(query)).scalars())
+    if fresh:
+        received_at = now()
+        rows = [
+            {"subscription": subscription, "event_id": event_id, "received_at": received_at}
+            for event_id in fresh
+        ]
+        await connection.execute(insert(table), rows)
+    return fresh
+
+
+async def prune(database: "Database", *, keep: timedelta) -> int:
+    """Forget ids older than `keep`, which must outlast the topics' own retention."""
+    table = database.metadata.tables["inbox"]
+    async with database.transaction(tenant_id=None) as tx:
+        old = delete(table).where(table.c.received_at < now() - keep)
+        result = await (await tx.session.connection()).execute(old)
+    return int(result.rowcount)

@@ -1,0 +1,86 @@
+"""One alembic runner for all services: `python -m chassis.migrations upgrade|revision|check <service>`."""
+
+import argparse
+import asyncio
+import importlib
+import sys
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from chassis.settings import Settings
+
+
+def configuration(service: str, url: str) -> Config:
+    """Return alembic's configuration for a service: its migrations folder and a database URL."""
+    folder = Path(importlib.import_module(f"{service}.migrations").__path__[0])
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.attributes["url"] = url
+    return config
+
+
+def run(metadata: MetaData) -> None:
+    """Run from a service's `migrations/env.py`: bring the database to the wanted revision."""
+
+    def migrate(connection: Connection) -> None:
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            render_as_batch=connection.dialect.name == "sqlite",
+            compare_type=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+    async def connected() -> None:
+        engine = create_async_engine(context.config.attributes["url"])
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate)
+        await engine.dispose()
+
+    asyncio.run(connected())
+
+
+def upgrade(service: str, url: str, *, revision: str = "head") -> None:
+    """Bring a service's database up to date."""
+    command.upgrade(configuration(service, url), revision)
+
+
+def head(service: str) -> str | None:
+    """Return the newest revision that the code knows."""
+    return ScriptDirectory.from_config(configuration(service, "")).get_current_head()
+
+
+def add(service: str, message: str, url: str) -> None:
+    """Write the next migration, `NNNN_sentence.py`, from the difference to the tables."""
+    config = configuration(service, url)
+    known = head(service)
+    number = f"{int(known or 0) + 1:04d}"
+    command.revision(config, message=message, autogenerate=True, rev_id=number)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m chassis.migrations", description=__doc__)
+    parser.add_argument("action", choices=["upgrade", "revision", "head"])
+    parser.add_argument("service")
+    parser.add_argument("message", nargs="?", default="change")
+    chosen = parser.parse_args()
+    if chosen.action == "head":
+        sys.stdout.write(f"{head(chosen.service)}\n")
+        return
+    url = Settings().database(chosen.service)
+    if chosen.action == "upgrade":
+        upgrade(chosen.service, url)
+    else:
+        add(chosen.service, chosen.message, url)
+
+
+if __name__ == "__main__":
+    main()

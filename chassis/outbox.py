@@ -1,0 +1,245 @@
+"""Events that leave with a commit: rows in the same transaction, sent on by a relay until Kafka has them."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from opentelemetry.context import Context
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import telemetry
+from chassis.clock import now
+from contracts.envelope import Event
+from contracts.topics import TOPICS, topic_of
+
+if TYPE_CHECKING:
+    from chassis.database import Database
+
+#: Names one relay at a time per database on PostgreSQL; SQLite files have one process each.
+_RELAY_LOCK = 7_041_776
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record on its way to a topic."""
+
+    topic: str
+    key: str
+    value: bytes
+    event_id: str
+    headers: dict[str, str] = field(default_factory=dict)
+    id: int = 0
+
+
+class Producer(Protocol):
+    """What the relay needs of Kafka."""
+
+    async def send_all(self, records: Sequence[Outgoing]) -> None:
+        """Send records in order and return once all are acknowledged."""
+        ...
+
+
+def define(metadata: MetaData) -> Table:
+    """Add the outbox table to a service's metadata."""
+    return Table(
+        "outbox",
+        metadata,
+        Column(
+            "id",
+            BigInteger().with_variant(Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=True,
+        ),
+        Column("event_id", String(200), nullable=False),
+        Column("topic", String(249), nullable=False),
+        Column("key", String(700), nullable=False),
+        Column("value", LargeBinary, nullable=False),
+        Column("headers", Text, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False),
+        Column("sent_at", DateTime(timezone=True)),
+        # Only what still has to leave is indexed, so the index stays as small as the backlog.
+        Index(
+            "ix_outbox_unsent",
+            "id",
+            sqlite_where=text("sent_at IS NULL"),
+            postgresql_where=text("sent_at IS NULL"),
+        ),
+        sqlite_autoincrement=True,
+    )
+
+
+def outgoing(happened: Event, *, at: datetime, context: Context | None = None) -> Outgoing:
+    """Return the record for an event, with the trace (the present one unless told) in its headers."""
+    if happened.recorded_at is None:
+        happened = happened.model_copy(update={"recorded_at": at})
+    return Outgoing(
+        topic=topic_of(happened).name,
+        key=happened.key,
+        value=happened.to_bytes(),
+        event_id=happened.event_id,
+        headers=telemetry.inject(context),
+    )
+
+
+def raw(topic: str, *, key: str, value: bytes, event_id: str) -> Outgoing:
+    """Return a record that is no platform event, with the present trace in its headers."""
+    return Outgoing(
+        topic=topic, key=key, value=value, event_id=event_id, headers=telemetry.inject()
+    )
+
+
+async def write(
+    connection: AsyncConnection, metadata: MetaData, records: Iterable[Outgoing]
+) -> None:
+    """Add records to the outbox inside the caller's transaction."""
+    created_at = now()
+    rows = [
+        {
+            "event_id": record.event_id,
+            "topic": record.topic,
+            "key": record.key,
+            "value": record.value,
+            "headers": json.dumps(record.headers),
+            "created_at": created_at,
+        }
+        for record in records
+    ]
+    await connection.execute(insert(metadata.tables["outbox"]), rows)
+
+
+class Relay:
+    """Sends what the outbox holds, oldest first, and remembers what was sent."""
+
+    def __init__(self, database: "Database", producer: Producer, *, batch: int = 500) -> None:
+        """Serve one database; `batch` records are in flight at most."""
+        self._database = database
+        self._table = database.metadata.tables["outbox"]
+        self._producer = producer
+        self._batch = batch
+
+    async def run(self) -> None:
+        """Send for ever: at once after a commit, and every second for what was left over."""
+        committed = self._database.committed
+        while True:
+            committed.clear()
+            try:
+                while await self.sweep():
+                    pass
+            except Exception:
+                # Kafka or the database is away; the rows stay and the next round tries again.
+                telemetry.log.warning("outbox relay waits", exc_info=True)
+                await asyncio.sleep(1)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(committed.wait(), timeout=1)
+
+    async def sweep(self) -> int:
+        """Send one batch; return how many records left."""
+        async with self._database.engine.connect() as connection:
+            if not self._database.is_sqlite and not await _is_mine(connection):
+                return 0
+            records = await self._waiting(connection)
+            if not records:
+                return 0
+            await self._producer.send_all(records)
+            if not self._database.is_sqlite:
+                await self._mark(connection, [record.id for record in records])
+                await connection.commit()
+                return len(records)
+        async with self._database.transaction(tenant_id=None) as tx:
+            await self._mark(await tx.session.connection(), [record.id for record in records])
+        return len(records)
+
+    async def backlog(self) -> tuple[int, float]:
+        """Return how many records wait and the age of the oldest in seconds."""
+        waiting = self._table.c.sent_at.is_(None)
+        query = select(func.count(), func.min(self._table.c.created_at)).where(waiting)
+        async with self._database.engine.connect() as connection:
+            count, oldest = (await connection.execute(query)).one()
+        if oldest is None:
+            return 0, 0.0
+        return count, (now() - _aware(oldest)).total_seconds()
+
+    async def _waiting(self, connection: AsyncConnection) -> list[Outgoing]:
+        query = (
+            select(self._table)
+            .where(self._table.c.sent_at.is_(None))
+            .order_by(self._table.c.id)
+            .limit(self._batch)
+        )
+        return [
+            Outgoing(
+                topic=row.topic,
+                key=row.key,
+                value=row.value,
+                event_id=row.event_id,
+                headers=json.loads(row.headers),
+                id=row.id,
+            )
+            for row in await connection.execute(query)
+        ]
+
+    async def _mark(self, connection: AsyncConnection, ids: list[int]) -> None:
+        statement = (
+            update(self._table)
+            .where(self._table.c.id == bindparam("sent_id"))
+            .values(sent_at=bindparam("moment"))
+        )
+        moment = now()
+        await connection.execute(statement, [{"sent_id": i, "moment": moment} for i in ids])
+
+
+async def prune(database: "Database", *, keep: timedelta) -> int:
+    """Forget sent records older than `keep`, but never the newest of a key on a compacted topic."""
+    table = database.metadata.tables["outbox"]
+    compacted = [topic.name for topic in TOPICS if topic.compacted]
+    newest = (
+        select(func.max(table.c.id))
+        .where(table.c.topic.in_(compacted))
+        .group_by(table.c.topic, table.c.key)
+    )
+    old = (table.c.sent_at < now() - keep) & table.c.id.not_in(newest)
+    async with database.transaction(tenant_id=None) as tx:
+        result = await (await tx.session.connection()).execute(delete(table).where(old))
+    return int(result.rowcount)
+
+
+async def replay(database: "Database") -> int:
+    """Mark everything that is remembered as unsent, so that a lost Kafka is filled again."""
+    table = database.metadata.tables["outbox"]
+    async with database.transaction(tenant_id=None) as tx:
+        result = await (await tx.session.connection()).execute(update(table).values(sent_at=None))
+    database.committed.set()
+    return int(result.rowcount)
+
+
+async def _is_mine(connection: AsyncConnection) -> bool:
+    query = select(func.pg_try_advisory_xact_lock(_RELAY_LOCK))
+    return bool((await connection.execute(query)).scalar())
+
+
+def _aware(moment: Any) -> datetime:
+    parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=now().tzinfo)

@@ -1,0 +1,62 @@
+"""Settings from MILLRACE_* variables, checked at start. Every back end is a URL."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings that every service has; a service with more of its own subclasses this."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_", extra="ignore", frozen=True)
+
+    #: Folder for everything that the embedded back ends keep.
+    home: Path = Path(".millrace")
+    host: str = "127.0.0.1"
+    service_port: int = 8000
+    database_url: str | None = None
+    documents_url: str | None = None
+    blobs_url: str | None = None
+    compute_url: str = "process://"
+    kafka_url: str = "127.0.0.1:9092"
+    #: Folder with assertion[.pub].pem and artefact[.pub].pem; `<home>/keys` when unset.
+    keys: Path | None = None
+    otlp_endpoint: str | None = None
+    #: Share of traces kept that nobody else decided about, 0 to 1.
+    trace_ratio: float = Field(default=1.0, ge=0, le=1)
+    profile: Literal["embedded", "production"] = "embedded"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    #: Largest JSON body, in bytes.
+    max_body_bytes: int = 10 * 1024 * 1024
+    #: How long sent events and handled event ids are remembered, in hours.
+    retention_hours: int = 7 * 24
+
+    def folder(self, *parts: str) -> Path:
+        """Return a folder below the data folder, made if absent."""
+        path = self.home.resolve().joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def database(self, service: str) -> str:
+        """Return the database URL of a service: the set one, or its own SQLite file."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.folder(service)}/{service}.db"
+
+    def documents(self, service: str) -> str:
+        """Return the document store's URL of a service."""
+        return self.documents_url or f"sqlite:///{self.folder(service)}/documents.db"
+
+    def blobs(self) -> str:
+        """Return the blob store's URL, shared by all services."""
+        return self.blobs_url or f"file://{self.folder('blobs')}"
+
+    def key_file(self, name: str) -> Path:
+        """Return the path of a PEM key file."""
+        return (self.keys or self.home.resolve() / "keys") / name
+
+    @property
+    def log_level_number(self) -> int:
+        """Return the level as the logging module counts."""
+        return logging.getLevelNamesMapping()[self.log_level]

@@ -1,0 +1,136 @@
+"""What a service listens to: a topic, a handler, and how the two meet."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from aiokafka import ConsumerRecord
+from opentelemetry.context import Context
+from pydantic import Field, TypeAdapter, ValidationError
+
+from chassis.database import Transaction
+from contracts.envelope import Event
+from contracts.topics import IngestTopic, Topic, classes
+
+Style = Literal["each", "together", "replica", "ingested"]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedRecord:
+    """A record that a tenant's producer wrote, as it came."""
+
+    tenant_id: str
+    topic: str
+    partition: int
+    offset: int
+    #: The record's own time.
+    timestamp: datetime
+    value: bytes
+    headers: Mapping[str, str]
+    #: Trace context to pass to `tx.emit` for what follows from this record; None when it carries none.
+    context: Context | None = None
+
+    @property
+    def fallback_event_id(self) -> str:
+        """Return the id of a record that carries none: its topic, partition and offset."""
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One consumer. Make it with `each`, `together`, `every_replica` or `ingested`."""
+
+    topic: Topic | IngestTopic
+    handler: Callable[..., Awaitable[None]]
+    style: Style
+    #: Name of the effect; the consumer group is `<service>.<name>`, so it must not change lightly.
+    name: str
+    #: Event classes that the handler wants; the others on the topic are passed over.
+    only: tuple[type[Event], ...] = ()
+    #: Whether a replica reads the topic from its beginning, or only what comes from now on.
+    from_start: bool = True
+    max_records: int = 500
+    adapter: TypeAdapter[Any] = field(init=False, repr=False, compare=False, default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        """Prepare the parser of the topic's events."""
+        if isinstance(self.topic, Topic):
+            schema = self.topic.schema
+            many = len(classes(schema)) > 1
+            tagged = Annotated[schema, Field(discriminator="type")] if many else schema
+            object.__setattr__(self, "adapter", TypeAdapter(tagged))
+
+    def parse(self, value: bytes) -> Event | None:
+        """Return the event in a record, or None for one that this subscription passes over.
+
+        Raises:
+            ValueError: the record cannot be read.
+        """
+        try:
+            event: Event = self.adapter.validate_json(value)
+        except ValidationError as error:
+            kinds = {finding["type"] for finding in error.errors(include_url=False)}
+            if kinds <= {"union_tag_invalid"}:
+                return None
+            raise
+        return event if not self.only or isinstance(event, self.only) else None
+
+
+def each(
+    topic: Topic,
+    handler: Callable[[Any, Transaction], Awaitable[None]],
+    *,
+    name: str,
+    only: tuple[type[Event], ...] = (),
+) -> Subscription:
+    """Handle events one by one, each in a transaction of its own, once per event id."""
+    return Subscription(topic, handler, "each", name, only)
+
+
+def together(
+    topic: Topic,
+    handler: Callable[[list[Any], Transaction], Awaitable[None]],
+    *,
+    name: str,
+    only: tuple[type[Event], ...] = (),
+    max_records: int = 500,
+) -> Subscription:
+    """Handle events in batches of one tenant, in one transaction, once per event id."""
+    return Subscription(topic, handler, "together", name, only, max_records=max_records)
+
+
+def every_replica(
+    topic: Topic,
+    handler: Callable[[list[Any]], Awaitable[None]],
+    *,
+    name: str,
+    only: tuple[type[Event], ...] = (),
+    from_start: bool = True,
+) -> Subscription:
+    """Handle events in every process, for what it holds in memory; the handler must bear repeats.
+
+    With `from_start` the process is ready only once it has read all that was there when it started.
+    """
+    return Subscription(topic, handler, "replica", name, only, from_start)
+
+
+def ingested(
+    topic: IngestTopic,
+    handler: Callable[[list[IngestedRecord], Transaction], Awaitable[None]],
+    *,
+    name: str,
+    max_records: int = 2000,
+) -> Subscription:
+    """Handle what tenants' producers write, in batches of one tenant; the handler guards against repeats."""
+    return Subscription(topic, handler, "ingested", name, max_records=max_records)
+
+
+def moment_of(record: ConsumerRecord) -> datetime:
+    """Return a record's time."""
+    return datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
+
+
+def headers_of(record: ConsumerRecord) -> dict[str, str]:
+    """Return a record's headers as text; what is not UTF-8 is replaced."""
+    return {name: value.decode(errors="replace") for name, value in record.headers if value}

@@ -1,0 +1,231 @@
+"""House style of the wire: base models, checked JSON, the list envelopes, and routers that know their dialect."""
+
+import math
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from chassis.ids import MAX_ID
+from chassis.problems import Invalid, NotFound, UnsupportedMedia
+from chassis.validation import problem_of
+
+#: Largest JSON value that a tenant may hang on a thing of its own, in characters, and its deepest nesting.
+MAX_JSON_CHARACTERS = 64 * 1024
+MAX_JSON_DEPTH = 32
+
+
+_READABLE = ("application/json", "multipart/form-data", "application/problem+json")
+
+
+class Wire(BaseModel):
+    """A body in snake case. Unknown members are ignored."""
+
+    model_config = ConfigDict(extra="ignore", from_attributes=True, allow_inf_nan=False)
+
+
+class CamelWire(Wire):
+    """A body in camel case; snake case is understood too."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+def _printable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("Null characters are not allowed.")
+    return text
+
+
+def _storable(value: Any) -> Any:
+    """Check a JSON value of any shape: bounded, and writable in every store."""
+    if _weigh(value, depth=0) > MAX_JSON_CHARACTERS:
+        raise ValueError(f"The value may have {MAX_JSON_CHARACTERS} characters as JSON.")
+    return value
+
+
+def _weigh(value: Any, *, depth: int) -> int:
+    if depth > MAX_JSON_DEPTH:
+        raise ValueError(f"The value may be nested {MAX_JSON_DEPTH} levels deep.")
+    if isinstance(value, str):
+        _printable(value)
+        try:
+            return len(value.encode())
+        except UnicodeEncodeError:
+            raise ValueError("Not a valid string.") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("Numbers must be finite.")
+    if isinstance(value, int) and abs(value) > MAX_ID:
+        raise ValueError("Numbers must fit into 64 bits.")
+    if isinstance(value, Mapping):
+        return sum(
+            _weigh(key, depth=depth) + _weigh(each, depth=depth + 1) for key, each in value.items()
+        )
+    if isinstance(value, list):
+        return sum(1 + _weigh(each, depth=depth + 1) for each in value)
+    return 8
+
+
+#: Text without NUL characters, which PostgreSQL cannot hold.
+Text = Annotated[str, AfterValidator(_printable)]
+#: A name of 1 to 256 characters that is not blank.
+Name = Annotated[
+    str, Field(min_length=1, max_length=256, pattern=r"\S"), AfterValidator(_printable)
+]
+#: A JSON object or any JSON value that a tenant may store.
+JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+JsonValue = Annotated[Any, AfterValidator(_storable)]
+#: An integer key in a body: a JSON number, never a text or a boolean.
+Key = Annotated[int, Field(ge=-MAX_ID, le=MAX_ID)]
+#: An ordinary integer in a body.
+Whole = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+
+
+class _Dialect(APIRoute):
+    """A route that answers refused values with its dialect's status."""
+
+    refusal: ClassVar[int]
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with validation errors turned into problems."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            kind = request.headers.get("content-type", "")
+            if kind and not kind.startswith(_READABLE):
+                raise UnsupportedMedia(f'Unsupported media type "{kind}" in request.')
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                raise problem_of(error.errors(), status=self.refusal) from error
+
+        return handled
+
+
+class BadRequestRoute(_Dialect):
+    """Seed 000's management API and seed 001: 400."""
+
+    refusal = 400
+
+
+class UnprocessableRoute(_Dialect):
+    """Seed 000's inference API and seeds 002 to 004: 422."""
+
+    refusal = 422
+
+
+def router(*, refusal: int = 400, **settings: Any) -> APIRouter:
+    """Return a router whose dialect answers refused values with 400 or 422."""
+    kinds: dict[int, type[APIRoute]] = {400: BadRequestRoute, 422: UnprocessableRoute}
+    return APIRouter(route_class=kinds[refusal], **settings)
+
+
+class Page:
+    """A page of a list: which one and how long. Dialects differ in names and bounds."""
+
+    def __init__(self, number: int, size: int) -> None:
+        """Count pages from 1."""
+        self.number = number
+        self.size = size
+
+    @property
+    def offset(self) -> int:
+        """Return how many rows come before this page."""
+        return (self.number - 1) * self.size
+
+
+def _numbered_page(
+    page: Annotated[str, Query()] = "1", page_size: Annotated[str, Query()] = "20"
+) -> Page:
+    """Read seed 000's paging: a page that is no number is not found, a size too large is clamped."""
+    if not _is_count(page):
+        raise NotFound("Invalid page.")
+    size = int(page_size) if _is_count(page_size) else 20
+    return Page(int(page), min(size, 100))
+
+
+def _camel_page(
+    page: Annotated[int, Query(ge=1, le=2**31)] = 1,
+    page_size: Annotated[int, Query(ge=1, le=100, alias="pageSize")] = 20,
+) -> Page:
+    """Read seed 001's paging."""
+    return Page(page, page_size)
+
+
+NumberedPage = Annotated[Page, Depends(_numbered_page)]
+CamelPage = Annotated[Page, Depends(_camel_page)]
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= 1
+
+
+def counted(request: Request, page: Page, *, total: int, rows: Sequence[Any]) -> dict[str, Any]:
+    """Return seed 000's envelope: count, next, previous, results.
+
+    Raises:
+        NotFound: the page lies beyond the last one.
+    """
+    if page.number > 1 and page.offset >= total:
+        raise NotFound("Invalid page.")
+    last = page.offset + page.size >= total
+    return {
+        "count": total,
+        "next": None if last else _page_url(request, page.number + 1),
+        "previous": None if page.number == 1 else _page_url(request, page.number - 1),
+        "results": list(rows),
+    }
+
+
+def enveloped(page: Page, *, total: int, rows: Sequence[Any]) -> dict[str, Any]:
+    """Return seed 001's envelope: data, total, page, pageSize."""
+    return {"data": list(rows), "total": total, "page": page.number, "pageSize": page.size}
+
+
+def public_base(request: Request) -> str:
+    """Return the scheme and host that the client used, as the gateway tells them."""
+    scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+    host = request.headers.get("x-forwarded-host") or request.headers.get("host", "localhost")
+    return f"{scheme}://{host}"
+
+
+def _page_url(request: Request, number: int) -> str:
+    query = [(k, v) for k, v in request.query_params.multi_items() if k != "page"]
+    if number > 1:
+        query.append(("page", str(number)))
+    rest = f"?{urlencode(query)}" if query else ""
+    return f"{public_base(request)}{request.url.path}/{rest}"
+
+
+def filters(request: Request, **kinds: type) -> dict[str, Any]:
+    """Return the exact-match filters of a query, typed; unknown parameters are ignored.
+
+    Raises:
+        Invalid: a value does not have its filter's type.
+    """
+    found: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        text = request.query_params.get(name)
+        if text is None or text == "":
+            continue
+        found[name] = _typed(name, text, kind)
+    return found
+
+
+def _typed(name: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() not in {"true", "false", "1", "0"}:
+            raise Invalid(fields={name: ["Must be a valid boolean."]})
+        return text.lower() in {"true", "1"}
+    if kind is int:
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+            raise Invalid(fields={name: ["Enter a number."]})
+        return int(text)
+    if "\x00" in text:
+        raise Invalid(fields={name: ["Null characters are not allowed."]})
+    return text

@@ -1,0 +1,19 @@
+"""What a tenant may still use."""
+
+from typing import ClassVar, Literal
+
+from contracts.envelope import Event
+
+
+class AllowanceChanged(Event):
+    """How much a tenant may use until its overage cap; the gateway refuses with 402 beyond it."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("tenant_id",)
+
+    type: Literal["AllowanceChanged"] = "AllowanceChanged"
+    #: Hundredths of a unit used in this cycle, as counted from facts.
+    used_centiunits: int
+    #: Hundredths of a unit that may be used in this cycle, overage included; absent: unlimited.
+    allowed_centiunits: int | None = None
+    cycle_ends_at: str
+    revision: int

@@ -1,0 +1,53 @@
+"""Conversions: what producers may send, and the fact that one was counted."""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from contracts.envelope import Event
+from contracts.interactions import EventIdentifier, Identifier
+
+
+class ConversionType(StrEnum):
+    """What a customer did with what was shown."""
+
+    IMPRESSION = "impression"
+    CLICK = "click"
+    PURCHASE = "purchase"
+
+
+class IngestedConversion(BaseModel):
+    """The value of a record on `ingest.<tenant>.conversions`: `conversion_event`'s names."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    project: Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+    deployment_slot: Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+    user_id: Identifier
+    item_id: Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$", strict=True)] = ""
+    event_type: ConversionType
+    recommendation_request_id: UUID | None = None
+    metadata_json: Any = Field(default_factory=dict)
+    event_id: EventIdentifier | None = Field(default=None, alias="eventId")
+    #: ISO 8601 or epoch milliseconds; the record's own time when absent.
+    timestamp: AwareDatetime | Annotated[int, Field(ge=0, le=32_503_680_000_000)] | None = None
+
+
+class ConversionRecorded(Event):
+    """A conversion was kept and tallied, once, under its event id."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("user_id",)
+
+    type: Literal["ConversionRecorded"] = "ConversionRecorded"
+    conversion_id: int
+    project_id: int
+    slot_id: int
+    user_id: str
+    item_id: str
+    conversion_type: ConversionType
+    request_id: str | None = None
+    source: Literal["http", "batch", "kafka"]
+    #: Hundredths of a billing unit.
+    centiunits: int

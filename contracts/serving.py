@@ -1,0 +1,24 @@
+"""What was answered to whom, by which model and slot."""
+
+from typing import ClassVar, Literal
+
+from contracts.envelope import Event
+
+
+class Served(Event):
+    """Recommendations or predictions were answered; `request_id` ties later conversions to it."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("user_id",)
+
+    type: Literal["Served"] = "Served"
+    request_id: str
+    #: `recommend`, `similar`, `predict` or `recommendations`.
+    operation: str
+    user_id: str
+    item_ids: list[str] = []
+    project_id: int | None = None
+    model_id: int | None = None
+    slot_id: int | None = None
+    algorithm: str | None = None
+    #: Hundredths of a billing unit: 100 for each user or row answered.
+    centiunits: int

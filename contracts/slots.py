@@ -1,0 +1,52 @@
+"""Deployment slots and running A/B tests, as inference needs them to choose a model."""
+
+from typing import ClassVar, Literal
+
+from contracts.envelope import Event
+
+
+class SlotChanged(Event):
+    """A slot was made or changed: inference draws by the new weight."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("kind", "slot_id")
+
+    type: Literal["SlotChanged"] = "SlotChanged"
+    kind: Literal["slot"] = "slot"
+    slot_id: int
+    project_id: int
+    name: str
+    model_id: int
+    weight: float
+    is_active: bool
+    #: Rises with each change; an older revision never replaces a newer one.
+    revision: int
+
+
+class SlotDeleted(Event):
+    """A slot is gone."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("kind", "slot_id")
+
+    type: Literal["SlotDeleted"] = "SlotDeleted"
+    kind: Literal["slot"] = "slot"
+    slot_id: int
+    project_id: int
+    revision: int
+
+
+class AbTestChanged(Event):
+    """An A/B test changed state; while it runs, a user stays in one of its two slots."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("kind", "test_id")
+
+    type: Literal["AbTestChanged"] = "AbTestChanged"
+    kind: Literal["ab_test"] = "ab_test"
+    test_id: int
+    project_id: int
+    control_slot_id: int
+    variant_slot_id: int
+    running: bool
+    revision: int
+
+
+SlotEvent = SlotChanged | SlotDeleted | AbTestChanged
