@@ -1,0 +1,131 @@
+"""What every scorer can do, and the values it is asked with and answers in."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.artefact import Manifest
+
+Floats = NDArray[np.float32]
+Positions = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+#: Only the newest this many different items of a history are scored.
+HISTORY_LIMIT = 300
+
+
+class Past(NamedTuple):
+    """One past interaction of the user who asks."""
+
+    item: str
+    #: Strength of the signal as training weighed it (view < click < like < purchase); ≤ 0 is only "seen".
+    weight: float = 1.0
+    #: Seconds before now; only order and recency matter.
+    age: float = 0.0
+
+
+class Reason(NamedTuple):
+    """A past item and its exact part of a recommended item's score."""
+
+    item: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Items, best first, with their scores; shorter than k where fewer may be recommended."""
+
+    items: tuple[str, ...]
+    scores: tuple[float, ...]
+    #: Rows of the items in the model's own item order, for the calls that take positions.
+    positions: Positions
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class Scorer(Protocol):
+    """An immutable model in memory; every method may be called from any thread.
+
+    Item ids that the model does not know are ignored wherever they are passed in.
+    """
+
+    @property
+    def manifest(self) -> Manifest:
+        """Return the verified manifest."""
+        ...
+
+    @property
+    def item_ids(self) -> Sequence[str]:
+        """Return all item ids; an item's index here is its position. Most popular first."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of memory this scorer holds."""
+        ...
+
+    @property
+    def personal(self) -> bool:
+        """Return whether a history changes the answer (false for popularity)."""
+        ...
+
+    def position(self, item_id: str) -> int | None:
+        """Return the item's position, None where the model does not know it."""
+        ...
+
+    def mask(self, item_ids: Collection[str]) -> Mask:
+        """Return a (n_items,) mask that is true at these items: what `allowed` takes."""
+        ...
+
+    def known_user(self, user_id: str) -> bool:
+        """Return whether this user was trained on."""
+        ...
+
+    def trained_history(self, user_id: str) -> list[Past]:
+        """Return what the user had done at training time, newest first; KeyError for an unknown user."""
+        ...
+
+    def sample_user(self, draw: float) -> str:
+        """Return one trained user for a number in [0, 1); LookupError for a model without users."""
+        ...
+
+    def recommend(
+        self,
+        history: Sequence[Past],
+        *,
+        k: int,
+        exclude: Collection[str] = (),
+        allowed: Mask | None = None,
+        include_seen: bool = False,
+    ) -> Ranking:
+        """Return the k best items for this history.
+
+        Items of the history and of `exclude` are left out (history stays with `include_seen`), and so
+        is everything outside `allowed`. A personal scorer answers an empty ranking where it knows
+        nothing of the history, so that the caller can fall back and say so.
+        """
+        ...
+
+    def popular(
+        self, *, k: int, exclude: Collection[str] = (), allowed: Mask | None = None
+    ) -> Ranking:
+        """Return the most popular items of the training data, scored by their (decayed) counts."""
+        ...
+
+    def similar(self, item_id: str, *, k: int, allowed: Mask | None = None) -> Ranking:
+        """Return the items nearest to this one, itself left out; KeyError for an unknown item."""
+        ...
+
+    def contributions(
+        self, history: Sequence[Past], ranking: Ranking, *, top: int = 3
+    ) -> list[list[Reason]]:
+        """Return, for each ranked item, the past items that raised its score most, largest first.
+
+        Shares are exact: over the whole history they add up to the score (see each scorer for the
+        exceptions it states). Only positive shares are returned; none for a model that is not personal.
+        """
+        ...
