@@ -1,4 +1,4 @@
-"""One way to build and run a service: settings, database, routers, subscriptions; nothing hidden."""
+"""One way to build and run a service: settings, database, routers, subscriptions."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ class Part(Protocol):
 
 @dataclass
 class Service:
-    """One service, composed: what its `app.py` builds and `create_app` turns into an application."""
+    """One service, composed: what its `app.py` builds and `create_app` makes run."""
 
     name: str
     settings: Settings
@@ -221,4 +221,3 @@ async def _passes(check: Callable[[], Awaitable[bool]]) -> bool:
     except Exception:
         telemetry.log.warning("readiness check failed", exc_info=True)
         return False
-

@@ -1,4 +1,4 @@
-"""Requests that wait together are written together: one transaction, each answered after its commit."""
+"""Requests that wait together are written together: one commit, each answered after it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,8 +18,9 @@ class _Waiting(Generic[T, R]):
 class GroupWriter(Generic[T, R]):
     """Collects what arrives while a write is under way and writes it in one go.
 
-    `write` gets the items and returns one result each, in order; a result that is an exception is raised to its
-    own caller alone. When `write` itself fails, every item is tried alone, so that one bad item fails by itself.
+    `write` gets the items and returns one result each, in order; a result that is an exception is
+    raised to its own caller alone. When `write` itself fails, every item is tried alone, so that
+    one bad item fails by itself.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The service's consumers: one FastStream subscriber per subscription, committed after the effect."""
+"""The service's consumers: a FastStream subscriber each, committed after the effect."""
 
 import asyncio
 import contextlib
@@ -158,7 +158,9 @@ class Consumers:
             "millrace-buried-at": now().isoformat(),
         }
         topic = subscription.topic
-        dead = topic.dead if isinstance(topic, Topic) else INGEST_REJECTED.of(tenant_of(record.topic))
+        dead = (
+            topic.dead if isinstance(topic, Topic) else INGEST_REJECTED.of(tenant_of(record.topic))
+        )
         await self._producer.send_all(
             [
                 Outgoing(

@@ -11,14 +11,15 @@ from chassis.database import Tx
 from chassis.identity import needs
 from chassis.ids import MAX_ID
 from chassis.problems import NotFound
-from chassis.wire import NumberedPage, Page, counted, filters as read_filters
+from chassis.wire import NumberedPage, Page, counted
+from chassis.wire import filters as read_filters
 
 READ = needs("read")
 WRITE = needs("write")
 
 
 class Operations(Protocol):
-    """What a declared resource needs behind it. Rows are values with an attribute per wire member."""
+    """What a declared resource needs behind it: rows with an attribute per wire member."""
 
     #: The noun in "No … matches the given query."
     noun: str
@@ -155,9 +156,7 @@ def _change(
 ) -> None:
     async def change(id: str, sent: Any, tx: Tx) -> Any:
         values = sent.model_dump(exclude_unset=method == "PATCH")
-        return _found(
-            await operations.change(tx, row_id(id, operations.noun), values), operations
-        )
+        return _found(await operations.change(tx, row_id(id, operations.noun), values), operations)
 
     change.__annotations__["sent"] = body
     router.add_api_route(

@@ -1,10 +1,10 @@
-"""One transaction per request or message, scoped to one tenant, with its events in the same commit."""
+"""One transaction per request or message, scoped to a tenant, its events in the same commit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Request
 from opentelemetry.context import Context
@@ -22,13 +22,13 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with_loader_criteria
-from sqlalchemy.orm.session import UOWTransaction
+from sqlalchemy.orm.unitofwork import UOWTransaction
 
 from chassis import inbox, outbox
 from chassis.clock import Clock, now
 from chassis.identity import Caller, CurrentCaller
 from chassis.ids import new_uid
-from chassis.telemetry import span
+from chassis.telemetry import span_within
 from contracts.envelope import Event
 
 NAMING = {
@@ -76,7 +76,7 @@ def new_metadata() -> MetaData:
 class Identified:
     """Mixin: an integer `id`, never used twice, and a public `uid`."""
 
-    __table_args__: Any = {"sqlite_autoincrement": True}
+    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
     uid: Mapped[str] = mapped_column(String(36), default=new_uid, unique=True)
@@ -185,13 +185,13 @@ class Database:
         self,
         caller: Caller | None = None,
         *,
-        tenant_id: str | None | object = _NOBODY,
+        tenant_id: object = _NOBODY,
         write: bool = True,
     ) -> AsyncIterator[Transaction]:
         """Open a transaction, commit at the end of the block, roll back on an error.
 
-        `tenant_id` names the tenant where there is no caller; None sees all tenants. With neither, the block must
-        name one through `scoped` before it touches a tenant's table.
+        `tenant_id` names the tenant where there is no caller; None sees all tenants. With neither,
+        the block must name one through `scoped` before it touches a tenant's table.
         """
         if caller is not None and tenant_id is _NOBODY:
             tenant_id = caller.tenant_id
@@ -206,7 +206,7 @@ class Database:
                 tx = Transaction(session, caller, self.clock)
                 yield tx
                 wake = tx.has_events
-                with span("commit"):
+                with span_within("commit"):
                     await tx.finish(self.metadata)
             if wake:
                 self.committed.set()
@@ -311,7 +311,7 @@ def database_of(request: Request) -> Database:
     return database
 
 
-# Function scope: the commit happens before the answer leaves, so a failed commit is an error that the client sees.
+# Function scope: the commit happens before the answer leaves, so the client sees it fail.
 Tx = Annotated[Transaction, Depends(_request_transaction, scope="function")]
 #: A transaction of a public route: nobody asks, all tenants are in reach.
 OpenTx = Annotated[Transaction, Depends(_open_transaction, scope="function")]

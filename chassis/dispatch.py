@@ -1,4 +1,4 @@
-"""From a batch of Kafka records to effects: once per event id, retried, and never blocked by a poison record."""
+"""From Kafka records to effects: once per event id, retried, never blocked by a poison record."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -48,7 +48,7 @@ class Dispatcher:
         self._name = f"{service}.{subscription.name}"
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
-        """Return once every record has had its effect, was a repeat, or is among the dead letters."""
+        """Return once every record has had its effect, was a repeat, or is a dead letter."""
         style = self._subscription.style
         if style == "ingested":
             await self._in_halves(records, self._ingest)
@@ -76,7 +76,7 @@ class Dispatcher:
     async def _in_halves(
         self, batch: Sequence[Any], work: Callable[[Sequence[Any]], Awaitable[None]]
     ) -> None:
-        """Work on a batch; when it keeps failing, on its halves, until the poison record is alone."""
+        """Work on a batch; when it keeps failing, on its halves, until the poison is alone."""
         try:
             async for attempt in _retrying(alone=len(batch) == 1):
                 with attempt:
@@ -143,6 +143,8 @@ class Dispatcher:
             record.offset,
             exc_info=error,
         )
+        if self._subscription.style == "replica":
+            return  # the topic is read again at each start: burying it every time helps nobody
         async for attempt in AsyncRetrying(
             wait=wait_exponential_jitter(0.1, 5),
             stop=stop_never,

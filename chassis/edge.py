@@ -1,4 +1,4 @@
-"""The outermost layer of every service: one ASGI callable for traces, sizes, slashes and last-resort errors."""
+"""The outermost layer of every service: traces, body sizes, slashes and last-resort errors."""
 
 import json
 import time
@@ -38,7 +38,9 @@ class Edge:
         await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]}
+        headers = {
+            name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
+        }
         started = time.perf_counter()
         answer = _Answer(send)
         with telemetry.span(

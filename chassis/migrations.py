@@ -1,4 +1,4 @@
-"""One alembic runner for all services: `python -m chassis.migrations upgrade|revision|check <service>`."""
+"""One alembic runner for all services: `python -m chassis.migrations upgrade <service>`."""
 
 import argparse
 import asyncio

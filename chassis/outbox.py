@@ -1,4 +1,4 @@
-"""Events that leave with a commit: rows in the same transaction, sent on by a relay until Kafka has them."""
+"""Events that leave with a commit: rows in the same transaction, sent on by a relay."""
 
 import asyncio
 import contextlib
@@ -92,7 +92,7 @@ def define(metadata: MetaData) -> Table:
 
 
 def outgoing(happened: Event, *, at: datetime, context: Context | None = None) -> Outgoing:
-    """Return the record for an event, with the trace (the present one unless told) in its headers."""
+    """Return the record for an event, the trace (the present one unless told) in its headers."""
     if happened.recorded_at is None:
         happened = happened.model_copy(update={"recorded_at": at})
     return Outgoing(

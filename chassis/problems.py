@@ -1,4 +1,4 @@
-"""Every way a request can fail, spelled once: problem details (RFC 9457) with a code and a trace id."""
+"""Every way a request can fail, spelled once: problem details (RFC 9457) with a code."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus

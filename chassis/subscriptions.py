@@ -28,7 +28,7 @@ class IngestedRecord:
     timestamp: datetime
     value: bytes
     headers: Mapping[str, str]
-    #: Trace context to pass to `tx.emit` for what follows from this record; None when it carries none.
+    #: Trace context to pass to `tx.emit` for what follows from this record, if it carries one.
     context: Context | None = None
 
     @property
@@ -51,15 +51,17 @@ class Subscription:
     #: Whether a replica reads the topic from its beginning, or only what comes from now on.
     from_start: bool = True
     max_records: int = 500
-    adapter: TypeAdapter[Any] = field(init=False, repr=False, compare=False, default=None)  # type: ignore[assignment]
+    _adapter: list[TypeAdapter[Any]] = field(
+        init=False, repr=False, compare=False, default_factory=list
+    )
 
     def __post_init__(self) -> None:
         """Prepare the parser of the topic's events."""
         if isinstance(self.topic, Topic):
             schema = self.topic.schema
             many = len(classes(schema)) > 1
-            tagged = Annotated[schema, Field(discriminator="type")] if many else schema
-            object.__setattr__(self, "adapter", TypeAdapter(tagged))
+            tagged: Any = Annotated[schema, Field(discriminator="type")] if many else schema
+            self._adapter.append(TypeAdapter(tagged))
 
     def parse(self, value: bytes) -> Event | None:
         """Return the event in a record, or None for one that this subscription passes over.
@@ -68,7 +70,7 @@ class Subscription:
             ValueError: the record cannot be read.
         """
         try:
-            event: Event = self.adapter.validate_json(value)
+            event: Event = self._adapter[0].validate_json(value)
         except ValidationError as error:
             kinds = {finding["type"] for finding in error.errors(include_url=False)}
             if kinds <= {"union_tag_invalid"}:
@@ -122,7 +124,7 @@ def ingested(
     name: str,
     max_records: int = 2000,
 ) -> Subscription:
-    """Handle what tenants' producers write, in batches of one tenant; the handler guards against repeats."""
+    """Handle what producers write, in batches of one tenant; the handler guards against repeats."""
     return Subscription(topic, handler, "ingested", name, max_records=max_records)
 
 

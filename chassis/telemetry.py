@@ -1,4 +1,4 @@
-"""Traces, logs and metrics: W3C trace context everywhere, JSON logs that carry it, spans to a file or OTLP."""
+"""Traces and logs: W3C trace context everywhere, JSON logs with it, spans to a file or OTLP."""
 
 import json
 import logging
@@ -108,6 +108,16 @@ def span(
         yield current
 
 
+@contextmanager
+def span_within(name: str) -> Iterator[None]:
+    """Run the block in a span if it is part of a trace: background work starts none of its own."""
+    if not trace.get_current_span().get_span_context().is_valid:
+        yield
+        return
+    with span(name):
+        yield
+
+
 def open_span(name: str, *, parent: Context, **attributes: Any) -> Span:
     """Open a consumer span that the caller ends; it does not become the current one."""
     named = {f"millrace.{key}": value for key, value in attributes.items() if value is not None}
@@ -115,7 +125,7 @@ def open_span(name: str, *, parent: Context, **attributes: Any) -> Span:
 
 
 def inject(context: Context | None = None) -> dict[str, str]:
-    """Return the headers that continue a trace, the present one unless told: empty outside of one."""
+    """Return the headers that continue a trace, the present one unless told; {} outside of one."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier, context=context)
     return carrier

@@ -1,4 +1,4 @@
-"""Topics made from the contract table: `python -m chassis.topics` for the platform's, a function for a tenant's."""
+"""Topics made from the contract table: `python -m chassis.topics` makes the platform's."""
 
 import asyncio
 import sys
@@ -23,7 +23,9 @@ def platform_topics(replication: int) -> list[NewTopic]:
             else {"retention.ms": str(topic.retention_ms)}
         )
         size = {"max.message.bytes": str(MAX_REQUEST_BYTES)}
-        topics.append(NewTopic(topic.name, topic.partitions, replication, topic_configs=kept | size))
+        topics.append(
+            NewTopic(topic.name, topic.partitions, replication, topic_configs=kept | size)
+        )
         dead = {"retention.ms": str(_DEAD_RETENTION_MS)} | size
         topics.append(NewTopic(topic.dead, 1, replication, topic_configs=dead))
     return topics

@@ -51,7 +51,8 @@ def message_of(error: dict[str, Any]) -> str:
 def problem_of(errors: Sequence[Any], *, status: int = 400) -> Problem:
     """Return the refusal for a list of findings; `status` is what the dialect answers for values.
 
-    A path parameter that cannot be read names nothing, so it is a 404; broken JSON is a 400 in every dialect.
+    A path parameter that cannot be read names nothing, so it is a 404; broken JSON is a 400 in
+    every dialect.
     """
     fields: dict[str, list[str]] = {}
     for error in errors:

@@ -1,4 +1,4 @@
-"""House style of the wire: base models, checked JSON, the list envelopes, and routers that know their dialect."""
+"""House style of the wire: base models, checked JSON, list envelopes, routers with a dialect."""
 
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -15,7 +15,7 @@ from chassis.ids import MAX_ID
 from chassis.problems import Invalid, NotFound, UnsupportedMedia
 from chassis.validation import problem_of
 
-#: Largest JSON value that a tenant may hang on a thing of its own, in characters, and its deepest nesting.
+#: Largest JSON value that a tenant may hang on a thing, in characters, and its deepest nesting.
 MAX_JSON_CHARACTERS = 64 * 1024
 MAX_JSON_DEPTH = 32
 
@@ -107,13 +107,13 @@ class _Dialect(APIRoute):
 
 
 class BadRequestRoute(_Dialect):
-    """Seed 000's management API and seed 001: 400."""
+    """Recotem's management API and RecommendAI: 400."""
 
     refusal = 400
 
 
 class UnprocessableRoute(_Dialect):
-    """Seed 000's inference API and seeds 002 to 004: 422."""
+    """Recotem's inference API and the machine-learning APIs: 422."""
 
     refusal = 422
 
@@ -141,7 +141,7 @@ class Page:
 def _numbered_page(
     page: Annotated[str, Query()] = "1", page_size: Annotated[str, Query()] = "20"
 ) -> Page:
-    """Read seed 000's paging: a page that is no number is not found, a size too large is clamped."""
+    """Read numbered paging: a page that is no number is not found, a large size is clamped."""
     if not _is_count(page):
         raise NotFound("Invalid page.")
     size = int(page_size) if _is_count(page_size) else 20
@@ -152,7 +152,7 @@ def _camel_page(
     page: Annotated[int, Query(ge=1, le=2**31)] = 1,
     page_size: Annotated[int, Query(ge=1, le=100, alias="pageSize")] = 20,
 ) -> Page:
-    """Read seed 001's paging."""
+    """Read camel-case paging."""
     return Page(page, page_size)
 
 
@@ -165,7 +165,7 @@ def _is_count(text: str) -> bool:
 
 
 def counted(request: Request, page: Page, *, total: int, rows: Sequence[Any]) -> dict[str, Any]:
-    """Return seed 000's envelope: count, next, previous, results.
+    """Return the envelope of counted lists: count, next, previous, results.
 
     Raises:
         NotFound: the page lies beyond the last one.
@@ -182,7 +182,7 @@ def counted(request: Request, page: Page, *, total: int, rows: Sequence[Any]) ->
 
 
 def enveloped(page: Page, *, total: int, rows: Sequence[Any]) -> dict[str, Any]:
-    """Return seed 001's envelope: data, total, page, pageSize."""
+    """Return the envelope of camel-case lists: data, total, page, pageSize."""
     return {"data": list(rows), "total": total, "page": page.number, "pageSize": page.size}
 
 

@@ -1,7 +1,9 @@
-"""The manifest of a trained model: what it is, which files it has, who signed it and how to prove it.
+"""The manifest of a trained model: what it is, which files it has, who signed it and how to prove
+it.
 
-An artefact is a folder (or blob prefix) of plain files beside one `manifest.json`. Training writes it,
-inference reads it, and nothing in it can run: arrays are safetensors, trees are LightGBM's text.
+An artefact is a folder (or blob prefix) of plain files beside one `manifest.json`. Training writes
+it, inference reads it, and nothing in it can run: arrays are safetensors, trees are LightGBM's
+text.
 """
 
 import hashlib
@@ -43,9 +45,11 @@ class ArtefactFile(BaseModel):
 class ProofRow(BaseModel):
     """One question with the answer that training computed by its own code.
 
-    Recommenders ask {"history": [[item id, weight, age in seconds], ...], "k": int} (with "user_id" for a
-    trained user instead of a history) and expect {"items": [item id, ...], "scores": [float, ...]}.
-    Other kinds choose their own members; both sides of a kind agree on them in their own docstrings.
+    Recommenders ask {"history": [[item id, weight, age in seconds], ...], "k": int} (with "user_id"
+    for a trained user instead of a history) and expect {"items": [item id, ...], "scores": [float,
+    ...]}.
+    Other kinds choose their own members; both sides of a kind agree on them in their own
+    docstrings.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,7 +83,8 @@ class Manifest(BaseModel):
     signature: str = ""
 
     def canonical_bytes(self) -> bytes:
-        """Return what is signed and digested: sorted, compact UTF-8 JSON without time and signature."""
+        """Return what is signed and digested: sorted, compact UTF-8 JSON without time and
+        signature."""
         document = self.model_dump(mode="json", exclude=_OUTSIDE_THE_DIGEST)
         return json.dumps(
             document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -87,7 +92,8 @@ class Manifest(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Return the artefact's digest: SHA-256, hex, of the canonical bytes (and through them all files)."""
+        """Return the artefact's digest: SHA-256, hex, of the canonical bytes (and through them all
+        files)."""
         return hashlib.sha256(self.canonical_bytes()).hexdigest()
 
     @property

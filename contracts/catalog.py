@@ -34,8 +34,9 @@ class ProjectDeleted(Event):
 class DataFileChanged(Event):
     """An uploaded file was kept; `table_key` names its normalised Parquet table.
 
-    `table_key` and `table_digest` (SHA-256, hex) are absent once the file was unlinked. In the table the user and item
-    columns are strings and the time column, where the project has one, is timestamp[us, UTC].
+    `table_key` and `table_digest` (SHA-256, hex) are absent once the file was unlinked. In the
+    table the user and item columns are strings and the time column, where the project has one, is
+    timestamp[us, UTC].
     """
 
     key_fields: ClassVar[tuple[str, ...]] = ("kind", "file_id")

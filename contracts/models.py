@@ -2,14 +2,16 @@
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from contracts.envelope import Event
 
 
 class ModelReady(Event):
     """A model was trained, signed and stored; inference may fetch, prove and serve it.
 
-    A model of a project (seed 000) is addressed by `model_id`. A model that serves one of the tenant's
-    algorithms (seed 001) also names it in `algorithm`, and each newer `model_id` replaces the older one there.
+    A project's model is addressed by `model_id`. A model that serves one of the tenant's algorithms
+    also names it in `algorithm`, and each newer `model_id` replaces the older one there.
     """
 
     key_fields: ClassVar[tuple[str, ...]] = ("model_id",)
@@ -18,7 +20,7 @@ class ModelReady(Event):
     model_id: int
     model_uid: str
     project_id: int | None = None
-    #: `collaborative`, `content-based`, `hybrid` or `deep-learning`; absent for a project's own model.
+    #: `collaborative`, `content-based`, …; absent for a project's own model.
     algorithm: str | None = None
     version: str
     #: Learner that made it, by irspack's class name or the algorithm's own.
@@ -28,8 +30,8 @@ class ModelReady(Event):
     artefact_digest: str
     artefact_bytes: int
     interactions_seen: int
-    metrics: dict[str, Any] = {}
-    #: False when the model did not beat popularity on its own split: it is never deployed by itself.
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    #: False when the model did not beat popularity on its own split.
     deploys_itself: bool = True
     #: Slot to create or update with this model (a retraining schedule with auto_deploy).
     deploy_to_slot: str | None = None

@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from contracts.envelope import Event
 
 
@@ -15,7 +17,7 @@ class Served(Event):
     #: `recommend`, `similar`, `predict` or `recommendations`.
     operation: str
     user_id: str
-    item_ids: list[str] = []
+    item_ids: list[str] = Field(default_factory=list)
     project_id: int | None = None
     model_id: int | None = None
     slot_id: int | None = None

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from contracts.envelope import Event
 
 
@@ -15,4 +17,4 @@ class TrainingRequested(Event):
     #: What the job does: `train`, `tune` or `algorithm`.
     job_kind: str
     project_id: int | None = None
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)

@@ -153,7 +153,9 @@ async def on_the_bench(service: Service) -> AsyncIterator[Bench]:
         yield Bench(app, service)
 
 
-def raw_record(topic: str, value: bytes, offset: int, *, key: bytes | None = None) -> ConsumerRecord:
+def raw_record(
+    topic: str, value: bytes, offset: int, *, key: bytes | None = None
+) -> ConsumerRecord:
     """Return a record as a consumer would read it."""
     return ConsumerRecord(
         topic=topic,
