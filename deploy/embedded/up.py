@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from embedded import guard, home, jars, leftovers, ports, records
@@ -11,7 +11,7 @@ from embedded.failure import Failure
 from embedded.home import Home
 from embedded.kafka import VERSION, libraries
 from embedded.launcher import Launcher
-from embedded.processes import processes
+from embedded.processes import Process, processes
 from embedded.settings import Settings
 from embedded.speech import say
 from embedded.stack import Stack
@@ -32,7 +32,7 @@ def up(settings: Settings) -> None:
         stack = Stack.planned(settings.home, port=settings.port, kafka_port=settings.kafka_port)
         stack.node.configure()
         records.write_stack(stack)
-        asyncio.run(keep(stack))
+        asyncio.run(keep(stack, processes(stack)))
     say("Millrace has stopped.")
 
 
@@ -68,8 +68,8 @@ def have_kafka() -> None:
     jars.ensure(lock, libraries())
 
 
-async def keep(stack: Stack) -> None:
-    """Run a planned stack under a guard until a signal says stop."""
+async def keep(stack: Stack, parts: Sequence[Process]) -> None:
+    """Run the parts of a stack under a guard until a signal says stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in STOP_SIGNALS:
@@ -77,7 +77,7 @@ async def keep(stack: Stack) -> None:
     say(f"Starting Millrace in {stack.home.path}")
     watchman = guard.start(stack.run_id)
     try:
-        launcher = Launcher(stack.home, processes(stack), run_id=stack.run_id)
+        launcher = Launcher(stack.home, parts, run_id=stack.run_id)
         await launcher.run(stop, greeting=f"Millrace is up: {stack.url('gateway')}")
     finally:
         watchman.kill()

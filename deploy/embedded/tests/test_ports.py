@@ -1,0 +1,25 @@
+"""Ports: taken ones are refused with advice, chosen ones are free."""
+
+import socket
+
+import pytest
+
+from embedded import ports
+from embedded.failure import Failure
+
+
+def test_a_taken_port_is_refused_with_the_setting_to_change() -> None:
+    with socket.create_server((ports.HOST, 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(Failure, match=rf"Port {port} .* is taken.*MILLRACE_PORT"):
+            ports.require_free(port, "MILLRACE_PORT")
+
+
+def test_a_free_port_is_accepted() -> None:
+    (port,) = ports.choose(1)
+    ports.require_free(port, "MILLRACE_PORT")
+    assert ports.is_free(port)
+
+
+def test_chosen_ports_are_different() -> None:
+    assert len(set(ports.choose(20))) == 20
