@@ -1,5 +1,8 @@
-"""A filter and a sort as SQL over JSON. Types are compared first, so that SQLite answers as MongoDB does:
-1, "1" and true are three things there."""
+"""A filter and a sort as SQL over JSON.
+
+Types are compared first, so that SQLite answers as MongoDB does, to whom 1, "1" and true are three
+things.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +18,9 @@ _OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 def matching(collection: str, where: Filter | None, *, tenant_id: str) -> Sql:
     """Return the WHERE clause of a tenant's filter, and its values."""
-    parts: list[Sql] = [("collection = ? AND tenant = ?", [member(collection), namespace(tenant_id)])]
+    parts: list[Sql] = [
+        ("collection = ? AND tenant = ?", [member(collection), namespace(tenant_id)])
+    ]
     parts += [_condition(member(name), wanted) for name, wanted in (where or {}).items()]
     return " AND ".join(f"({sql})" for sql, _ in parts), [v for _, values in parts for v in values]
 
@@ -23,7 +28,8 @@ def matching(collection: str, where: Filter | None, *, tenant_id: str) -> Sql:
 def ordering(sort: Sequence[str]) -> Sql:
     """Return the ORDER BY clause of a sort, and its values."""
     terms = [
-        ("id" if name == "id" else "json_extract(body, ?)", descends) for name, descends in order(sort)
+        ("id" if name == "id" else "json_extract(body, ?)", descends)
+        for name, descends in order(sort)
     ]
     paths = [_path(name) for name, _ in order(sort) if name != "id"]
     return ", ".join(f"{sql} {'DESC' if descends else 'ASC'}" for sql, descends in terms), paths

@@ -1,5 +1,8 @@
-"""Documents as JSON in one SQLite file, for one machine. Three connections, each with a thread of its own: one
-writes, one reads by id, one searches, so that a long search delays neither."""
+"""Documents as JSON in one SQLite file, for one machine.
+
+Three connections, each with a thread of its own: one writes, one reads by id, one searches, so that
+a long search delays neither.
+"""
 
 import asyncio
 import sqlite3
@@ -17,6 +20,7 @@ from chassis.documents import conditions
 from chassis.documents.port import (
     Document,
     DocumentExists,
+    Documents,
     DocumentsUnavailable,
     Filter,
     checked_limit,
@@ -30,8 +34,9 @@ T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], Any]
 
 _BUSY_SECONDS = 10
-#: A commit reaches the write-ahead log by one write() without fsync: it survives kill -9, and a power cut may take
-#: the last ones but never breaks the file. Checkpoints are rare, as documents written often are written over.
+#: A commit reaches the write-ahead log by a write() without fsync: it survives kill -9, and a power
+#: cut may take the last ones but never breaks the file. Checkpoints are rare, because what is
+#: written often is written over.
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
@@ -59,7 +64,7 @@ _GET = (
 )
 
 
-class SqliteDocuments:
+class SqliteDocuments(Documents):
     """The embedded adapter. Writes that wait together are committed together."""
 
     def __init__(self, path: Path) -> None:
@@ -149,14 +154,6 @@ class SqliteDocuments:
         """Finish what is under way and close the file."""
         for line in (self._writes, self._reads, self._searches):
             await line.close()
-
-    async def __aenter__(self) -> Self:
-        """Return the store itself."""
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        """Close it."""
-        await self.close()
 
     async def _write(self, change: Change) -> Any:
         try:

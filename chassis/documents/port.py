@@ -1,7 +1,7 @@
-"""What a document store does. A document is a JSON object whose member `id` names it in its collection.
+"""What a document store does. A document is a JSON object whose member `id` names it.
 
-A collection belongs to one tenant at a time: nothing here sees another tenant's documents, and the
-same id may stand once for each of them.
+Every tenant has collections of its own: nothing here sees another tenant's documents, and the same
+id may stand once in each tenant's collection.
 """
 
 import math
@@ -47,11 +47,11 @@ class Range:
         Raises:
             DocumentInvalid: there is none, or they are of two types.
         """
-        given = {"gt": self.gt, "gte": self.gte, "lt": self.lt, "lte": self.lte}
-        found = {name: scalar(value) for name, value in given.items() if value is not None}
+        named = {"gt": self.gt, "gte": self.gte, "lt": self.lt, "lte": self.lte}
+        found = {name: _bound(value) for name, value in named.items() if value is not None}
         if len({isinstance(value, str) for value in found.values()}) != 1:
             raise DocumentInvalid("a range needs bounds, all strings or all numbers")
-        return {name: value for name, value in found.items() if not isinstance(value, bool | None)}
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,11 @@ class Documents(Protocol):
 
     async def __aenter__(self) -> Self:
         """Return the store itself."""
+        return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Close it."""
+        await self.close()
 
 
 def member(name: str) -> str:
@@ -168,6 +170,13 @@ def scalar(value: object) -> Scalar:
         case str() if _is_unicode(value):
             return value
     raise DocumentInvalid(f"members are compared with text, numbers, truth or null: {value!r:.80}")
+
+
+def _bound(value: object) -> str | float:
+    checked = scalar(value)
+    if checked is None or isinstance(checked, bool):
+        raise DocumentInvalid("a range's bounds are strings or numbers")
+    return checked
 
 
 def order(sort: Sequence[str]) -> list[tuple[str, bool]]:

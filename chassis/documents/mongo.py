@@ -1,0 +1,215 @@
+"""Documents in MongoDB.
+
+A document lies whole under `document`, beside its tenant, so that its own member names, whatever
+they are, never meet MongoDB's.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from bson.errors import InvalidDocument
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from pymongo import ASCENDING, DESCENDING, ReplaceOne, WriteConcern
+from pymongo.errors import (
+    BulkWriteError,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    PyMongoError,
+)
+
+from chassis.documents.port import (
+    Document,
+    DocumentExists,
+    DocumentInvalid,
+    Documents,
+    DocumentsUnavailable,
+    Filter,
+    OneOf,
+    Range,
+    Scalar,
+    checked_limit,
+    encode,
+    is_name,
+    member,
+    namespace,
+    order,
+    scalar,
+)
+
+_DATABASE = "millrace"
+_TIMEOUT_MS = 10_000
+_DUPLICATE_KEY = 11000
+#: BSON's limit is 100 levels, and two are ours.
+MAX_DEPTH = 95
+
+_Kept = dict[str, Any]
+
+
+class MongoDocuments(Documents):
+    """The production adapter; its writes are acknowledged by a majority."""
+
+    def __init__(self, url: str) -> None:
+        """Take the server's URL, database included; connects at its first use."""
+        self._client: AsyncIOMotorClient[_Kept] = AsyncIOMotorClient(url, timeoutMS=_TIMEOUT_MS)
+        self._database = self._client.get_default_database(_DATABASE).with_options(
+            write_concern=WriteConcern("majority")
+        )
+        self._indexed: set[str] = set()
+
+    async def insert(self, collection: str, document: Document, *, tenant_id: str) -> None:
+        """Keep a new document."""
+        kept = _kept(document, tenant_id=tenant_id)
+        with _translated():
+            await (await self._writable(collection)).insert_one(kept)
+
+    async def replace(self, collection: str, document: Document, *, tenant_id: str) -> None:
+        """Keep a document in place of the one of its id, if any."""
+        await self.replace_many(collection, [document], tenant_id=tenant_id)
+
+    async def replace_many(
+        self, collection: str, documents: Sequence[Document], *, tenant_id: str
+    ) -> None:
+        """Replace many, in one request."""
+        kept = [_kept(document, tenant_id=tenant_id) for document in documents]
+        changes = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in kept]
+        if not changes:
+            return
+        with _translated():
+            target = await self._writable(collection)
+            try:
+                await target.bulk_write(changes, ordered=True)
+            except BulkWriteError as error:
+                if not _met_another_writer(error):
+                    raise
+                await target.bulk_write(changes, ordered=True)
+
+    async def get_many(
+        self, collection: str, ids: Sequence[str], *, tenant_id: str
+    ) -> dict[str, Document]:
+        """Return those of the ids that are there, by id."""
+        namespace(tenant_id)
+        keys = [_key(name, tenant_id=tenant_id) for name in dict.fromkeys(ids) if is_name(name)]
+        with _translated():
+            cursor = self._readable(collection).find({"_id": {"$in": keys}}, {"document": 1})
+            found = await cursor.to_list(None)
+        return {one["_id"]["id"]: one["document"] for one in found}
+
+    async def find(
+        self,
+        collection: str,
+        *,
+        tenant_id: str,
+        where: Filter | None = None,
+        sort: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[Document]:
+        """Return what matches."""
+        by = [
+            (f"document.{name}", DESCENDING if descends else ASCENDING)
+            for name, descends in order(sort)
+        ]
+        query = _query(where, tenant_id=tenant_id)
+        with _translated():
+            cursor = self._readable(collection).find(query, {"document": 1})
+            found = await cursor.sort(by).limit(checked_limit(limit) or 0).to_list(None)
+        return [one["document"] for one in found]
+
+    async def find_one(
+        self, collection: str, *, tenant_id: str, where: Filter, sort: Sequence[str] = ()
+    ) -> Document | None:
+        """Return the first that matches."""
+        found = await self.find(collection, tenant_id=tenant_id, where=where, sort=sort, limit=1)
+        return found[0] if found else None
+
+    async def count(self, collection: str, *, tenant_id: str, where: Filter | None = None) -> int:
+        """Return how many match."""
+        query = _query(where, tenant_id=tenant_id)
+        with _translated():
+            return await self._readable(collection).count_documents(query)
+
+    async def delete(self, collection: str, *, tenant_id: str, where: Filter) -> int:
+        """Delete what matches and return how many it was."""
+        query = _query(where, tenant_id=tenant_id)
+        with _translated():
+            return (await self._readable(collection).delete_many(query)).deleted_count
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _readable(self, collection: str) -> AsyncIOMotorCollection[_Kept]:
+        return self._database[member(collection)]
+
+    async def _writable(self, collection: str) -> AsyncIOMotorCollection[_Kept]:
+        target = self._readable(collection)
+        if collection not in self._indexed:
+            await target.create_index("tenant")
+            self._indexed.add(collection)
+        return target
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DuplicateKeyError as error:
+        raise DocumentExists("a document of this id is already there") from error
+    except (InvalidDocument, DocumentTooLarge, OverflowError) as error:
+        raise DocumentInvalid(str(error)) from error
+    except PyMongoError as error:
+        raise DocumentsUnavailable(f"the document store failed: {type(error).__name__}") from error
+
+
+def _met_another_writer(error: BulkWriteError) -> bool:
+    """Tell whether two upserts of one new id met; the loser only has to try again."""
+    return all(one.get("code") == _DUPLICATE_KEY for one in error.details["writeErrors"])
+
+
+def _key(name: str, *, tenant_id: str) -> dict[str, str]:
+    return {"tenant": tenant_id, "id": name}
+
+
+def _kept(document: Document, *, tenant_id: str) -> _Kept:
+    name, encoded = encode(document)
+    plain = orjson.loads(encoded)  # what JSON makes of it, as in the other adapter
+    if _may_be_deep(encoded) and _depth(plain) > MAX_DEPTH:
+        raise DocumentInvalid(f"nested deeper than {MAX_DEPTH} levels")
+    key = _key(name, tenant_id=namespace(tenant_id))
+    return {"_id": key, "tenant": tenant_id, "document": plain}
+
+
+def _query(where: Filter | None, *, tenant_id: str) -> dict[str, Any]:
+    conditions: dict[str, Any] = {"tenant": namespace(tenant_id)}
+    for name, wanted in (where or {}).items():
+        path = f"document.{member(name)}"
+        conditions[path] = _condition(wanted)
+        conditions[f"{path}.0"] = {"$exists": False}  # MongoDB would look into lists
+    return conditions
+
+
+def _condition(wanted: Scalar | Range | OneOf) -> Mapping[str, Any]:
+    if isinstance(wanted, Range):
+        return {f"${name}": value for name, value in wanted.bounds().items()}
+    if isinstance(wanted, OneOf):
+        return {"$in": [scalar(value) for value in wanted.values]}
+    return {"$eq": scalar(wanted)}
+
+
+def _may_be_deep(encoded: bytes) -> bool:
+    # Counting brackets costs nothing beside walking the document, which is hardly ever needed.
+    return encoded.count(b"{") + encoded.count(b"[") > MAX_DEPTH
+
+
+def _depth(document: Any) -> int:
+    deepest, level = 0, [document]
+    while level:
+        deepest += 1
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    return deepest
