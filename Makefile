@@ -15,7 +15,7 @@ help: ## list the targets
 setup: $(ready) ## make .venv from the lock (every other target does so by itself)
 
 $(ready): requirements-dev.txt $(parts) deploy/setup_venv.py
-	@python3 deploy/setup_venv.py
+	@$(firstword $(shell command -v python3 python3.11 python3.12 python3.13)) deploy/setup_venv.py
 
 lock: $(ready) ## resolve the dependencies anew into the lock files
 	@$(bin)/python deploy/lock_requirements.py
