@@ -53,6 +53,8 @@ class Service:
     parts: Sequence[Part] = ()
     #: Loops that run as long as the service; one that fails is logged and started again.
     tasks: Sequence[Callable[[], Awaitable[None]]] = ()
+    #: Tables of facts that are their own outbox.
+    sources: Sequence[outbox.Source] = ()
     #: Further conditions of readiness by name.
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
     verifier: Verifier | None = None
@@ -135,7 +137,7 @@ async def _start_background(
     stack.callback(telemetry.start(service.name, service.settings).shutdown)
     producer = OutboxProducer(service.settings.kafka_url)
     stack.push_async_callback(producer.stop)
-    relay = outbox.Relay(service.database, producer)
+    relay = outbox.Relay(service.database, producer, sources=service.sources)
     consumers = Consumers(
         service.settings.kafka_url,
         service=service.name,

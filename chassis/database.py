@@ -106,6 +106,7 @@ class Transaction:
         self.clock = clock
         self._events: list[outbox.Outgoing] = []
         self._after_commit: list[Callable[[], None]] = []
+        self._wakes = False
 
     @property
     def caller(self) -> Caller:
@@ -149,10 +150,14 @@ class Transaction:
         """Run a quick callback once the commit has succeeded."""
         self._after_commit.append(callback)
 
+    def wake_relay(self) -> None:
+        """Let the relay look at once after the commit: a table that is its own outbox has new rows."""
+        self._wakes = True
+
     @property
     def has_events(self) -> bool:
         """Tell whether anything waits for the commit to leave."""
-        return bool(self._events)
+        return self._wakes or bool(self._events)
 
     async def finish(self, metadata: MetaData) -> None:
         """Write the outbox rows, commit, and run what waits for the commit."""

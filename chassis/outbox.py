@@ -130,13 +130,92 @@ async def write(
     await connection.execute(insert(metadata.tables["outbox"]), rows)
 
 
-class Relay:
-    """Sends what the outbox holds, oldest first, and remembers what was sent."""
+class Source(Protocol):
+    """Where records wait for the relay: the outbox, or a table of immutable facts that is its own."""
 
-    def __init__(self, database: "Database", producer: Producer, *, batch: int = 500) -> None:
-        """Serve one database; `batch` records are in flight at most."""
+    async def waiting(self, connection: AsyncConnection, *, limit: int) -> list[Outgoing]:
+        """Return what has to leave next, oldest first."""
+        ...
+
+    async def sent(self, connection: AsyncConnection, records: Sequence[Outgoing]) -> None:
+        """Remember that these have left."""
+        ...
+
+    async def backlog(self, connection: AsyncConnection) -> tuple[int, datetime | None]:
+        """Return how many records wait and since when the oldest does."""
+        ...
+
+    async def forget(self, connection: AsyncConnection) -> int:
+        """Forget what has left, so that all of it leaves again; return how many records that is."""
+        ...
+
+
+class OutboxTable:
+    """The rows that `tx.emit` and `tx.send` write."""
+
+    def __init__(self, metadata: MetaData) -> None:
+        """Read one service's outbox."""
+        self._table = metadata.tables["outbox"]
+
+    async def waiting(self, connection: AsyncConnection, *, limit: int) -> list[Outgoing]:
+        """Return what has to leave next, oldest first."""
+        query = (
+            select(self._table)
+            .where(self._table.c.sent_at.is_(None))
+            .order_by(self._table.c.id)
+            .limit(limit)
+        )
+        return [
+            Outgoing(
+                topic=row.topic,
+                key=row.key,
+                value=row.value,
+                event_id=row.event_id,
+                headers=json.loads(row.headers),
+                id=row.id,
+            )
+            for row in await connection.execute(query)
+        ]
+
+    async def sent(self, connection: AsyncConnection, records: Sequence[Outgoing]) -> None:
+        """Mark rows as sent."""
+        statement = (
+            update(self._table)
+            .where(self._table.c.id == bindparam("sent_id"))
+            .values(sent_at=bindparam("moment"))
+        )
+        moment = now()
+        await connection.execute(
+            statement, [{"sent_id": record.id, "moment": moment} for record in records]
+        )
+
+    async def backlog(self, connection: AsyncConnection) -> tuple[int, datetime | None]:
+        """Return how many rows are unsent and since when the oldest is."""
+        unsent = self._table.c.sent_at.is_(None)
+        query = select(func.count(), func.min(self._table.c.created_at)).where(unsent)
+        count, oldest = (await connection.execute(query)).one()
+        return count, None if oldest is None else _aware(oldest)
+
+    async def forget(self, connection: AsyncConnection) -> int:
+        """Mark every remembered row as unsent."""
+        result = await connection.execute(update(self._table).values(sent_at=None))
+        return int(result.rowcount)
+
+
+class Relay:
+    """Sends what waits in a database's sources, oldest first, and remembers what was sent."""
+
+    def __init__(
+        self,
+        database: "Database",
+        producer: Producer,
+        *,
+        sources: Sequence[Source] = (),
+        batch: int = 500,
+    ) -> None:
+        """Serve one database's outbox and further sources; `batch` records are in flight at most."""
         self._database = database
-        self._table = database.metadata.tables["outbox"]
+        self._sources: tuple[Source, ...] = (OutboxTable(database.metadata), *sources)
         self._producer = producer
         self._batch = batch
 
@@ -156,59 +235,32 @@ class Relay:
                 await asyncio.wait_for(committed.wait(), timeout=1)
 
     async def sweep(self) -> int:
-        """Send one batch; return how many records left."""
+        """Send one batch of each source; return how many records left."""
+        return sum([await self._sweep(source) for source in self._sources])
+
+    async def _sweep(self, source: Source) -> int:
         async with self._database.engine.connect() as connection:
             if not self._database.is_sqlite and not await _is_mine(connection):
                 return 0
-            records = await self._waiting(connection)
+            records = await source.waiting(connection, limit=self._batch)
             if not records:
                 return 0
             await self._producer.send_all(records)
             if not self._database.is_sqlite:
-                await self._mark(connection, [record.id for record in records])
+                await source.sent(connection, records)
                 await connection.commit()
                 return len(records)
         async with self._database.transaction(tenant_id=None) as tx:
-            await self._mark(await tx.session.connection(), [record.id for record in records])
+            await source.sent(await tx.session.connection(), records)
         return len(records)
 
     async def backlog(self) -> tuple[int, float]:
         """Return how many records wait and the age of the oldest in seconds."""
-        waiting = self._table.c.sent_at.is_(None)
-        query = select(func.count(), func.min(self._table.c.created_at)).where(waiting)
         async with self._database.engine.connect() as connection:
-            count, oldest = (await connection.execute(query)).one()
-        if oldest is None:
-            return 0, 0.0
-        return count, (now() - _aware(oldest)).total_seconds()
-
-    async def _waiting(self, connection: AsyncConnection) -> list[Outgoing]:
-        query = (
-            select(self._table)
-            .where(self._table.c.sent_at.is_(None))
-            .order_by(self._table.c.id)
-            .limit(self._batch)
-        )
-        return [
-            Outgoing(
-                topic=row.topic,
-                key=row.key,
-                value=row.value,
-                event_id=row.event_id,
-                headers=json.loads(row.headers),
-                id=row.id,
-            )
-            for row in await connection.execute(query)
-        ]
-
-    async def _mark(self, connection: AsyncConnection, ids: list[int]) -> None:
-        statement = (
-            update(self._table)
-            .where(self._table.c.id == bindparam("sent_id"))
-            .values(sent_at=bindparam("moment"))
-        )
-        moment = now()
-        await connection.execute(statement, [{"sent_id": i, "moment": moment} for i in ids])
+            found = [await source.backlog(connection) for source in self._sources]
+        oldest = min((since for _count, since in found if since is not None), default=None)
+        age = 0.0 if oldest is None else (now() - oldest).total_seconds()
+        return sum(count for count, _since in found), age
 
 
 async def prune(database: "Database", *, keep: timedelta) -> int:
@@ -226,13 +278,14 @@ async def prune(database: "Database", *, keep: timedelta) -> int:
     return int(result.rowcount)
 
 
-async def replay(database: "Database") -> int:
+async def replay(database: "Database", *, sources: Sequence[Source] = ()) -> int:
     """Mark everything that is remembered as unsent, so that a lost Kafka is filled again."""
-    table = database.metadata.tables["outbox"]
     async with database.transaction(tenant_id=None) as tx:
-        result = await (await tx.session.connection()).execute(update(table).values(sent_at=None))
+        connection = await tx.session.connection()
+        remembered = (OutboxTable(database.metadata), *sources)
+        count = sum([await source.forget(connection) for source in remembered])
     database.committed.set()
-    return int(result.rowcount)
+    return count
 
 
 async def _is_mine(connection: AsyncConnection) -> bool:
