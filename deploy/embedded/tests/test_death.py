@@ -30,7 +30,7 @@ def launcher(home: Home) -> Iterator[subprocess.Popen[bytes]]:
 
 def start(home: Home, prelude: str = "") -> subprocess.Popen[bytes]:
     command = python("embedded.tests.standin_stack", str(home.path), prelude)
-    process = subprocess.Popen(command)  # noqa: S603
+    process = subprocess.Popen(command)
     until(lambda: records.launcher_pid(home) == process.pid and ready(home))
     return process
 
@@ -72,7 +72,7 @@ def test_after_a_kill_it_starts_again_at_once(
 
 def test_a_second_launcher_is_turned_away(home: Home, launcher: subprocess.Popen[bytes]) -> None:
     command = python("embedded.tests.standin_stack", str(home.path))
-    second = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "already runs" in second.stderr
     assert launcher.poll() is None
 

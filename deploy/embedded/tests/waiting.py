@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], *, within: float = 20.0) -> T:
+def until(condition: Callable[[], T | None], *, within: float = 20.0) -> T:
     """Return the first true value of a condition, or fail when it takes too long."""
     deadline = time.monotonic() + within
     while not (value := condition()):

@@ -1,0 +1,86 @@
+"""One stack for all end-to-end tests, and a fresh tenant for each that wants one."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.running import RunningStack, until
+
+PASSWORD = "a long enough passphrase"
+SCOPES = ["read", "write", "predict"]
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A registered tenant: its admin's signed-in client, and a key for its back end."""
+
+    client: httpx.Client
+    key_client: httpx.Client
+    email: str
+    token: str
+    api_key: str
+    project: int
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Return the stack that the whole session shares; who kills things starts another."""
+    stack = RunningStack.planned(tmp_path_factory.mktemp("stack") / "home")
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def visitor(stack: RunningStack) -> Iterator[httpx.Client]:
+    """Return a client that carries no credential."""
+    with httpx.Client(base_url=stack.base_url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def new_tenant(stack: RunningStack) -> Iterator[Callable[[], Tenant]]:
+    """Return a function that registers another tenant."""
+    clients: list[httpx.Client] = []
+
+    def register() -> Tenant:
+        tenant = registered(stack.base_url)
+        clients.extend([tenant.client, tenant.key_client])
+        return tenant
+
+    yield register
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
+    """Return a tenant that nobody used before."""
+    return new_tenant()
+
+
+def registered(base_url: str) -> Tenant:
+    """Register a tenant, sign its admin in, and make a key for its default project."""
+    email = f"{uuid4().hex}@example.com"
+    client = httpx.Client(base_url=base_url, timeout=30)
+    account = {"email": email, "name": "Test Person", "password": PASSWORD}
+    client.post("/api/auth/register", json=account).raise_for_status()
+    signed_in = client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
+    token = signed_in.raise_for_status().json()["token"]
+    client.headers["Authorization"] = f"Bearer {token}"
+    project = until(lambda: default_project(client))
+    wanted = {"project": project, "name": "back end", "scopes": SCOPES}
+    key = client.post("/api/v1/api_keys/", json=wanted).raise_for_status().json()["key"]
+    key_client = httpx.Client(base_url=base_url, timeout=30, headers={"X-API-Key": key})
+    return Tenant(client, key_client, email, token, key, project)
+
+
+def default_project(client: httpx.Client) -> int | None:
+    """Return the project made with the tenant, as soon as the catalog has heard of it."""
+    found = client.get("/api/v1/project/").raise_for_status().json()["results"]
+    return int(found[0]["id"]) if found else None
