@@ -90,7 +90,8 @@ contracts: $(ready) ## rewrite the snapshots of schemas, AsyncAPI and OpenAPI
 	@$(bin)/python tests/contract/snapshots.py
 
 migration: $(ready) ## write a migration; s=<service> m="what it does"
-	@$(bin)/python -m chassis.migrations new $(s) "$(m)"
+	@export MILLRACE_HOME=$$(mktemp -d) && $(bin)/python -m chassis.migrations upgrade $(s) \
+		&& $(bin)/python -m chassis.migrations revision $(s) "$(m)"
 
 .PHONY: help setup lock demo up down status logs trace assertion replay migrate check format lint \
 	types imports test test-unit test-contract test-integration test-e2e test-chaos bench contracts \
