@@ -23,6 +23,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with_loader_criteria
 from sqlalchemy.orm.unitofwork import UOWTransaction
+from sqlalchemy.sql.util import find_tables
 
 from chassis import inbox, outbox
 from chassis.clock import Clock, now
@@ -261,22 +262,34 @@ def _postgresql(url: str) -> AsyncEngine:
 
 @event.listens_for(Session, "do_orm_execute")
 def _add_tenant(state: ORMExecuteState) -> None:
-    """Scope every select, update and delete of a mapped class to the session's tenant."""
+    """Scope every select, update and delete to the session's tenant, subqueries included.
+
+    A statement that is no ORM statement cannot be scoped, so it may not touch a tenant's table; the
+    few bulk paths go through the connection, with the tenant as an argument.
+    """
     if state.is_column_load or state.is_relationship_load:
         return
-    if not any(issubclass(mapper.class_, TenantScoped) for mapper in state.all_mappers):
-        return
     tenant = state.session.info.get(_TENANT, _NOBODY)
-    if tenant is _NOBODY:
-        raise TenantLeak("a tenant's table was queried without a tenant")
-    if tenant is not None:
-        state.statement = state.statement.options(
-            with_loader_criteria(
-                TenantScoped,
-                lambda cls: cls.tenant_id == tenant,
-                include_aliases=True,
-            )
+    if tenant is None:
+        return
+    if tenant is _NOBODY or not state.is_orm_statement:
+        if _touches_tenants(state.statement):
+            raise TenantLeak("a tenant's table was queried without its tenant")
+        return
+    state.statement = state.statement.options(
+        with_loader_criteria(
+            TenantScoped,
+            lambda cls: cls.tenant_id == tenant,
+            include_aliases=True,
         )
+    )
+
+
+def _touches_tenants(statement: Any) -> bool:
+    tables = find_tables(
+        statement, include_joins=True, include_aliases=True, include_selects=True, include_crud=True
+    )
+    return any(_TENANT in table.columns for table in tables if hasattr(table, "columns"))
 
 
 @event.listens_for(Session, "before_flush")

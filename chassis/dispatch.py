@@ -146,7 +146,7 @@ class Dispatcher:
         if self._subscription.style == "replica":
             return  # the topic is read again at each start: burying it every time helps nobody
         async for attempt in AsyncRetrying(
-            wait=wait_exponential_jitter(0.1, 5),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5, jitter=0.1),
             stop=stop_never,
             retry=retry_if_not_exception_type(AssertionError),
             reraise=True,
@@ -160,7 +160,7 @@ def _retrying(*, alone: bool) -> AsyncRetrying:
     """Retry for ever what is away; a lone record that fails otherwise gets a few more chances."""
     limit = _StopUnlessAway(_ATTEMPTS if alone else 1)
     return AsyncRetrying(
-        wait=wait_exponential_jitter(initial=0.05, max=5),
+        wait=wait_exponential_jitter(multiplier=0.05, max=5, jitter=0.05),
         stop=limit,
         retry=retry_if_exception_type(Exception),
         reraise=True,

@@ -64,6 +64,15 @@ def new_key_pair() -> tuple[bytes, bytes]:
     return private, public
 
 
+def write_keys(folder: Path) -> None:
+    """Write fresh key files, as an operator provides them to the services."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for purpose in ("assertion", "artefact"):
+        private, public = new_key_pair()
+        (folder / f"{purpose}.pem").write_bytes(private)
+        (folder / f"{purpose}.pub.pem").write_bytes(public)
+
+
 _PRIVATE, _PUBLIC = new_key_pair()
 SIGNER = AssertionSigner(_PRIVATE)
 VERIFIER = AssertionVerifier(_PUBLIC)
@@ -211,4 +220,5 @@ __all__: Sequence[str] = [
     "raw_record",
     "record_of",
     "settings_in",
+    "write_keys",
 ]

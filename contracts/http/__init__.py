@@ -1,0 +1,14 @@
+"""The HTTP ledger: one line per operation of the five APIs: who owns it and who may come in."""
+
+from contracts.http import dataml, ml_service, recommendai, recotem, two_tower
+from contracts.http.operation import Door, Operation, Status
+
+OPERATIONS: tuple[Operation, ...] = (
+    *recotem.OPERATIONS,
+    *recommendai.OPERATIONS,
+    *dataml.OPERATIONS,
+    *two_tower.OPERATIONS,
+    *ml_service.OPERATIONS,
+)
+
+__all__ = ["OPERATIONS", "Door", "Operation", "Status"]
