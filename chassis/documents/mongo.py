@@ -52,7 +52,8 @@ class MongoDocuments(Documents):
 
     def __init__(self, url: str) -> None:
         """Take the server's URL, database included; connects at its first use."""
-        self._client: AsyncIOMotorClient[_Kept] = AsyncIOMotorClient(url, timeoutMS=_TIMEOUT_MS)
+        options: dict[str, Any] = {} if "timeoutms=" in url.lower() else {"timeoutMS": _TIMEOUT_MS}
+        self._client: AsyncIOMotorClient[_Kept] = AsyncIOMotorClient(url, **options)
         self._database = self._client.get_default_database(_DATABASE).with_options(
             write_concern=WriteConcern("majority")
         )

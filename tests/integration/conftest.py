@@ -1,0 +1,54 @@
+"""The real servers, each started when the first test asks for it and shared by all others.
+
+A server that cannot be started fails the tests that need it, with a sentence that says what to
+install: nothing is skipped.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from servers.kafka import kafka as run_kafka
+from servers.mongo import mongo
+from servers.postgres import postgres
+from servers.redis import redis
+from servers.s3 import s3
+
+pytest.register_assert_rewrite("chassis.testing.blobs", "chassis.testing.documents")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Return the URL of an empty database on a server whose user may create more."""
+    with postgres() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def mongo_url() -> Iterator[str]:
+    """Return the URL of a server that speaks MongoDB's protocol, database included."""
+    with mongo() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """Return the URL of an empty Redis."""
+    with redis() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """Return a blob store's URL; the keys to it stand in the environment, as in production."""
+    with s3() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Return the address of an empty Kafka node, `host:port`."""
+    with run_kafka() as server:
+        yield server.url
