@@ -25,7 +25,8 @@ def document(
     service: str, *, version: str, subscriptions: Sequence[Subscription]
 ) -> dict[str, Any]:
     """Return the document of a service."""
-    owned = [topic for topic in (*TOPICS, *INGEST_TOPICS) if topic.owner == service]
+    every: list[Topic | IngestTopic] = [*TOPICS, *INGEST_TOPICS]
+    owned = [topic for topic in every if topic.owner == service]
     sends = [topic for topic in owned if not _from_tenants(topic)]
     heard = {name_of(each.topic): each.topic for each in subscriptions}
     channels = {name_of(topic): _channel(topic) for topic in [*heard.values(), *sends]}

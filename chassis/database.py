@@ -152,7 +152,7 @@ class Transaction:
         self._after_commit.append(callback)
 
     def wake_relay(self) -> None:
-        """Let the relay look at once after the commit: a table that is its own outbox has new rows."""
+        """Let the relay look at once: a table that is its own outbox has new rows."""
         self._wakes = True
 
     @property

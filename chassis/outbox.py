@@ -131,7 +131,7 @@ async def write(
 
 
 class Source(Protocol):
-    """Where records wait for the relay: the outbox, or a table of immutable facts that is its own."""
+    """Where records wait for the relay: the outbox, or immutable facts that are their own."""
 
     async def waiting(self, connection: AsyncConnection, *, limit: int) -> list[Outgoing]:
         """Return what has to leave next, oldest first."""
@@ -213,7 +213,7 @@ class Relay:
         sources: Sequence[Source] = (),
         batch: int = 500,
     ) -> None:
-        """Serve one database's outbox and further sources; `batch` records are in flight at most."""
+        """Serve a database's outbox and further sources; at most `batch` records are in flight."""
         self._database = database
         self._sources: tuple[Source, ...] = (OutboxTable(database.metadata), *sources)
         self._producer = producer

@@ -68,4 +68,4 @@ async def test_too_long_a_queue_refuses() -> None:
     with pytest.raises(OverflowError):
         await writer.submit(3)
     release.set()
-    assert await asyncio.gather(first, second) == [1, 2]
+    assert list(await asyncio.gather(first, second)) == [1, 2]
