@@ -100,7 +100,7 @@ class Dispatcher:
                     await tx.session.connection(),
                     self._database.metadata,
                     subscription=self._subscription.name,
-                    ids=list({event.event_id for _record, event in batch}),
+                    ids=list({_guard_of(event) for _record, event in batch}),
                 )
                 for tenant_id, events in _by_tenant(_once(batch, fresh)).items():
                     async with tx.scoped(tenant_id):
@@ -204,9 +204,15 @@ def _traced(spans: ExitStack, record: ConsumerRecord, name: str, *, alone: bool)
 def _once(batch: Sequence[Parsed], fresh: set[str]) -> Iterable[Event]:
     left = set(fresh)
     for _record, event in batch:
-        if event.event_id in left:
-            left.discard(event.event_id)
+        guard = _guard_of(event)
+        if guard in left:
+            left.discard(guard)
             yield event
+
+
+def _guard_of(event: Event) -> str:
+    """Return what the inbox remembers an event by: two tenants may choose the same event id."""
+    return f"{event.tenant_id}:{event.event_id}"
 
 
 def _by_tenant(events: Iterable[Event]) -> dict[str, list[Event]]:
