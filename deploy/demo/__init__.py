@@ -1,0 +1,1 @@
+"""One walk through everything Millrace does, on a fresh stack, with the numbers it measured."""
