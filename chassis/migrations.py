@@ -5,11 +5,12 @@ import asyncio
 import importlib
 import sys
 from pathlib import Path
+from typing import Any, Literal
 
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, TypeDecorator
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.settings import Settings
@@ -34,6 +35,7 @@ def run(metadata: MetaData) -> None:
             target_metadata=metadata,
             render_as_batch=connection.dialect.name == "sqlite",
             compare_type=True,
+            render_item=_plain,
         )
         with context.begin_transaction():
             context.run_migrations()
@@ -45,6 +47,13 @@ def run(metadata: MetaData) -> None:
         await engine.dispose()
 
     asyncio.run(connected())
+
+
+def _plain(kind: str, thing: Any, _context: Any) -> str | Literal[False]:
+    """Write our own column types as the database's: a migration outlives our code."""
+    if kind == "type" and isinstance(thing, TypeDecorator):
+        return f"sa.{thing.impl!r}"
+    return False
 
 
 def upgrade(service: str, url: str, *, revision: str = "head") -> None:

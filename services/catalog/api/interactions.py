@@ -1,0 +1,190 @@
+"""`/api/v1/interactions` (seed 001): one interaction at a time, or a batch of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from pydantic import Field, TypeAdapter, ValidationError
+
+from catalog.domain.interactions import Interaction, Kept, canonical, interaction_id
+from catalog.operations import interactions
+from catalog.operations.interactions import Recorder
+from chassis import telemetry
+from chassis.database import Tx
+from chassis.identity import CurrentCaller, needs
+from chassis.ids import new_uid
+from chassis.problems import Invalid
+from chassis.validation import problem_of
+from chassis.wire import CamelWire, JsonObject, router
+from contracts.interactions import EventIdentifier, IngestedInteraction
+
+interactions_router = router(tags=["interactions"], dependencies=[needs("write")])
+
+_MOST = 1000
+_HEADER = "Idempotency-Key"
+_EVENT_ID = TypeAdapter(EventIdentifier)
+
+
+class InteractionIn(IngestedInteraction):
+    metadata: JsonObject | None = None
+
+    def to_domain(self, *, event_id: str, now: datetime, **others: Any) -> Interaction:
+        return Interaction(
+            event_id=event_id,
+            user_id=self.user_id,
+            item_id=self.item_id,
+            interaction_type=self.interaction_type,
+            occurred_at=self.timestamp or now,
+            timed=self.timestamp is not None,
+            value=self.value,
+            session_id=self.session_id,
+            request_id=self.request_id,
+            metadata=canonical(self.metadata),
+            trace=telemetry.inject().get("traceparent"),
+            **others,
+        )
+
+
+class InteractionOut(CamelWire):
+    success: bool = True
+    interaction_id: str
+    timestamp: datetime
+
+
+class BatchIn(CamelWire):
+    interactions: Annotated[list[Any], Field(max_length=_MOST)]
+
+
+class BatchResult(CamelWire):
+    interaction_id: str
+    event_id: str
+    duplicate: bool
+
+
+class BatchOut(CamelWire):
+    created: int
+    duplicates: int
+    results: list[BatchResult]
+
+
+_ITEM = TypeAdapter(InteractionIn)
+
+
+def _idempotency_key(
+    key: Annotated[str | None, Header(alias=_HEADER)] = None,
+) -> str | None:
+    try:
+        return None if key is None else _EVENT_ID.validate_python(key)
+    except ValidationError as error:
+        findings = [{**finding, "loc": ("header", _HEADER)} for finding in error.errors()]
+        raise problem_of(findings) from error
+
+
+def _recorder(request: Request) -> Recorder:
+    recorder: Recorder = request.app.state.recorder
+    return recorder
+
+
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+
+
+@interactions_router.post("/api/v1/interactions", status_code=201)
+async def record(
+    body: InteractionIn,
+    key: IdempotencyKey,
+    caller: CurrentCaller,
+    recorder: Annotated[Recorder, Depends(_recorder)],
+    request: Request,
+) -> InteractionOut:
+    """Keep one interaction; the same event id again answers the same and changes nothing."""
+    if key is not None and body.event_id not in (None, key):
+        raise Invalid(fields={"eventId": [f"Contradicts the {_HEADER} header."]})
+    now = request.app.state.database.clock()
+    event_id = body.event_id or key or new_uid()
+    kept = await recorder.record(caller.tenant_id, body.to_domain(event_id=event_id, now=now))
+    return InteractionOut(
+        interaction_id=interaction_id(caller.tenant_id, event_id),
+        timestamp=kept.interaction.occurred_at,
+    )
+
+
+@interactions_router.post(
+    "/api/v1/interactions/batch",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["interactions"],
+                        "properties": {
+                            "interactions": {
+                                "type": "array",
+                                "maxItems": _MOST,
+                                "items": IngestedInteraction.model_json_schema(by_alias=True),
+                            }
+                        },
+                    }
+                }
+            }
+        }
+    },
+)
+async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
+    """Keep up to 1,000 interactions, all or none of them."""
+    sent = _all_sound(body.interactions)
+    now = tx.clock()
+    batch = [
+        each.to_domain(event_id=each.event_id or _own_id(key, n), now=now, source="batch")
+        for n, each in enumerate(sent)
+    ]
+    kept = await interactions.record_all(tx, batch)
+    duplicates = sum(each.duplicate for each in kept)
+    return BatchOut(
+        created=len(kept) - duplicates,
+        duplicates=duplicates,
+        results=[_result(tx.tenant_id, each) for each in kept],
+    )
+
+
+def _own_id(key: str | None, position: int) -> str:
+    """Return an id for an event without one: a batch sent again under its key repeats them."""
+    return new_uid() if key is None else f"{key}:{position}"
+
+
+def _result(tenant_id: str, kept: Kept) -> BatchResult:
+    event_id = kept.interaction.event_id
+    return BatchResult(
+        interaction_id=interaction_id(tenant_id, event_id),
+        event_id=event_id,
+        duplicate=kept.duplicate,
+    )
+
+
+def _all_sound(rows: Sequence[Any]) -> list[InteractionIn]:
+    """Return the rows as interactions.
+
+    Raises:
+        Invalid: some are unsound; `interactions` holds each one's messages at its position.
+    """
+    sound: list[InteractionIn] = []
+    found: dict[int, dict[str, list[str]]] = {}
+    for n, row in enumerate(rows):
+        try:
+            sound.append(_ITEM.validate_python(row))
+        except ValidationError as error:
+            located = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+            found[n] = {name: list(texts) for name, texts in problem_of(located).fields.items()}
+    if found:
+        raise Invalid(
+            f"{len(found)} of {len(rows)} interactions are not valid.",
+            fields={
+                f"interactions.{n}.{name}": texts
+                for n, fields in found.items()
+                for name, texts in fields.items()
+            },
+            members={"interactions": [found.get(n, {}) for n in range(len(rows))]},
+        )
+    return sound

@@ -1,0 +1,81 @@
+"""An item of the catalogue, its revisions and the words it is found by."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contracts.catalog import ItemChanged, ItemDeleted
+
+#: Longest text that an item is found by, in characters.
+_SEARCHED = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An item as somebody wrote it."""
+
+    item_id: str
+    metadata: Mapping[str, Any]
+    is_active: bool = True
+    #: Nobody described it yet: an interaction named it.
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item as it is kept."""
+
+    tenant_id: str
+    item_id: str
+    metadata: dict[str, Any]
+    is_active: bool
+    bare: bool
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+    def changed(self) -> ItemChanged:
+        """Return the fact that other services hear."""
+        return ItemChanged(
+            tenant_id=self.tenant_id,
+            occurred_at=self.updated_at,
+            item_id=self.item_id,
+            metadata=self.metadata,
+            is_active=self.is_active,
+            revision=self.revision,
+        )
+
+    def deleted(self, at: datetime) -> ItemDeleted:
+        """Return the fact that it is gone."""
+        return ItemDeleted(
+            tenant_id=self.tenant_id,
+            occurred_at=at,
+            item_id=self.item_id,
+            revision=next_revision(self.revision, at=at),
+        )
+
+
+def next_revision(previous: int, *, at: datetime) -> int:
+    """Return a number above all earlier ones of this item, also from before it was deleted.
+
+    Microseconds do both: an item that comes back starts above where it ended, without a tombstone.
+    """
+    return max(previous + 1, int(at.timestamp() * 1_000_000))
+
+
+def search_text(item_id: str, metadata: Mapping[str, Any]) -> str:
+    """Return the lower-case text in which an item's words are looked for."""
+    words = (item_id, *_scalars(metadata))
+    return "\n".join(words).lower()[:_SEARCHED]
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from _scalars(each)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for each in value:
+            yield from _scalars(each)
+    elif value is not None:
+        yield str(value)

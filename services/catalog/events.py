@@ -1,0 +1,102 @@
+"""What catalog listens to: producers, new tenants, people who leave, models as they come."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from catalog.domain.interactions import Interaction, canonical
+from catalog.domain.refusals import Refusal, Source
+from catalog.operations import ingestion, interactions, tenants
+from catalog.operations.ingestion import Received
+from catalog.operations.tenants import TopicMaker
+from chassis import telemetry
+from chassis.database import Transaction
+from chassis.problems import NON_FIELD, Invalid, Malformed
+from chassis.subscriptions import IngestedRecord, Subscription, each, every_replica, ingested
+from chassis.validation import message_of
+from chassis.wire import JsonObject
+from contracts.interactions import IngestedInteraction
+from contracts.tenants import PersonErased, TenantRegistered
+from contracts.topics import INGEST_INTERACTIONS, TENANTS
+
+
+class _Record(IngestedInteraction):
+    metadata: JsonObject | None = None
+
+
+_RECORD = TypeAdapter(_Record)
+
+
+def subscriptions(*, make_topics: TopicMaker) -> list[Subscription]:
+    """Return everything that catalog listens to."""
+
+    async def topics_wanted(happened: list[TenantRegistered]) -> None:
+        await tenants.open_doors(happened, make_topics=make_topics)
+
+    return [
+        ingested(INGEST_INTERACTIONS, interactions_ingested, name="interactions"),
+        each(TENANTS, tenant_registered, name="tenants", only=(TenantRegistered,)),
+        # Read from the start by each process, so that a Kafka that lost its topics gets them back.
+        every_replica(TENANTS, topics_wanted, name="tenant-topics", only=(TenantRegistered,)),
+        each(TENANTS, person_erased, name="erasures", only=(PersonErased,)),
+    ]
+
+
+async def interactions_ingested(records: Sequence[IngestedRecord], tx: Transaction) -> None:
+    """Keep what a producer wrote; send back what is unsound."""
+    await ingestion.take(tx, [_read(record) for record in records])
+
+
+async def tenant_registered(happened: TenantRegistered, tx: Transaction) -> None:
+    """Make a new tenant's default project."""
+    await tenants.welcome(tx, happened)
+
+
+async def person_erased(happened: PersonErased, tx: Transaction) -> None:
+    """Delete what a person did."""
+    await interactions.erase_person(tx, happened.person_uid)
+
+
+def _read(record: IngestedRecord) -> Received | Refusal:
+    source = Source(record.topic, record.partition, record.offset)
+    try:
+        sent = _RECORD.validate_json(record.value)
+    except ValidationError as error:
+        return _refusal(source, record.value, error)
+    return Received(_interaction(sent, record), source, record.value)
+
+
+def _interaction(sent: _Record, record: IngestedRecord) -> Interaction:
+    return Interaction(
+        event_id=sent.event_id or record.fallback_event_id,
+        user_id=sent.user_id,
+        item_id=sent.item_id,
+        interaction_type=sent.interaction_type,
+        occurred_at=sent.timestamp or record.timestamp,
+        timed=sent.timestamp is not None,
+        value=sent.value,
+        session_id=sent.session_id,
+        request_id=sent.request_id,
+        metadata=canonical(sent.metadata),
+        source="kafka",
+        trace=_trace(record),
+    )
+
+
+def _trace(record: IngestedRecord) -> str | None:
+    if record.context is None:
+        return None
+    return telemetry.inject(record.context).get("traceparent")
+
+
+def _refusal(source: Source, record: bytes, error: ValidationError) -> Refusal:
+    finding: dict[str, Any] = dict(error.errors(include_url=False)[0])
+    if finding["type"] == "json_invalid":
+        why = finding.get("ctx", {}).get("error", "")
+        return Refusal(source, record, Malformed.code, None, f"JSON parse error - {why}")
+    field = ".".join(str(part) for part in finding["loc"]) or NON_FIELD
+    return Refusal(source, record, Invalid.code, field, message_of(finding))
+
+
+__all__ = ["subscriptions"]

@@ -1,0 +1,1 @@
+"""How catalog's tables came to be."""

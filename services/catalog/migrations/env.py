@@ -1,0 +1,6 @@
+"""Runs catalog's migrations."""
+
+from catalog.store.tables import Base
+from chassis.migrations import run
+
+run(Base.metadata)

@@ -1,0 +1,1 @@
+"""What catalog can do."""

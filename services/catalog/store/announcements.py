@@ -1,0 +1,92 @@
+"""The table of interactions as its own outbox: the relay walks it by sequence, behind a cursor."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalog.domain.interactions import announcement
+from catalog.store.interactions import FENCE, TABLE, interaction_of
+from catalog.store.tables import AnnouncedRow
+from chassis.outbox import Outgoing
+from contracts.topics import INTERACTIONS
+
+_NAME = "interaction"
+_CURSOR = AnnouncedRow.__table__
+
+
+class Announcements:
+    """Interactions that other services have still to hear of (a `Source` of the relay)."""
+
+    async def waiting(self, connection: AsyncConnection, *, limit: int) -> list[Outgoing]:
+        """Return the next interactions as records, in the order of keeping."""
+        behind = await self._cursor(connection)
+        last = await _last_settled(connection)
+        query = (
+            select(TABLE)
+            .where(TABLE.c.sequence > behind, TABLE.c.sequence <= last)
+            .order_by(TABLE.c.sequence)
+            .limit(limit)
+        )
+        return [_record(row) for row in await connection.execute(query)]
+
+    async def sent(self, connection: AsyncConnection, records: Sequence[Outgoing]) -> None:
+        """Move the cursor behind the last of them."""
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        values = {"source": _NAME, "sequence": records[-1].id}
+        await connection.execute(
+            insert(_CURSOR)  # type: ignore[arg-type] # a declarative table is a Table
+            .values(values)
+            .on_conflict_do_update(index_elements=["source"], set_={"sequence": values["sequence"]})
+        )
+
+    async def backlog(self, connection: AsyncConnection) -> tuple[int, datetime | None]:
+        """Return how many interactions wait and since when the oldest does."""
+        waiting = TABLE.c.sequence > await self._cursor(connection)
+        query = select(func.count(), func.min(TABLE.c.recorded_at)).where(waiting)
+        count, oldest = (await connection.execute(query)).one()
+        return count, oldest
+
+    async def forget(self, connection: AsyncConnection) -> int:
+        """Announce everything again."""
+        await connection.execute(update(AnnouncedRow).values(sequence=0))
+        return int((await connection.execute(select(func.count(TABLE.c.sequence)))).scalar_one())
+
+    @staticmethod
+    async def _cursor(connection: AsyncConnection) -> int:
+        query = select(AnnouncedRow.sequence).where(AnnouncedRow.source == _NAME)
+        return (await connection.execute(query)).scalar() or 0
+
+
+async def _last_settled(connection: AsyncConnection) -> int:
+    """Return the highest sequence below which nothing is still being written.
+
+    PostgreSQL hands numbers out before the commit: a walker that took what it sees would step over
+    the rows of a transaction that commits late. Under the fence no writer is between the two.
+    """
+    newest = select(func.max(TABLE.c.sequence))
+    if connection.dialect.name != "postgresql":
+        return (await connection.execute(newest)).scalar() or 0
+    await connection.execute(text("SELECT pg_advisory_lock(:fence)"), {"fence": FENCE})
+    try:
+        return (await connection.execute(newest)).scalar() or 0
+    finally:
+        await connection.execute(text("SELECT pg_advisory_unlock(:fence)"), {"fence": FENCE})
+
+
+def _record(row: Any) -> Outgoing:
+    kept = interaction_of(row)
+    event = announcement(
+        kept, tenant_id=row.tenant_id, sequence=row.sequence, recorded_at=row.recorded_at
+    )
+    return Outgoing(
+        topic=INTERACTIONS.name,
+        key=event.key,
+        value=event.to_bytes(),
+        event_id=event.event_id,
+        headers={"traceparent": kept.trace} if kept.trace else {},
+        id=event.sequence,
+    )

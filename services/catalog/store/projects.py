@@ -1,0 +1,97 @@
+"""Projects as rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, select
+
+from catalog.domain.projects import Project
+from catalog.store.tables import ProjectRow
+from chassis.database import Transaction
+
+
+async def get(tx: Transaction, project_id: int) -> Project | None:
+    """Return a project, or None."""
+    row = await tx.session.get(ProjectRow, project_id)
+    return None if row is None or row.tenant_id != tx.tenant_id else _project(row)
+
+
+async def default(tx: Transaction) -> Project | None:
+    """Return the tenant's default project, or None before it is made."""
+    row = await tx.session.scalar(select(ProjectRow).where(ProjectRow.is_default))
+    return None if row is None else _project(row)
+
+
+async def page(
+    tx: Transaction, *, where: Mapping[str, Any], offset: int, limit: int
+) -> tuple[Sequence[Project], int]:
+    """Return some projects, newest first, and the number of all."""
+    conditions: list[ColumnElement[bool]] = [
+        getattr(ProjectRow, name) == value for name, value in where.items()
+    ]
+    total = await tx.session.scalar(select(func.count(ProjectRow.id)).where(*conditions))
+    rows = await tx.session.scalars(
+        select(ProjectRow)
+        .where(*conditions)
+        .order_by(ProjectRow.id.desc())
+        .offset(offset)
+        .limit(limit)
+    )
+    return [_project(row) for row in rows], total or 0
+
+
+async def named(tx: Transaction, name: str, *, owner: int | None) -> Project | None:
+    """Return the owner's project of this name, or None."""
+    row = await tx.session.scalar(
+        select(ProjectRow).where(ProjectRow.name == name, ProjectRow.owner_id == owner)
+    )
+    return None if row is None else _project(row)
+
+
+async def add(
+    tx: Transaction,
+    values: Mapping[str, Any],
+    *,
+    owner: int | None,
+    at: datetime,
+    is_default: bool = False,
+) -> Project:
+    """Keep a new project."""
+    row = ProjectRow(
+        **values, owner_id=owner, is_default=is_default, ins_datetime=at, updated_at=at
+    )
+    tx.session.add(row)
+    await tx.session.flush()
+    return _project(row)
+
+
+async def change(
+    tx: Transaction, project_id: int, values: Mapping[str, Any], *, at: datetime
+) -> Project:
+    """Change some members of a project that exists."""
+    row = await tx.session.get_one(ProjectRow, project_id)
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.updated_at = at
+    await tx.session.flush()
+    return _project(row)
+
+
+async def remove(tx: Transaction, project_id: int) -> None:
+    """Delete a project that nothing names any more."""
+    await tx.session.execute(delete(ProjectRow).where(ProjectRow.id == project_id))
+
+
+def _project(row: ProjectRow) -> Project:
+    return Project(
+        id=row.id,
+        name=row.name,
+        user_column=row.user_column,
+        item_column=row.item_column,
+        time_column=row.time_column,
+        owner=row.owner_id,
+        is_default=row.is_default,
+        ins_datetime=row.ins_datetime,
+        updated_at=row.updated_at,
+    )

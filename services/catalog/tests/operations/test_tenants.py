@@ -1,0 +1,45 @@
+"""A tenant registers: a default project, and topics for its producers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from catalog.events import subscriptions
+from catalog.store import projects
+from chassis.testing import OTHER_TENANT, TENANT, Bench
+from contracts.catalog import ProjectChanged
+from contracts.tenants import TenantRegistered
+
+
+def registered(tenant_id: str = TENANT) -> TenantRegistered:
+    return TenantRegistered(
+        tenant_id=tenant_id, occurred_at=datetime(2026, 1, 1, tzinfo=UTC), name="t", owner_id=1
+    )
+
+
+async def test_each_tenant_gets_one_default_project(bench: Bench) -> None:
+    await bench.deliver(registered(), to="tenants")
+    changed = await bench.emitted(ProjectChanged)
+    assert [each.tenant_id for each in changed] == [TENANT, OTHER_TENANT]
+    assert {each.name for each in changed} == {"default"}
+    assert all(each.is_default for each in changed)
+    async with bench.database.transaction(tenant_id=TENANT) as tx:
+        project = await projects.default(tx)
+    assert project is not None
+    assert (project.owner, project.user_column, project.item_column, project.time_column) == (
+        1,
+        "user_id",
+        "item_id",
+        "timestamp",
+    )
+
+
+async def test_every_tenants_topics_are_wanted_from_kafka() -> None:
+    wanted: list[str] = []
+
+    async def make(tenants: Sequence[str]) -> None:
+        wanted.extend(tenants)
+
+    [topics] = [s for s in subscriptions(make_topics=make) if s.style == "replica"]
+    await topics.handler([registered(), registered(OTHER_TENANT), registered()])
+    assert wanted == [TENANT, OTHER_TENANT]
+    assert topics.from_start
