@@ -21,8 +21,12 @@ lock: $(ready) ## resolve the dependencies anew into the lock files
 	@$(bin)/python deploy/lock_requirements.py
 
 ## --- run
-demo: $(ready) ## walk through everything once, on a fresh stack
-	@$(bin)/python -m demo
+# USER is in every shell's environment, so only what is said on the command line counts.
+said = $(if $(filter command line,$(origin $1)),--$2 "$($1)")
+
+demo: $(ready) ## walk through everything once; DATA=<folder|file> [USER= ITEM= TIME=] for real data
+	@$(bin)/python -m demo $(call said,DATA,data) $(call said,USER,user) $(call said,ITEM,item) \
+		$(call said,TIME,time)
 
 up: $(ready) ## start everything in the foreground; Ctrl-C stops it
 	@exec $(bin)/python -m embedded up
