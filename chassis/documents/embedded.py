@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import orjson
 
@@ -79,9 +78,8 @@ class SqliteDocuments(Documents):
     @classmethod
     def at(cls, url: str) -> Self:
         """Open the file that `sqlite:///relative` or `sqlite:////absolute` names."""
-        parts = urlsplit(url)
-        path = unquote(parts.path).removeprefix("/")
-        if parts.netloc or not path:
+        path = url.removeprefix("sqlite:///")
+        if path in ("", url):
             raise ValueError("a document store's URL is sqlite:///<file>")
         return cls(Path(path))
 

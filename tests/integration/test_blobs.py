@@ -1,0 +1,45 @@
+"""The blob store behaves the same on S3's protocol as on plain files."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from chassis.blobs import Blobs, BlobsUnavailable, open_blobs
+from chassis.testing.blobs import BlobsBehaviour
+
+
+class TestS3Blobs(BlobsBehaviour):
+    """Runs the common behaviour."""
+
+    @pytest.fixture
+    async def blobs(self, s3_url: str) -> AsyncIterator[Blobs]:
+        async with open_blobs(s3_url) as store:
+            yield store
+
+
+class TestEmbeddedBlobs(BlobsBehaviour):
+    """Runs the common behaviour."""
+
+    @pytest.fixture
+    async def blobs(self, tmp_path: Path) -> AsyncIterator[Blobs]:
+        async with open_blobs(f"file://{tmp_path}/store") as store:
+            yield store
+
+
+async def test_an_absent_bucket_is_said_to_be_unavailable(s3_url: str) -> None:
+    async with open_blobs(s3_url.replace("s3://millrace/", "s3://elsewhere/")) as store:
+        with pytest.raises(BlobsUnavailable):
+            await store.put("a", b"content")
+
+
+async def test_an_absent_server_is_said_to_be_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anybody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+    async with open_blobs("s3://bucket/prefix?endpoint=http://127.0.0.1:1") as store:
+        with pytest.raises(BlobsUnavailable):
+            await store.put("a", b"content")
+        with pytest.raises(BlobsUnavailable):
+            await store.get("a")
