@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from opentelemetry.context import Context
@@ -77,7 +77,8 @@ def new_metadata() -> MetaData:
 class Identified:
     """Mixin: an integer `id`, never used twice, and a public `uid`."""
 
-    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
+    # SQLAlchemy declares this as an instance variable, so subclasses could not override a ClassVar.
+    __table_args__: Any = {"sqlite_autoincrement": True}  # noqa: RUF012
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
     uid: Mapped[str] = mapped_column(String(36), default=new_uid, unique=True)
