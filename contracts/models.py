@@ -46,4 +46,25 @@ class ModelRetired(Event):
     model_id: int
 
 
-ModelEvent = ModelReady | ModelRetired
+class TuningConcluded(Event):
+    """A tuning job found a configuration: it is complete, whether or not a model follows."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("kind", "tuning_job_id")
+
+    type: Literal["TuningConcluded"] = "TuningConcluded"
+    kind: Literal["tuning_job"] = "tuning_job"
+    tuning_job_id: int
+    project_id: int
+
+
+class TuningForgotten(Event):
+    """A tuning job was deleted; what it found may stay."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("kind", "tuning_job_id")
+
+    type: Literal["TuningForgotten"] = "TuningForgotten"
+    kind: Literal["tuning_job"] = "tuning_job"
+    tuning_job_id: int
+
+
+ModelEvent = ModelReady | ModelRetired | TuningConcluded | TuningForgotten
