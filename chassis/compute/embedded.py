@@ -1,0 +1,113 @@
+"""Work in child processes of the service, a few at a time, each with its share of the cores."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+
+import orjson
+
+from chassis.compute.child import MEMORY_VARIABLE
+from chassis.compute.piece import Piece
+from chassis.compute.port import (
+    MODULE,
+    Compute,
+    Report,
+    Spec,
+    Status,
+    WorkInvalid,
+    WorkNotFound,
+)
+from chassis.compute.process import Order
+from chassis.ids import new_uid
+
+#: How long a cancelled process may take to end by itself.
+GRACE_SECONDS = 10.0
+#: Finished work that can still be asked about.
+REMEMBERED = 1000
+_MOST_WORKERS = 4
+#: Libraries each start a pool over all cores; together that is slower than a thread each.
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "IRSPACK_NUM_THREADS_DEFAULT",
+)
+
+
+class ProcessCompute(Compute):
+    """The embedded adapter."""
+
+    def __init__(self, *, workers: int | None = None, grace: float = GRACE_SECONDS) -> None:
+        """Let `workers` pieces run at once, by default half as many as there are cores."""
+        cores = _cores()
+        self.workers = workers or max(2, min(_MOST_WORKERS, cores // 2))
+        self.threads = max(1, cores // self.workers)
+        self._grace = grace
+        self._seats = asyncio.Semaphore(self.workers)
+        self._pieces: dict[str, Piece] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def submit(self, module: str, spec: Spec, *, memory_bytes: int | None = None) -> str:
+        """Queue a piece of work."""
+        if not MODULE.fullmatch(module):
+            raise WorkInvalid(f"{module[:80]!r} is no module")
+        try:
+            encoded = orjson.dumps(dict(spec))
+        except TypeError as error:
+            raise WorkInvalid(f"not JSON: {error}") from error
+        work_id = new_uid()
+        command = (sys.executable, "-m", module)
+        piece = Piece(Order(command, encoded, self._environment(memory_bytes)))
+        self._forget()
+        self._pieces[work_id] = piece
+        self._tasks[work_id] = asyncio.create_task(piece.run(self._seats, grace=self._grace))
+        return work_id
+
+    async def reports(self, work_id: str) -> AsyncIterator[Report]:
+        """Yield what a piece of work reports."""
+        async for report in self._piece(work_id).reports():
+            yield report
+
+    async def status(self, work_id: str) -> Status:
+        """Return how far the work is."""
+        return self._piece(work_id).status
+
+    async def cancel(self, work_id: str) -> None:
+        """End the work."""
+        self._piece(work_id).cancel()
+        await asyncio.wait([self._tasks[work_id]])
+
+    async def close(self) -> None:
+        """Cancel everything and wait until it is over."""
+        for piece in self._pieces.values():
+            piece.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+
+    def _piece(self, work_id: str) -> Piece:
+        try:
+            return self._pieces[work_id]
+        except KeyError:
+            raise WorkNotFound(work_id) from None
+
+    def _environment(self, memory_bytes: int | None) -> dict[str, str]:
+        environment = dict(os.environ)
+        environment |= dict.fromkeys(_THREAD_VARIABLES, str(self.threads))
+        if memory_bytes is not None:
+            environment[MEMORY_VARIABLE] = str(memory_bytes)
+        return environment
+
+    def _forget(self) -> None:
+        finished = [work_id for work_id, task in self._tasks.items() if task.done()]
+        for work_id in finished[: max(0, len(finished) - REMEMBERED + 1)]:
+            del self._pieces[work_id], self._tasks[work_id]
+
+
+def _cores() -> int:
+    with contextlib.suppress(AttributeError):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,87 @@
+"""A worker that does what it is told, for the behaviour suite of compute."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chassis.compute.child import Reporter, run
+
+Spec = dict[str, Any]
+
+
+def echo(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
+    """Answer the specification, with some news before."""
+    reporter.progress(0.5, stage="half")
+    reporter.log("nearly there", level="debug")
+    reporter.progress(1)
+    return spec
+
+
+def environment(spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
+    """Answer some variables."""
+    return {name: os.environ.get(name) for name in spec["names"]}
+
+
+def chatter(_spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
+    """Write where reports go, as libraries do."""
+    print("a library prints", flush=True)  # noqa: T201
+    os.write(1, b"and another writes past Python\n")
+    reporter.log("a report")
+    return {}
+
+
+def fail(spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
+    """Raise."""
+    raise ValueError(spec["message"])
+
+
+def crash(_spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
+    """Die without a word on the pipe."""
+    sys.stderr.write("segmentation of all hopes\n")
+    sys.stderr.flush()
+    os._exit(7)
+
+
+def be_killed(_spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
+    """Die as by the kernel's hand when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def rave(_spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
+    """Report more than a report may hold, past the reporter's own check."""
+    reporter._output.write(b"x" * 3_000_000 + b"\n")
+    reporter._output.flush()
+    return {}
+
+
+def gorge(spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
+    """Take memory."""
+    return {"taken": len(bytearray(spec["bytes"]))}
+
+
+def wait(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
+    """Wait for a file; stubborn work does not care about SIGTERM."""
+    if spec.get("stubborn"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    helper = subprocess.Popen(("sleep", "600")) if spec.get("helper") else None
+    reporter.log("waiting")
+    reporter.progress(0, pid=os.getpid(), helper=helper.pid if helper else None)
+    while not Path(spec["file"]).exists():
+        time.sleep(0.01)
+    return {}
+
+
+def main(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
+    """Do one of the above."""
+    kinds = (echo, environment, chatter, fail, crash, be_killed, rave, gorge, wait)
+    return {kind.__name__: kind for kind in kinds}[spec["do"]](spec, reporter)
+
+
+if __name__ == "__main__":
+    run(main)
