@@ -1,9 +1,7 @@
-"""The manifest of a trained model: what it is, which files it has, who signed it and how to prove
-it.
+"""The manifest of a trained model: what it is, its files, who signed it and how to prove it.
 
 An artefact is a folder (or blob prefix) of plain files beside one `manifest.json`. Training writes
-it, inference reads it, and nothing in it can run: arrays are safetensors, trees are LightGBM's
-text.
+it, inference reads it, and nothing in it can run: arrays are safetensors, trees LightGBM's text.
 """
 
 import hashlib
@@ -22,6 +20,9 @@ FORMAT = 1
 
 #: A manifest above this many bytes is refused before it is parsed.
 MANIFEST_LIMIT = 16 * 1024 * 1024
+
+#: Only this many of the newest different items of a history are scored, by both sides.
+HISTORY_LIMIT = 300
 
 #: Scores of a proof row must agree within this, relative to the larger of 1 and the expected score.
 PROOF_TOLERANCE = 1e-5
@@ -45,11 +46,9 @@ class ArtefactFile(BaseModel):
 class ProofRow(BaseModel):
     """One question with the answer that training computed by its own code.
 
-    Recommenders ask {"history": [[item id, weight, age in seconds], ...], "k": int} (with "user_id"
-    for a trained user instead of a history) and expect {"items": [item id, ...], "scores": [float,
-    ...]}.
-    Other kinds choose their own members; both sides of a kind agree on them in their own
-    docstrings.
+    Recommenders ask {"history": [[item id, weight, age in seconds], ...], "k": int}, or with the
+    "user_id" of a trained user instead of a history, and expect {"items": [item id, ...],
+    "scores": [float, ...]}. Other kinds choose their own members.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,8 +82,7 @@ class Manifest(BaseModel):
     signature: str = ""
 
     def canonical_bytes(self) -> bytes:
-        """Return what is signed and digested: sorted, compact UTF-8 JSON without time and
-        signature."""
+        """Return what is signed: sorted, compact UTF-8 JSON without time and signature."""
         document = self.model_dump(mode="json", exclude=_OUTSIDE_THE_DIGEST)
         return json.dumps(
             document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -92,8 +90,7 @@ class Manifest(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Return the artefact's digest: SHA-256, hex, of the canonical bytes (and through them all
-        files)."""
+        """Return SHA-256, hex, of the canonical bytes, which name the digest of every file."""
         return hashlib.sha256(self.canonical_bytes()).hexdigest()
 
     @property

@@ -42,8 +42,9 @@ class Metric(StrEnum):
 class Split:
     """Which interactions are held out to judge a model.
 
-    `n_heldout` and `n_test_users` win over the ratio beside them. RANDOM and TIME_USER hold out per test
-    user (any, or the newest); TIME_GLOBAL holds out what test users did after one common moment.
+    `n_heldout` and `n_test_users` win over the ratio beside them. RANDOM and TIME_USER hold out per
+    test user (any, or the newest); TIME_GLOBAL holds out what test users did after one common
+    moment.
     """
 
     scheme: Scheme = Scheme.TIME_USER
@@ -66,9 +67,10 @@ class Evaluation:
 class Tuning:
     """How long and among which learners to search for parameters.
 
-    `algorithms` are class names or their short forms (`IALS`, `IALSOptimizer`); unknown names are dropped,
-    nothing known means `DEFAULT_ALGORITHMS`. Times are seconds; `memory_budget` is in megabytes and
-    leaves out learners that would need more. `parallel` trials run in processes of their own.
+    `algorithms` are class names or their short forms (`IALS`, `IALSOptimizer`); unknown names are
+    dropped, nothing known means `DEFAULT_ALGORITHMS`. Times are seconds; `memory_budget` is in
+    megabytes and leaves out learners that would need more. `parallel` trials run in processes of
+    their own.
     """
 
     algorithms: tuple[str, ...] | None = None
@@ -85,9 +87,10 @@ class LearningOrder:
     """One model to learn.
 
     `learner` is an irspack class name (`IALSRecommender`, …), or `collaborative`, `content-based`,
-    `session`, `popularity`, `hybrid`. With `tuning`, parameters are searched inside the training part and
-    `parameters` are ignored for the algorithms tried. `measure` learns once more without the held-out part
-    of `split`, so that the artefact can say how good it is; it costs about one more fit.
+    `session`, `popularity`, `hybrid`. With `tuning`, parameters are searched inside the training
+    part and `parameters` are ignored for the algorithms tried. `measure` learns once more without
+    the held-out part of `split`, so that the artefact can say how good it is; it costs about one
+    more fit.
     """
 
     learner: str

@@ -1,0 +1,158 @@
+"""Where a trial runs: in this process, or in one of its own that can be stopped and timed out.
+
+A learner computing in native code cannot be interrupted; its process can.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Protocol, Self
+
+from training.learners.catalogue import Recipe, fit
+from training.learners.evaluation import Exam
+from training.learners.orders import NothingLearnt, OrderRefused
+from training.learners.progress import Progress
+
+#: Seconds between two looks at whether the job was cancelled.
+_TICK = 0.25
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial came to: figures by metric, or why there are none."""
+
+    marks: Mapping[str, float] = field(default_factory=dict)
+    failure: str = ""
+
+
+class Bench(Protocol):
+    """Runs trials; as many at a time as `width` says."""
+
+    width: int
+
+    def run(
+        self, recipes: Sequence[Recipe], progress: Progress, *, timeout: float | None
+    ) -> list[Outcome]:
+        """Return the outcome of each recipe, in order; each may take `timeout` seconds."""
+        ...
+
+    def close(self) -> None:
+        """Stop what still runs."""
+        ...
+
+
+def judged(recipe: Recipe, exam: Exam, seed: int) -> Outcome:
+    """Learn a recipe on the exam's training part and mark it."""
+    try:
+        model = fit(recipe, exam.train, None, seed=seed)
+    except (OrderRefused, NothingLearnt, MemoryError) as refused:
+        return Outcome(failure=str(refused) or type(refused).__name__)
+    return Outcome(marks=exam.marks(model, half_life=recipe.half_life))
+
+
+@dataclass
+class Here:
+    """Trials one after the other in this process; nothing can interrupt one."""
+
+    exam: Exam
+    seed: int
+    width: int = 1
+
+    def run(
+        self, recipes: Sequence[Recipe], progress: Progress, *, timeout: float | None
+    ) -> list[Outcome]:
+        progress.check()
+        return [judged(recipe, self.exam, self.seed) for recipe in recipes]
+
+    def close(self) -> None:
+        return
+
+
+@dataclass
+class Apart:
+    """Trials in processes of their own, `width` at a time; one that takes too long is killed."""
+
+    exam: Exam
+    seed: int
+    width: int
+    _seats: dict[int, "_Seat"] = field(default_factory=dict)
+
+    def run(
+        self, recipes: Sequence[Recipe], progress: Progress, *, timeout: float | None
+    ) -> list[Outcome]:
+        started = time.monotonic()
+        for place, recipe in enumerate(recipes):
+            self._seat(place).pipe.send(recipe)
+        deadline = None if timeout is None else started + timeout
+        return [self._answer(place, progress, deadline) for place in range(len(recipes))]
+
+    def close(self) -> None:
+        for seat in self._seats.values():
+            seat.stop()
+        self._seats.clear()
+
+    def _seat(self, place: int) -> "_Seat":
+        if place not in self._seats:
+            self._seats[place] = _Seat.open(self.exam, self.seed)
+        return self._seats[place]
+
+    def _answer(self, place: int, progress: Progress, deadline: float | None) -> Outcome:
+        pipe = self._seats[place].pipe
+        while not pipe.poll(_TICK if deadline is None else min(_TICK, _left(deadline))):
+            progress.check()
+            if deadline is not None and not _left(deadline):
+                return self._emptied(place, "took longer than its time limit")
+        try:
+            outcome = pipe.recv()
+        except EOFError:
+            return self._emptied(place, "its process died, most likely of too little memory")
+        assert isinstance(outcome, Outcome)  # noqa: S101 (our own process wrote it)
+        return outcome
+
+    def _emptied(self, place: int, failure: str) -> Outcome:
+        self._seats.pop(place).stop()
+        return Outcome(failure=failure)
+
+
+@dataclass(frozen=True)
+class _Seat:
+    """One process that learns what it is sent."""
+
+    process: BaseProcess
+    pipe: "Connection[Recipe, Outcome]"
+
+    @classmethod
+    def open(cls, exam: Exam, seed: int) -> Self:
+        # A forked child would inherit locked thread pools; a spawned one starts clean.
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_sit, args=(theirs, exam, seed), daemon=True)
+        process.start()
+        theirs.close()
+        while not ours.poll(_TICK):
+            if not process.is_alive():
+                raise NothingLearnt("a process for trials did not start")
+        ours.recv()
+        return cls(process=process, pipe=ours)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+        self.process.close()
+
+
+def _sit(pipe: "Connection[Outcome, Recipe | None]", exam: Exam, seed: int) -> None:
+    pipe.send(Outcome())  # Ready: the start is nobody's computing time.
+    try:
+        while (recipe := pipe.recv()) is not None:
+            pipe.send(judged(recipe, exam, seed))
+    except EOFError:
+        return
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
