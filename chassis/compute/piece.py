@@ -78,7 +78,7 @@ class Piece:
             return
         if self._last_word is None:
             self._last_word = _error("CRASHED", str(ending))
-        if self._last_word.kind == "error":
+        if self._last_word.kind == "error" and not self._cancelled.is_set():
             logger.warning("%s: %s", self._order.command[-1], ending)
 
     def _hear(self, line: bytes) -> None:

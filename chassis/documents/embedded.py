@@ -150,6 +150,7 @@ class SqliteDocuments(Documents):
 
     async def close(self) -> None:
         """Finish what is under way and close the file."""
+        await self._write(_nothing)  # what was asked before is written before
         for line in (self._writes, self._reads, self._searches):
             await line.close()
 
@@ -207,6 +208,10 @@ def _in_one_transaction(connection: sqlite3.Connection, changes: Sequence[Change
             connection.execute("ROLLBACK")
         raise
     return results
+
+
+def _nothing(_connection: sqlite3.Connection) -> None:
+    return None
 
 
 def _fetch(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> list[Any]:

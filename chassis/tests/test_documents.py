@@ -1,5 +1,6 @@
 """The embedded document store: the common behaviour, and what a file adds to it."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -52,6 +53,21 @@ async def test_documents_outlive_the_store(url: str) -> None:
         assert await store.find("notes", tenant_id=TENANT) == [{"id": "a"}]
 
 
+async def test_closing_finishes_the_writes_under_way(url: str) -> None:
+    store = open_documents(url)
+    writes = [
+        asyncio.ensure_future(store.insert("notes", {"id": str(n)}, tenant_id=TENANT))
+        for n in range(20)
+    ]
+    await asyncio.sleep(0)  # each has been asked for
+
+    await store.close()
+    await asyncio.gather(*writes)
+
+    async with open_documents(url) as store:
+        assert await store.count("notes", tenant_id=TENANT) == 20
+
+
 async def test_an_answered_write_survives_a_kill(url: str) -> None:
     answered = _killed_while_writing(url)
 
@@ -92,7 +108,7 @@ def test_a_url_that_names_no_store_is_refused(url: str) -> None:
 
 def _killed_while_writing(url: str) -> list[str]:
     command = (sys.executable, "-c", WRITER, url, TENANT)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout
         answered = [next(writer.stdout) for _ in range(50)]
         os.kill(writer.pid, signal.SIGKILL)

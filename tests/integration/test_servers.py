@@ -1,6 +1,9 @@
 """The servers that integration tests run on really answer."""
 
 import asyncio
+import signal
+import subprocess
+import sys
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -34,3 +37,24 @@ async def test_kafka_acknowledges_a_record(kafka: str) -> None:
         await producer.stop()
         await admin.close()
     assert (kept.topic, kept.offset) == ("greetings", 0)
+
+
+def test_a_person_can_run_them_and_stop_them() -> None:
+    command = (sys.executable, "-m", "servers", "redis")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as launcher:
+        assert launcher.stdout
+        announced = launcher.stdout.readline()
+        launcher.stdout.readline()
+        launcher.send_signal(signal.SIGINT)
+        assert launcher.wait(timeout=30) == 0
+
+    assert announced.startswith("export MILLRACE_RATES_URL=redis://127.0.0.1:")
+
+
+def test_a_server_that_nobody_knows_is_refused() -> None:
+    asked = subprocess.run(
+        (sys.executable, "-m", "servers", "oracle"), capture_output=True, text=True, check=False
+    )
+
+    assert asked.returncode == 2
+    assert "oracle" in asked.stderr
