@@ -7,6 +7,7 @@ they are, never meet MongoDB's.
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from bson.errors import InvalidDocument
@@ -95,7 +96,7 @@ class MongoDocuments(Documents):
         with _translated():
             cursor = self._readable(collection).find({"_id": {"$in": keys}}, {"document": 1})
             found = await cursor.to_list(None)
-        return {one["_id"]["id"]: one["document"] for one in found}
+        return {one["document"]["id"]: one["document"] for one in found}
 
     async def find(
         self,
@@ -155,12 +156,14 @@ class MongoDocuments(Documents):
 def _translated() -> Iterator[None]:
     try:
         yield
-    except DuplicateKeyError as error:
-        raise DocumentExists("a document of this id is already there") from error
+    except DuplicateKeyError:
+        raise DocumentExists("a document of this id is already there") from None
     except (InvalidDocument, DocumentTooLarge, OverflowError) as error:
         raise DocumentInvalid(str(error)) from error
     except PyMongoError as error:
-        raise DocumentsUnavailable(f"the document store failed: {type(error).__name__}") from error
+        # Without its cause, whose message quotes whole documents.
+        reason = f"{type(error).__name__} {getattr(error, 'code', None) or ''}".strip()
+        raise DocumentsUnavailable(f"the document store failed: {reason}") from None
 
 
 def _met_another_writer(error: BulkWriteError) -> bool:
@@ -168,8 +171,9 @@ def _met_another_writer(error: BulkWriteError) -> bool:
     return all(one.get("code") == _DUPLICATE_KEY for one in error.details["writeErrors"])
 
 
-def _key(name: str, *, tenant_id: str) -> dict[str, str]:
-    return {"tenant": tenant_id, "id": name}
+def _key(name: str, *, tenant_id: str) -> str:
+    """Return what names a document among all tenants' ones; quoting keeps the colon unambiguous."""
+    return f"{quote(tenant_id, safe='')}:{name}"
 
 
 def _kept(document: Document, *, tenant_id: str) -> _Kept:

@@ -109,6 +109,22 @@ class DocumentsBehaviour:
 
         assert await documents.find("notes", tenant_id=other) == [{"id": "a", "of": "other"}]
 
+    async def test_no_spelling_of_names_makes_two_tenants_one(
+        self, documents: Documents, tenant: str
+    ) -> None:
+        owners = [
+            (f"{tenant}:a", "b"),
+            (tenant, "a:b"),
+            (f"{tenant}%3Aa", "b"),
+            (f"{tenant}/a", "b"),
+        ]
+        for owner, name in owners:
+            await documents.insert("notes", {"id": name, "of": owner}, tenant_id=owner)
+
+        for owner, name in owners:
+            found = await documents.get_many("notes", ["b", "a:b"], tenant_id=owner)
+            assert found == {name: {"id": name, "of": owner}}
+
     async def test_an_inserted_document_is_found(self, documents: Documents, tenant: str) -> None:
         await documents.insert("notes", {"id": "a", "text": "first"}, tenant_id=tenant)
 
@@ -152,6 +168,8 @@ class DocumentsBehaviour:
             "user-250": {"id": "user-250", "seen": [250, 250]},
             "user-499": {"id": "user-499", "seen": [499, 499]},
         }
+        everybody = [f"user-{n}" for n in range(500)]
+        assert len(await documents.get_many("histories", everybody, tenant_id=tenant)) == 500
         assert await documents.get_many("histories", [], tenant_id=tenant) == {}
         assert await documents.count("histories", tenant_id=tenant) == 500
 
