@@ -1,7 +1,7 @@
 """A server that speaks MongoDB's protocol: mongo-java-server over one H2 file.
 
-It is no MongoDB: text indexes, transactions and change streams are missing, documents whose `_id` is
-an object are not always found again, and what it acknowledged may be lost when it is killed.
+It is no MongoDB: text indexes, transactions and change streams are missing, documents whose `_id`
+is an object are not always found again, and what it acknowledged may be lost when it is killed.
 Behaviour is tested on it, durability is not.
 """
 
