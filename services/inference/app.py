@@ -1,0 +1,119 @@
+"""Composition of inference: settings, adapters, operations, routes and subscribers."""
+
+from dataclasses import dataclass
+
+from chassis.app import Service, serve
+from chassis.blobs import open_blobs
+from chassis.database import Database
+from chassis.documents import Documents, open_documents
+from chassis.kafka import OutboxProducer
+from chassis.settings import Settings
+from inference.api import ROUTERS
+from inference.events import subscriptions
+from inference.operations.artefacts import Artefacts, Build, verified
+from inference.operations.catalogue import Catalogue
+from inference.operations.histories import Histories
+from inference.operations.models import News, Refusals
+from inference.operations.popularity import Popularity
+from inference.operations.predicting import Predictor
+from inference.operations.preloading import Preloading
+from inference.operations.recommendations import Generating
+from inference.operations.recommending import Recommender
+from inference.operations.scoring import Scoring
+from inference.operations.serving import Shelf
+from inference.operations.servings import Servings, open_spool
+from inference.operations.slots import Slots
+from inference.settings import InferenceSettings
+from inference.store.histories import HistoryStore
+from inference.store.tables import Base
+
+
+@dataclass
+class _Closing:
+    """Closes the document store with the service."""
+
+    documents: Documents
+
+    async def start(self) -> None:
+        """Nothing: the store is open from the beginning."""
+
+    async def stop(self) -> None:
+        """Close it."""
+        await self.documents.close()
+
+
+def build(given: Settings, *, verify: Build | None = None) -> Service:
+    """Return the service; `verify` stands in for the check of artefacts in tests."""
+    settings = InferenceSettings.of(given)
+    database = Database(settings.database("inference"), Base.metadata)
+    documents = open_documents(settings.documents("inference"))
+    artefacts = Artefacts(
+        lambda: open_blobs(settings.blobs()),
+        folder=settings.folder("inference", "models"),
+        build=verify or verified(settings.key_file("artefact.pub.pem")),
+        disk_bytes=settings.model_disk_bytes,
+    )
+    shelf = Shelf(
+        artefacts.load,
+        capacity=settings.model_memory_bytes,
+        on_refusal=Refusals(database).note,
+    )
+    preloading = Preloading(shelf, first=settings.preloaded)
+    servings = Servings(
+        open_spool(settings.folder("inference", "spool"), limit_bytes=settings.spool_bytes),
+        OutboxProducer(settings.kafka_url),
+        clock=database.clock,
+    )
+    catalogue, slots, histories = Catalogue(), Slots(shelf), Histories(HistoryStore(documents))
+    news = News(shelf, preloading)
+    recommender, predictor = _answering(settings, database, shelf, slots, histories, catalogue)
+    generating = Generating(database, recommender, histories, catalogue, servings)
+    return Service(
+        name="inference",
+        settings=settings,
+        database=database,
+        routers=ROUTERS,
+        subscriptions=subscriptions(histories, catalogue, slots, news),
+        state={
+            "shelf": shelf,
+            "recommender": recommender,
+            "predictor": predictor,
+            "servings": servings,
+            "generating": generating,
+        },
+        parts=[_Closing(documents), artefacts, servings],
+        tasks=[preloading.run, servings.run, generating.run],
+        checks={"models": preloading.settled},
+    )
+
+
+def _answering(
+    settings: InferenceSettings,
+    database: Database,
+    shelf: Shelf,
+    slots: Slots,
+    histories: Histories,
+    catalogue: Catalogue,
+) -> tuple[Recommender, Predictor]:
+    scoring = Scoring(catalogue)
+    recommender = Recommender(
+        shelf=shelf,
+        histories=histories,
+        catalogue=catalogue,
+        scoring=scoring,
+        popularity=Popularity(database),
+        patience=settings.patience,
+    )
+    predictor = Predictor(
+        shelf=shelf,
+        histories=histories,
+        catalogue=catalogue,
+        scoring=scoring,
+        slots=slots,
+        patience=settings.patience,
+    )
+    return recommender, predictor
+
+
+if __name__ == "__main__":
+    serve(build(InferenceSettings()))

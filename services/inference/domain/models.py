@@ -1,0 +1,44 @@
+"""Trained models as serving knows them: whose they are and what they may answer."""
+
+from dataclasses import dataclass
+
+#: Which models may answer for an algorithm, best first; after them comes popularity.
+STAND_INS: dict[str, tuple[str, ...]] = {
+    "hybrid": ("hybrid", "collaborative", "content-based", "session"),
+    "collaborative": ("collaborative", "session", "hybrid", "content-based"),
+    "content-based": ("content-based", "hybrid", "collaborative", "session"),
+    "deep-learning": ("deep-learning", "hybrid", "collaborative", "content-based", "session"),
+}
+POPULARITY = "popularity"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One version of a model, as its announcement described it."""
+
+    model_id: int
+    tenant_id: str
+    project_id: int | None
+    algorithm: str | None
+    version: str
+    learner: str
+    artefact_key: str
+    artefact_digest: str
+    artefact_bytes: int
+    #: False for a model that popularity beats: it answers only where it is asked for by its id.
+    deploys_itself: bool = True
+
+    @property
+    def answers_for(self) -> tuple[str, str] | None:
+        """Return the tenant and algorithm that this model answers for by itself, if any."""
+        if self.algorithm is None or not self.deploys_itself:
+            return None
+        return self.tenant_id, self.algorithm
+
+
+class ModelRefused(Exception):
+    """The model's artefact is not what it should be; it is never served."""
+
+
+class ModelMissing(Exception):
+    """The model's artefact is not where it was announced, or not yet."""

@@ -1,0 +1,6 @@
+"""Runs inference's migrations."""
+
+from chassis.migrations import run
+from inference.store.tables import Base
+
+run(Base.metadata)

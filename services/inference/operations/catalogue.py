@@ -1,0 +1,97 @@
+"""The items and default projects of all tenants, as far as answers need them."""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from contracts.catalog import CatalogEvent, ItemChanged, ItemDeleted, ProjectChanged
+
+
+class Item(NamedTuple):
+    """What answers need of an item; a deleted one stays as a mark against older news."""
+
+    title: str | None
+    is_active: bool
+    revision: int
+    #: When it last changed, in seconds since 1970.
+    moment: float
+
+
+@dataclass(slots=True)
+class _Tenant:
+    items: dict[str, Item] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
+    #: Rises when the blocked items change.
+    edition: int = 0
+    default_project: int | None = None
+
+
+class Catalogue:
+    """A replica of what the catalogue says; it follows `catalog-changes`."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._tenants: dict[str, _Tenant] = {}
+
+    async def apply(self, events: Sequence[CatalogEvent]) -> None:
+        """Follow changes; an older revision never replaces a newer one."""
+        for event in events:
+            tenant = self._tenants.setdefault(event.tenant_id, _Tenant())
+            if isinstance(event, ItemChanged):
+                moment = event.occurred_at.timestamp()
+                title = _title(event.metadata)
+                item = Item(title, event.is_active, event.revision, moment)
+                _put(tenant, event.item_id, item)
+            elif isinstance(event, ItemDeleted):
+                _put(tenant, event.item_id, Item(None, False, event.revision, 0.0))
+            elif isinstance(event, ProjectChanged) and event.is_default:
+                tenant.default_project = event.project_id
+
+    def knows(self, tenant_id: str, item_id: str) -> bool:
+        """Tell whether the tenant has this item, active or not."""
+        tenant = self._tenants.get(tenant_id)
+        item = tenant.items.get(item_id) if tenant else None
+        return item is not None and (item.is_active or item.moment > 0)
+
+    def title(self, tenant_id: str, item_id: str) -> str:
+        """Return an item's title, or its id where it has none."""
+        tenant = self._tenants.get(tenant_id)
+        item = tenant.items.get(item_id) if tenant else None
+        return item_id if item is None or item.title is None else item.title
+
+    def blocked(self, tenant_id: str) -> tuple[int, set[str]]:
+        """Return the items that must not be recommended, and the edition of that set."""
+        tenant = self._tenants.get(tenant_id)
+        return (tenant.edition, tenant.blocked) if tenant else (0, set())
+
+    def default_project(self, tenant_id: str) -> int | None:
+        """Return the tenant's default project."""
+        tenant = self._tenants.get(tenant_id)
+        return tenant.default_project if tenant else None
+
+    def newest(self, tenant_id: str, *, limit: int) -> list[str]:
+        """Return the active items that were added or changed last."""
+        tenant = self._tenants.get(tenant_id)
+        if tenant is None:
+            return []
+        active = ((i.moment, item_id) for item_id, i in tenant.items.items() if i.is_active)
+        return [item_id for _moment, item_id in heapq.nlargest(limit, active)]
+
+
+def _put(tenant: _Tenant, item_id: str, item: Item) -> None:
+    known = tenant.items.get(item_id)
+    if known is not None and known.revision >= item.revision:
+        return
+    tenant.items[item_id] = item
+    if item.is_active == (item_id in tenant.blocked):
+        tenant.blocked ^= {item_id}
+        tenant.edition += 1
+
+
+def _title(metadata: dict[str, object]) -> str | None:
+    for name in ("title", "name"):
+        title = metadata.get(name)
+        if isinstance(title, str) and title.strip():
+            return title[:200]
+    return None

@@ -1,0 +1,164 @@
+"""What is known of users: written once by the consumer group, read through a small fresh cache.
+
+Every process hears all interactions and merges them into what it holds. What it hears may not be in
+the user's document yet, and the document may hold what it never heard of; merging both, in any
+order and any number of times, gives the same history.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chassis.database import Transaction
+from contracts.interactions import InteractionRecorded
+from contracts.tenants import PersonErased
+from inference.domain.histories import Entry, History, Recent, by_user
+from inference.scorers import HISTORY_LIMIT, Past
+from inference.store import popularity
+from inference.store.histories import HistoryStore
+
+#: Entries of all cached histories together: some 100 bytes each.
+_CACHED_ENTRIES = 500_000
+#: Users whose newest interactions are remembered whether or not their documents are cached.
+_RECENT_USERS = 100_000
+#: Seconds that a cached history is trusted. At first documents may still be behind the topic, by
+#: interactions that were announced before this process began to listen.
+_TRUSTED = 30.0
+_TRUSTED_AT_FIRST = 1.0
+_AT_FIRST = 60.0
+
+
+@dataclass(slots=True)
+class Known:
+    """A user's history as requests use it."""
+
+    history: History
+    read_at: float
+    #: Newest first, as scorers take it.
+    pasts: tuple[Past, ...]
+    #: Items too old to be scored, but still not to be recommended again.
+    older: frozenset[str]
+    #: What models had been trained on beside it, by model id; filled by whoever scores.
+    merged: dict[int, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, history: History, *, read_at: float) -> "Known":
+        """Prepare a history."""
+        now = time.time()
+        newest = history.entries[:HISTORY_LIMIT]
+        return cls(
+            history,
+            read_at,
+            tuple(Past(e.item, e.weight, max(0.0, now - e.moment)) for e in newest),
+            frozenset(entry.item for entry in history.entries[HISTORY_LIMIT:]),
+        )
+
+
+class Histories:
+    """The histories of all tenants' users."""
+
+    def __init__(self, store: HistoryStore) -> None:
+        """Read and write documents in `store`."""
+        self._store = store
+        self._cache: OrderedDict[tuple[str, str], Known] = OrderedDict()
+        self._cached = 0
+        self._recent = Recent(_RECENT_USERS)
+        self._began = time.monotonic()
+
+    async def of(self, tenant_id: str, user_id: str) -> Known:
+        """Return what is known of one user."""
+        known = self._fresh(tenant_id, user_id)
+        return known or (await self.of_many(tenant_id, [user_id]))[0]
+
+    async def of_many(self, tenant_id: str, users: Sequence[str]) -> list[Known]:
+        """Return what is known of users, in their order, with one read at most."""
+        found = {user: self._fresh(tenant_id, user) for user in users}
+        stale = [user for user, known in found.items() if known is None]
+        if stale:
+            documents = await self._store.read(tenant_id, stale)
+            for user in stale:
+                found[user] = self._remember(tenant_id, user, documents.get(user, History()))
+        return [known for user in users if (known := found[user]) is not None]
+
+    async def hear(self, events: Sequence[InteractionRecorded]) -> None:
+        """Keep what this process holds up with what has just happened."""
+        for tenant_id, entries in _by_tenant(events).items():
+            deltas = by_user(entries)
+            self._recent.add(tenant_id, deltas)
+            for user_id, delta in deltas.items():
+                known = self._cache.get((tenant_id, user_id))
+                if known is not None:
+                    self._keep((tenant_id, user_id), known.history.merged(delta), known.read_at)
+
+    async def record_all(self, events: Sequence[InteractionRecorded], tx: Transaction) -> None:
+        """Keep interactions of one tenant for all replicas: users' histories, items' popularity."""
+        [(tenant_id, entries)] = _by_tenant(events).items()
+        weights: dict[str, float] = {}
+        for _user, entry in entries:
+            weights[entry.item] = weights.get(entry.item, 0.0) + entry.weight
+        await popularity.add(tx.session, weights, tenant_id=tenant_id)
+        # Last, because the store knows no roll-back; merging a second time changes nothing.
+        await self._store.add(tenant_id, by_user(entries))
+
+    async def forget(self, events: Sequence[PersonErased]) -> None:
+        """Drop erased people from this process's memory."""
+        for event in events:
+            self._recent.forget(event.tenant_id, event.person_uid)
+            self._drop((event.tenant_id, event.person_uid))
+
+    async def erase(self, tenant_id: str, user_id: str) -> None:
+        """Delete what is stored of a user."""
+        await self._store.erase(tenant_id, user_id)
+
+    async def users(self, tenant_id: str, *, after: str, limit: int) -> list[str]:
+        """Return ids of known users that follow `after`."""
+        return await self._store.users(tenant_id, after=after, limit=limit)
+
+    def _fresh(self, tenant_id: str, user_id: str) -> Known | None:
+        key = (tenant_id, user_id)
+        known = self._cache.get(key)
+        if known is None or time.monotonic() - known.read_at > self._trusted:
+            return None
+        self._cache.move_to_end(key)
+        return known
+
+    @property
+    def _trusted(self) -> float:
+        young = time.monotonic() - self._began < _AT_FIRST
+        return _TRUSTED_AT_FIRST if young else _TRUSTED
+
+    def _remember(self, tenant_id: str, user_id: str, stored: History) -> Known:
+        """Merge a document with all that was heard, also while it was being read."""
+        key = (tenant_id, user_id)
+        history = stored.merged(self._recent.of(tenant_id, user_id))
+        before = self._cache.get(key)
+        if before is not None:
+            history = history.merged(before.history)
+            if history == before.history:
+                before.read_at = time.monotonic()
+                return before
+        return self._keep(key, history, time.monotonic())
+
+    def _keep(self, key: tuple[str, str], history: History, read_at: float) -> Known:
+        self._drop(key)
+        known = Known.of(history, read_at=read_at)
+        self._cache[key] = known
+        self._cached += len(history) + 1
+        while self._cached > _CACHED_ENTRIES and len(self._cache) > 1:
+            self._drop(next(iter(self._cache)))
+        return known
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        known = self._cache.pop(key, None)
+        if known is not None:
+            self._cached -= len(known.history) + 1
+
+
+def _by_tenant(events: Sequence[InteractionRecorded]) -> dict[str, list[tuple[str, Entry]]]:
+    tenants: dict[str, list[tuple[str, Entry]]] = {}
+    for event in events:
+        entry = Entry(event.item_id, event.weight, event.occurred_at.timestamp())
+        tenants.setdefault(event.tenant_id, []).append((event.user_id, entry))
+    return tenants

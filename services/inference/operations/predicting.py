@@ -1,0 +1,92 @@
+"""Predictions by a model of a project, named or drawn through the project's slots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chassis.identity import Caller
+from chassis.problems import NotFound
+from inference.domain.slots import Slot
+from inference.operations.catalogue import Catalogue
+from inference.operations.histories import Histories
+from inference.operations.patience import wait_until
+from inference.operations.scoring import Scoring
+from inference.operations.serving import Serving, Shelf
+from inference.operations.slots import Slots
+from inference.scorers import Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One user's ranking; None for a user whom the model does not know."""
+
+    user_id: str
+    ranking: Ranking | None
+
+
+class Predictor:
+    """Answers with one model."""
+
+    def __init__(
+        self,
+        *,
+        shelf: Shelf,
+        histories: Histories,
+        catalogue: Catalogue,
+        scoring: Scoring,
+        slots: Slots,
+        patience: float,
+    ) -> None:
+        """Wait `patience` seconds for a model or slot that nobody has spoken of yet."""
+        self._shelf = shelf
+        self._histories = histories
+        self._catalogue = catalogue
+        self._scoring = scoring
+        self._slots = slots
+        self._patience = patience
+
+    async def model(self, caller: Caller, model_id: int) -> Serving:
+        """Return a model that the caller may ask.
+
+        Raises:
+            NotFound: there is none, or it is another tenant's or another project's.
+        """
+        await wait_until(lambda: self._is_open(caller, model_id), seconds=self._patience)
+        if not self._is_open(caller, model_id):
+            raise NotFound(f"Model {model_id} not found")
+        return await self._shelf.named(model_id)
+
+    async def slot(self, caller: Caller, project_id: int, user_id: str) -> tuple[Slot, Serving]:
+        """Return the slot that answers a user of a project, and its model.
+
+        Raises:
+            NotFound: the project has no active slot, or is not the caller's.
+        """
+        if not caller.may_see(project_id):
+            raise NotFound("No active deployment slots for project")
+        await wait_until(
+            lambda: self._slots.has(caller.tenant_id, project_id), seconds=self._patience
+        )
+        slot = self._slots.draw(caller.tenant_id, project_id, user_id)
+        return slot, await self._shelf.named(slot.model_id)
+
+    async def predict(
+        self, serving: Serving, users: Sequence[str], *, cutoff: int
+    ) -> list[Prediction]:
+        """Return each user's ranking, in order."""
+        found = await self._histories.of_many(serving.model.tenant_id, users)
+        predictions = []
+        for user_id, known in zip(users, found, strict=True):
+            profile = self._scoring.profile(serving, user_id, known)
+            ranking = self._scoring.rank(serving, profile, k=cutoff) if profile.is_known else None
+            predictions.append(Prediction(user_id, ranking))
+        return predictions
+
+    def _is_open(self, caller: Caller, model_id: int) -> bool:
+        """Tell whether there is such a model, of the caller's tenant and project."""
+        model = self._shelf.find(model_id)
+        if model is None or model.tenant_id != caller.tenant_id:
+            return False
+        project = model.project_id
+        if project is None:
+            project = self._catalogue.default_project(caller.tenant_id)
+        return project is None or caller.may_see(project)

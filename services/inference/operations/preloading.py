@@ -1,0 +1,104 @@
+"""Loads what is announced without waiting for a request: newest first, patiently."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chassis import telemetry
+from chassis.problems import Unavailable
+from inference.domain.models import Model, ModelMissing, ModelRefused
+from inference.operations.serving import Shelf
+
+_LONGEST_PAUSE = 30.0
+#: How often an artefact that is not there is looked for again before it is left to requests.
+_LOOKS = 8
+
+
+@dataclass(slots=True)
+class _Wanted:
+    model: Model
+    due: float
+    failures: int = 0
+    first_pass: bool = False
+
+
+class Preloading:
+    """The models that still have to be brought into memory."""
+
+    def __init__(self, shelf: Shelf, *, first: Sequence[int] = ()) -> None:
+        """Fill this shelf, beginning with the ids in `first`."""
+        self._shelf = shelf
+        self._first = frozenset(first)
+        self._wanted: dict[int, _Wanted] = {}
+        self._news = asyncio.Event()
+        self._started_at = time.time()
+
+    def want(self, model: Model, *, announced_at: float) -> None:
+        """Load a model as soon as its turn comes."""
+        self._wanted[model.model_id] = _Wanted(
+            model, due=time.monotonic(), first_pass=announced_at < self._started_at
+        )
+        self._news.set()
+
+    def forget(self, model_id: int) -> None:
+        """Do not load a model any more."""
+        self._wanted.pop(model_id, None)
+
+    async def settled(self) -> bool:
+        """Tell whether all that was announced before this process began has had its turn."""
+        return not any(w.first_pass and not w.failures for w in self._wanted.values())
+
+    async def run(self) -> None:
+        """Load for ever."""
+        while True:
+            wanted = self._next()
+            if wanted is None:
+                await self._pause()
+                continue
+            await self._try(wanted)
+
+    def _next(self) -> _Wanted | None:
+        now = time.monotonic()
+        due = [wanted for wanted in self._wanted.values() if wanted.due <= now]
+        return max(due, key=self._urgency, default=None)
+
+    def _urgency(self, wanted: _Wanted) -> tuple[bool, int]:
+        return wanted.model.model_id in self._first, wanted.model.model_id
+
+    async def _pause(self) -> None:
+        dues = [wanted.due for wanted in self._wanted.values()]
+        seconds = max(0.01, min(dues) - time.monotonic()) if dues else None
+        self._news.clear()
+        try:
+            await asyncio.wait_for(self._news.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _try(self, wanted: _Wanted) -> None:
+        model = wanted.model
+        if self._shelf.is_superseded(model) or not self._shelf.fits(model):
+            self.forget(model.model_id)
+            return
+        try:
+            await self._shelf.load(model)
+        except ModelRefused:
+            self.forget(model.model_id)
+        except Exception as error:
+            self._postpone(wanted, error)
+        else:
+            self.forget(model.model_id)
+
+    def _postpone(self, wanted: _Wanted, error: Exception) -> None:
+        known = isinstance(error, Unavailable | ModelMissing)
+        telemetry.log.warning(
+            "model %s is not loaded yet: %s",
+            wanted.model.model_id,
+            error,
+            exc_info=None if known else error,
+        )
+        wanted.failures += 1
+        if not isinstance(error, Unavailable) and wanted.failures >= _LOOKS:
+            self.forget(wanted.model.model_id)
+            return
+        wanted.due = time.monotonic() + min(_LONGEST_PAUSE, 0.5 * 2**wanted.failures)

@@ -1,0 +1,107 @@
+"""One user's ranking by one model: everything known folded in, nothing consumed, nothing inactive.
+
+Models and their users are the tenant's own, whichever project they belong to, so what a user does
+changes the answers of all of the tenant's models at once.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inference.operations.catalogue import Catalogue
+from inference.operations.histories import Known
+from inference.operations.serving import Serving
+from inference.scorers import HISTORY_LIMIT, Past, Ranking, Scorer
+from inference.scorers.arrays import Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one model is asked with for one user."""
+
+    #: Newest first: what happened lately, then what the model was trained on beside it.
+    pasts: tuple[Past, ...]
+    #: Items not to recommend though they are too old to be scored.
+    older: frozenset[str]
+    #: Whether the model was trained on this user or knows an item of the user's.
+    is_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    scorer: Scorer
+    edition: int
+    mask: Mask
+
+
+class Scoring:
+    """Asks models on behalf of users."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Leave out what the catalogue says is inactive."""
+        self._catalogue = catalogue
+        self._allowed: dict[int, _Allowed] = {}
+
+    def profile(self, serving: Serving, user_id: str, known: Known) -> Profile:
+        """Return what the model is asked with; made once per change of the user's history."""
+        made: tuple[Scorer, Profile] | None = known.merged.get(serving.model.model_id)
+        if made is not None and made[0] is serving.scorer:
+            return made[1]
+        profile = _profile(serving.scorer, user_id, known)
+        known.merged[serving.model.model_id] = (serving.scorer, profile)
+        return profile
+
+    def rank(self, serving: Serving, profile: Profile, *, k: int) -> Ranking:
+        """Return the best items for a user."""
+        return serving.scorer.recommend(
+            profile.pasts, k=k, exclude=profile.older, allowed=self.allowed(serving)
+        )
+
+    def popular(self, serving: Serving, profile: Profile, *, k: int) -> Ranking:
+        """Return what was popular when the model was trained and the user has not consumed."""
+        consumed = {past.item for past in profile.pasts} | profile.older
+        return serving.scorer.popular(k=k, exclude=consumed, allowed=self.allowed(serving))
+
+    def similar(self, serving: Serving, item_id: str, *, k: int) -> Ranking:
+        """Return the items nearest to one; KeyError where the model does not know it."""
+        return serving.scorer.similar(item_id, k=k, allowed=self.allowed(serving))
+
+    def reasons(
+        self, serving: Serving, profile: Profile, ranking: Ranking, *, top: int
+    ) -> list[list[str]]:
+        """Return, for each ranked item, the past items that raised its score most."""
+        found = serving.scorer.contributions(profile.pasts, ranking, top=top)
+        return [[reason.item for reason in reasons] for reasons in found]
+
+    def allowed(self, serving: Serving) -> Mask | None:
+        """Return the mask of active items, None where all are; made once per change of them."""
+        edition, blocked = self._catalogue.blocked(serving.model.tenant_id)
+        if not blocked:
+            return None
+        model_id, scorer = serving.model.model_id, serving.scorer
+        made = self._allowed.get(model_id)
+        if made is None or made.scorer is not scorer or made.edition != edition:
+            made = _Allowed(scorer, edition, ~scorer.mask(blocked))
+            self._allowed[model_id] = made
+        return made.mask
+
+    def forget(self, loaded: Sequence[int]) -> None:
+        """Drop the masks of models that are no longer in memory."""
+        for model_id in self._allowed.keys() - set(loaded):
+            del self._allowed[model_id]
+
+
+def _profile(scorer: Scorer, user_id: str, known: Known) -> Profile:
+    trained = _trained(scorer, user_id)
+    if not trained:
+        is_known = any(scorer.position(past.item) is not None for past in known.pasts)
+        return Profile(known.pasts, known.older, is_known or scorer.known_user(user_id))
+    lately = {entry.item for entry in known.history.entries}
+    beside = [past for past in trained if past.item not in lately]
+    pasts = (*known.pasts, *beside)
+    kept, older = pasts[:HISTORY_LIMIT], pasts[HISTORY_LIMIT:]
+    return Profile(kept, known.older | {past.item for past in older}, is_known=True)
+
+
+def _trained(scorer: Scorer, user_id: str) -> list[Past]:
+    return scorer.trained_history(user_id, now=time.time()) if scorer.known_user(user_id) else []

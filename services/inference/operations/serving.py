@@ -1,0 +1,207 @@
+"""Models in memory: loaded when announced or asked for, swapped by one assignment, bounded."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from chassis import telemetry
+from chassis.problems import Conflict, NotFound, Unavailable
+from inference.domain.models import Model, ModelMissing, ModelRefused
+from inference.operations.metrics import (
+    MODEL_BYTES,
+    MODELS_LOADED,
+    MODELS_REFUSED,
+    SERVED_MODEL,
+    SWAPS,
+)
+from inference.scorers import Scorer
+
+Load = Callable[[Model], Awaitable[Scorer]]
+OnRefusal = Callable[[Model, str], Awaitable[None]]
+#: A tenant and the algorithm that a model answers for.
+Place = tuple[str, str]
+
+#: Seconds that a request waits for a model that has to be loaded first.
+_PATIENCE = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A model in memory. It never changes: a request takes one and keeps it to its end."""
+
+    model: Model
+    scorer: Scorer
+
+
+class Shelf:
+    """The models of all tenants, as many as fit."""
+
+    def __init__(self, load: Load, *, capacity: int, on_refusal: OnRefusal) -> None:
+        """Hold at most `capacity` bytes; `on_refusal` tells the world of a bad artefact."""
+        self._load = load
+        self._capacity = capacity
+        self._on_refusal = on_refusal
+        self._known: dict[int, Model] = {}
+        self._retired: set[int] = set()
+        self._refused: dict[int, str] = {}
+        self._loaded: OrderedDict[int, Serving] = OrderedDict()
+        self._loading: dict[int, asyncio.Task[Serving]] = {}
+        self._places: dict[Place, set[int]] = {}
+        self._serving: dict[Place, int] = {}
+
+    @property
+    def loaded_ids(self) -> list[int]:
+        """Return the ids of the models in memory."""
+        return sorted(self._loaded)
+
+    @property
+    def held_bytes(self) -> int:
+        """Return the memory that models hold or are about to hold."""
+        held = sum(serving.scorer.nbytes for serving in self._loaded.values())
+        return held + sum(self._known[i].artefact_bytes for i in self._loading if i in self._known)
+
+    def announce(self, model: Model) -> bool:
+        """Note a model; tell whether it is news."""
+        if model.model_id in self._known or model.model_id in self._retired:
+            return False
+        self._known[model.model_id] = model
+        if model.answers_for is not None:
+            self._places.setdefault(model.answers_for, set()).add(model.model_id)
+        return True
+
+    def retire(self, model_id: int) -> None:
+        """Drop a model that was deleted."""
+        self._retired.add(model_id)
+        model = self._known.pop(model_id, None)
+        self._loaded.pop(model_id, None)
+        self._measure()
+        if model is not None and model.answers_for is not None:
+            self._places[model.answers_for].discard(model_id)
+            if self._serving.get(model.answers_for) == model_id:
+                del self._serving[model.answers_for]
+
+    def find(self, model_id: int) -> Model | None:
+        """Return what was announced of a model."""
+        return self._known.get(model_id)
+
+    async def named(self, model_id: int) -> Serving:
+        """Return a model, loaded first if need be.
+
+        Raises:
+            NotFound: there is none of this id.
+            Conflict: its artefact was refused.
+            Unavailable: it could not be loaded in time.
+        """
+        serving = self._loaded.get(model_id)
+        if serving is not None:
+            self._loaded.move_to_end(model_id)
+            return serving
+        model = self._known.get(model_id)
+        if model is None:
+            raise NotFound(f"Model {model_id} not found")
+        try:
+            return await asyncio.wait_for(asyncio.shield(self.load(model)), _PATIENCE)
+        except ModelRefused as error:
+            raise Conflict(f"Model {model_id} cannot be served: {error}") from error
+        except (TimeoutError, ModelMissing) as error:
+            raise Unavailable(f"Model {model_id} is not loaded yet; try again.") from error
+
+    async def answering(self, tenant_id: str, algorithm: str) -> Serving | None:
+        """Return the model that answers for a tenant's algorithm, None where there is none."""
+        current = self._serving.get((tenant_id, algorithm))
+        if current is not None:
+            serving = self._loaded.get(current)
+            if serving is not None:
+                self._loaded.move_to_end(current)
+                return serving
+        for model_id in self._candidates((tenant_id, algorithm), current):
+            try:
+                return await self.named(model_id)
+            except (Conflict, Unavailable, NotFound):
+                telemetry.log.warning("model %s cannot answer", model_id, exc_info=True)
+        return None
+
+    def load(self, model: Model) -> asyncio.Task[Serving]:
+        """Return the one task that loads a model, started if need be."""
+        task = self._loading.get(model.model_id)
+        if task is None:
+            task = asyncio.create_task(self._bring_in(model))
+            self._loading[model.model_id] = task
+            task.add_done_callback(lambda done: self._settled(model.model_id, done))
+        return task
+
+    def fits(self, model: Model) -> bool:
+        """Tell whether a model can be loaded without driving out one that is newer."""
+        older = sum(s.scorer.nbytes for i, s in self._loaded.items() if i < model.model_id)
+        return self.held_bytes - older + model.artefact_bytes <= self._capacity
+
+    def is_superseded(self, model: Model) -> bool:
+        """Tell whether a newer model already answers in this one's place."""
+        place = model.answers_for
+        return place is not None and self._serving.get(place, -1) > model.model_id
+
+    def _candidates(self, place: Place, current: int | None) -> list[int]:
+        """Return the models that may answer, newest first; never one older than the last one."""
+        if current is not None:
+            return [current]
+        return sorted(self._places.get(place, ()) - self._refused.keys(), reverse=True)
+
+    async def _bring_in(self, model: Model) -> Serving:
+        if model.model_id in self._refused:
+            raise ModelRefused(self._refused[model.model_id])
+        started = time.monotonic()
+        try:
+            self._make_room(0)
+            scorer = await self._load(model)
+            self._check_size(scorer)
+        except ModelRefused as error:
+            MODELS_REFUSED.inc()
+            telemetry.log.error("model %s is refused: %s", model.model_id, error)
+            await self._on_refusal(model, str(error))
+            self._refused[model.model_id] = str(error)
+            raise
+        return self._put(Serving(model, scorer), seconds=time.monotonic() - started)
+
+    def _check_size(self, scorer: Scorer) -> None:
+        if scorer.nbytes > self._capacity:
+            raise ModelRefused(f"it needs {scorer.nbytes} bytes of memory")
+
+    def _put(self, serving: Serving, *, seconds: float) -> Serving:
+        model = serving.model
+        if model.model_id in self._retired:
+            raise ModelMissing("it was deleted")
+        self._loading.pop(model.model_id, None)
+        self._make_room(serving.scorer.nbytes)
+        self._loaded[model.model_id] = serving
+        self._swap(model)
+        self._measure()
+        telemetry.log.info("model %s is loaded in %.2f s", model.model_id, seconds)
+        return serving
+
+    def _swap(self, model: Model) -> None:
+        place = model.answers_for
+        before = -1 if place is None else self._serving.get(place, -1)
+        if place is None or before > model.model_id:
+            return
+        self._serving[place] = model.model_id
+        if before in self._loaded and before != model.model_id:
+            self._loaded.move_to_end(before, last=False)  # the first to go when room is needed
+        SERVED_MODEL.labels(*place).set(model.model_id)
+        SWAPS.inc()
+
+    def _make_room(self, wanted: int) -> None:
+        """Let go of the models unused for longest; requests that hold one keep it."""
+        while self._loaded and self.held_bytes + wanted > self._capacity:
+            self._loaded.popitem(last=False)
+        self._measure()
+
+    def _settled(self, model_id: int, task: asyncio.Task[Serving]) -> None:
+        self._loading.pop(model_id, None)
+        if not task.cancelled():
+            task.exception()  # whoever waits has it; nobody need wait
+
+    def _measure(self) -> None:
+        MODELS_LOADED.set(len(self._loaded))
+        MODEL_BYTES.set(self.held_bytes)

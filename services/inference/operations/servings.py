@@ -1,0 +1,164 @@
+"""Announces what was answered: into the spool before the answer leaves, and on to the topic."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from chassis import telemetry
+from chassis.clock import Clock
+from chassis.ids import new_uid
+from chassis.outbox import Outgoing, Producer
+from chassis.problems import Unavailable
+from contracts.topics import SERVINGS
+from inference.operations.metrics import SPOOL_BYTES, SPOOL_FULL
+from inference.store.spool import Batch, Spool, SpoolFull
+
+#: Hundredths of a billing unit for one user or row, asked for and answered at once.
+UNITS = 100
+#: The same for a row of a job in the background.
+BATCH_UNITS = 1
+_RELAYED_AT_ONCE = 500
+_GATHERING_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One user's answer, as others must know it."""
+
+    request_id: str
+    operation: str
+    user_id: str
+    item_ids: Sequence[str]
+    project_id: int | None = None
+    model_id: int | None = None
+    slot_id: int | None = None
+    algorithm: str | None = None
+    centiunits: int = UNITS
+
+
+class Servings:
+    """The one way for an answer to be told."""
+
+    def __init__(
+        self,
+        open_spool: Callable[[], Spool],
+        producer: Producer,
+        *,
+        clock: Clock,
+    ) -> None:
+        """Keep lines in a spool and send them through `producer`."""
+        self._open = open_spool
+        self._spool: Spool | None = None
+        self._producer = producer
+        self._clock = clock
+        self._news = asyncio.Event()
+
+    async def start(self) -> None:
+        """Open the spool."""
+        self._spool = self._open()
+
+    async def stop(self) -> None:
+        """Close the spool; what it holds leaves after the next start."""
+        if self._spool is not None:
+            self._spool.close()
+
+    def tell(self, tenant_id: str, answers: Iterable[Answered]) -> None:
+        """Write answers down, so that they are announced whatever happens to this process.
+
+        Raises:
+            Unavailable: nothing more can be written down, so nothing more is answered.
+        """
+        moment = self._clock().isoformat()
+        headers = telemetry.inject()
+        lines = b"".join(_line(tenant_id, answer, moment, headers) for answer in answers)
+        try:
+            self._opened.append(lines)
+        except SpoolFull as error:
+            SPOOL_FULL.inc()
+            raise Unavailable("Answers cannot be recorded now; try again later.") from error
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send for ever: soon after something was written, and what was left over at first."""
+        while True:
+            self._news.clear()
+            try:
+                await self._drain()
+            except Exception:
+                telemetry.log.warning("announcements wait in the spool", exc_info=True)
+                await asyncio.sleep(1)
+            SPOOL_BYTES.set(self._opened.waiting_bytes)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), timeout=1)
+            await asyncio.sleep(_GATHERING_SECONDS)  # a moment's answers leave together
+
+    async def _drain(self) -> None:
+        while await self.sweep():
+            pass
+
+    async def sweep(self) -> int:
+        """Send some of what waits; return how many lines left."""
+        batch = self._opened.peek(limit=_RELAYED_AT_ONCE)
+        if batch is None:
+            return 0
+        await self._producer.send_all(_records(batch))
+        self._opened.sent(batch)
+        return len(batch.lines)
+
+    @property
+    def _opened(self) -> Spool:
+        if self._spool is None:
+            raise Unavailable("The spool is not open.")
+        return self._spool
+
+
+def open_spool(folder: Path, *, limit_bytes: int) -> Callable[[], Spool]:
+    """Return what opens the spool below a folder when the service starts."""
+    return lambda: Spool(folder, limit_bytes=limit_bytes)
+
+
+def _line(tenant_id: str, answer: Answered, moment: str, headers: dict[str, str]) -> bytes:
+    event: dict[str, Any] = {
+        "type": "Served",
+        "event_id": new_uid(),
+        "tenant_id": tenant_id,
+        "occurred_at": moment,
+        "recorded_at": moment,
+        "request_id": answer.request_id,
+        "operation": answer.operation,
+        "user_id": answer.user_id,
+        "item_ids": answer.item_ids,
+        "project_id": answer.project_id,
+        "model_id": answer.model_id,
+        "slot_id": answer.slot_id,
+        "algorithm": answer.algorithm,
+        "centiunits": answer.centiunits,
+    }
+    kept = {name: value for name, value in event.items() if value is not None}
+    return orjson.dumps({"headers": headers, "event": kept}) + b"\n"
+
+
+def _records(batch: Batch) -> list[Outgoing]:
+    return [record for line in batch.lines for record in _record(line)]
+
+
+def _record(line: bytes) -> list[Outgoing]:
+    try:
+        kept = orjson.loads(line)
+        event = kept["event"]
+        record = Outgoing(
+            topic=SERVINGS.name,
+            key=f"{event['tenant_id']}:{event['user_id']}",
+            value=orjson.dumps(event),
+            event_id=event["event_id"],
+            headers=kept["headers"],
+        )
+    except (ValueError, KeyError, TypeError):
+        telemetry.log.error("a line of the spool cannot be read: %r", line[:200])
+        return []
+    return [record]

@@ -1,0 +1,64 @@
+"""Users' histories in the document store: one document per user, under the user's own id."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from chassis.documents import Documents, DocumentsUnavailable, Range
+from chassis.problems import Unavailable
+from inference.domain.histories import Entry, History
+
+_COLLECTION = "histories"
+
+
+class HistoryStore:
+    """Reads and writes histories."""
+
+    def __init__(self, documents: Documents) -> None:
+        """Keep them in this store."""
+        self._documents = documents
+
+    async def read(self, tenant_id: str, users: Sequence[str]) -> dict[str, History]:
+        """Return the histories of those users that have one."""
+        with _translated():
+            found = await self._documents.get_many(_COLLECTION, users, tenant_id=tenant_id)
+        return {
+            user: History(tuple(Entry(*entry) for entry in document["items"]))
+            for user, document in found.items()
+        }
+
+    async def add(self, tenant_id: str, deltas: Mapping[str, History]) -> None:
+        """Merge what users did into their documents; a repeat changes nothing."""
+        before = await self.read(tenant_id, list(deltas))
+        after = {
+            user: before[user].merged(delta) if user in before else delta
+            for user, delta in deltas.items()
+        }
+        changed = [
+            {"id": user, "items": [list(entry) for entry in history.entries]}
+            for user, history in after.items()
+            if before.get(user) != history
+        ]
+        with _translated():
+            await self._documents.replace_many(_COLLECTION, changed, tenant_id=tenant_id)
+
+    async def users(self, tenant_id: str, *, after: str, limit: int) -> list[str]:
+        """Return ids of users that follow `after` in the order of ids."""
+        where = {"id": Range(gt=after)} if after else None
+        with _translated():
+            found = await self._documents.find(
+                _COLLECTION, tenant_id=tenant_id, where=where, sort=["id"], limit=limit
+            )
+        return [document["id"] for document in found]
+
+    async def erase(self, tenant_id: str, user_id: str) -> None:
+        """Delete a user's document."""
+        with _translated():
+            await self._documents.delete(_COLLECTION, tenant_id=tenant_id, where={"id": user_id})
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DocumentsUnavailable as error:
+        raise Unavailable("The store of users' histories is away; try again.") from error

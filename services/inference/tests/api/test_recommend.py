@@ -1,0 +1,294 @@
+from typing import Any
+
+import httpx
+import pytest
+
+from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, Bench, key_of
+from inference.domain import explanations
+from inference.tests.conftest import Workshop
+from inference.tests.doubles import ITEMS, NeighbourScorer
+
+KEY = key_of("predict")
+
+
+async def post(bench: Bench, path: str, body: Any, caller: Any = KEY) -> httpx.Response:
+    async with bench.as_caller(caller) as client:
+        return await client.post(f"/api/v1/{path}", json=body)
+
+
+async def recommend(bench: Bench, user: str = "ann", count: int = 3, **rest: Any) -> Any:
+    answer = await post(bench, "recommend", {"userId": user, "count": count, **rest})
+    assert answer.status_code == 200
+    return answer.json()
+
+
+async def test_a_stranger_is_refused(bench: Bench) -> None:
+    for path in ("recommend", "similar"):
+        assert (await post(bench, path, {}, None)).status_code == 401
+
+
+async def test_another_tenants_models_and_users_stay_unknown(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await workshop.interact("ann", "movie-0")
+    await workshop.item("movie-0")
+    key = key_of("predict", tenant_id=OTHER_TENANT)
+
+    assert (await post(bench, "recommend", {"userId": "ann", "count": 3}, key)).json() == []
+    answer = await post(bench, "similar", {"itemId": "movie-0", "count": 3}, STRANGER)
+    missing = await post(bench, "similar", {"itemId": "nowhere", "count": 3}, STRANGER)
+    assert answer.status_code == missing.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["recommend", "similar"])
+async def test_a_key_needs_the_scope_predict(bench: Bench, path: str) -> None:
+    assert (await post(bench, path, {}, key_of("read", "write"))).status_code == 403
+
+
+async def test_a_user_gets_what_is_like_the_own_past_and_is_told_so(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await workshop.item("movie-0")
+    await workshop.interact("cid", "movie-0", weight=0.7)
+
+    answer = await post(bench, "recommend", {"userId": "cid", "count": 3}, MEMBER)
+
+    rows = answer.json()
+    assert [row["itemId"] for row in rows] == ["movie-1", "movie-2", "movie-3"]
+    assert {row["algorithm"] for row in rows} == {"hybrid"}
+    assert {row["explanation"] for row in rows} == {'Because of your interest in "Movie No. 0".'}
+    assert answer.headers["Millrace-Model"] == "v5"
+
+
+async def test_the_strongest_reason_comes_first(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await workshop.interact("cid", "movie-4", weight=1.0)
+    await workshop.interact("cid", "movie-0", weight=1.0)
+
+    [first, *_rest] = await recommend(bench, "cid")
+
+    assert first["itemId"] == "movie-1"
+    assert first["explanation"] == 'Because of your interest in "movie-0" and "movie-4".'
+
+
+async def test_an_interaction_changes_the_next_answer(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await workshop.interact("cid", "movie-0")
+    before = await recommend(bench, "cid")
+    await workshop.interact("cid", "movie-1", to="histories-in-memory")
+
+    after = await recommend(bench, "cid")
+
+    assert before[0]["itemId"] == "movie-1"
+    assert "movie-1" not in {row["itemId"] for row in after}
+
+
+async def test_what_was_consumed_never_comes_back(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    for item in ITEMS[:6]:
+        await workshop.interact("cid", item, weight=0.1)
+
+    rows = await recommend(bench, "cid", count=100)
+
+    assert {row["itemId"] for row in rows} == {"movie-6", "movie-7"}
+
+
+async def test_an_inactive_or_deleted_item_is_absent_at_once(
+    workshop: Workshop, bench: Bench
+) -> None:
+    from chassis.testing import TENANT
+    from contracts.catalog import ItemDeleted
+    from inference.tests.conftest import MOMENT
+
+    await workshop.load(5, algorithm="hybrid")
+    await workshop.item("movie-1")
+    await workshop.item("movie-2")
+    await workshop.interact("cid", "movie-0")
+    await workshop.item("movie-1", revision=2, active=False)
+    await bench.deliver(
+        ItemDeleted(tenant_id=TENANT, occurred_at=MOMENT, item_id="movie-2", revision=2)
+    )
+
+    assert [row["itemId"] for row in await recommend(bench, "cid", count=1)] == ["movie-3"]
+    strangers = {row["itemId"] for row in await recommend(bench, "nobody", count=100)}
+    assert not {"movie-1", "movie-2"} & strangers
+    await workshop.item("movie-1", revision=3)
+    assert [row["itemId"] for row in await recommend(bench, "cid", count=1)] == ["movie-1"]
+
+
+async def test_an_unknown_user_gets_what_is_popular_and_is_told_so(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="hybrid")
+
+    rows = await recommend(bench, "nobody")
+
+    assert [row["itemId"] for row in rows] == ["movie-0", "movie-1", "movie-2"]
+    assert {row["algorithm"] for row in rows} == {"popularity"}
+    assert {row["explanation"] for row in rows} == {explanations.NEW_USER}
+
+
+async def test_without_a_model_popularity_is_counted(workshop: Workshop, bench: Bench) -> None:
+    for user, item in (("a", "tea"), ("b", "tea"), ("b", "cake"), ("cid", "cake")):
+        await workshop.interact(user, item)
+    await workshop.interact("a", "cake")
+
+    answer = await post(bench, "recommend", {"userId": "cid", "count": 3})
+
+    assert [row["itemId"] for row in answer.json()] == ["tea"]
+    assert answer.headers["Millrace-Model"] == "popularity"
+    assert [row["itemId"] for row in await recommend(bench, "new")] == ["cake", "tea"]
+
+
+async def test_without_interactions_the_newest_items_come_first(
+    workshop: Workshop, bench: Bench
+) -> None:
+    assert await recommend(bench, "new") == []
+    await workshop.item("tea")
+    await workshop.item("cake", active=False)
+
+    rows = await recommend(bench, "new")
+
+    assert [(row["itemId"], row["explanation"]) for row in rows] == [("tea", explanations.NEWEST)]
+
+
+async def test_an_algorithm_without_a_model_is_answered_by_another_and_says_so(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="collaborative")
+    await workshop.interact("cid", "movie-0")
+
+    for asked in ("deep-learning", "content-based", "hybrid", "collaborative"):
+        rows = await recommend(bench, "cid", algorithm=asked)
+        assert {row["algorithm"] for row in rows} == {"collaborative"}
+
+
+async def test_a_short_personal_list_is_filled_up_with_popular_items(
+    workshop: Workshop, bench: Bench
+) -> None:
+    class Short(NeighbourScorer):
+        def recommend(self, *given: Any, k: int, **rest: Any) -> Any:
+            return super().recommend(*given, k=min(k, 2), **rest)
+
+    workshop.scorers[5] = Short()
+    await workshop.load(5, algorithm="hybrid")
+    await workshop.interact("cid", "movie-7")
+
+    rows = await recommend(bench, "cid", count=5)
+
+    assert [row["algorithm"] for row in rows] == ["hybrid"] * 2 + ["popularity"] * 3
+    assert len({row["itemId"] for row in rows} - {"movie-7"}) == 5
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores, reverse=True)
+
+
+async def test_a_model_that_popularity_beats_does_not_answer_by_itself(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="hybrid", deploys_itself=False)
+
+    assert await recommend(bench, "ann") == []
+
+
+async def test_a_newer_model_takes_over_and_never_gives_way_to_an_older_one(
+    workshop: Workshop, bench: Bench
+) -> None:
+    versions = []
+    for model_id in (5, 9, 7):
+        await workshop.load(model_id, algorithm="hybrid")
+        answer = await post(bench, "recommend", {"userId": "ann", "count": 1})
+        versions.append(answer.headers["Millrace-Model"])
+
+    assert versions == ["v5", "v9", "v9"]
+
+
+async def test_each_answer_is_announced_once_with_its_units(
+    workshop: Workshop, bench: Bench, served: Any
+) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    answer = await post(bench, "recommend", {"userId": "ann", "count": 2})
+    await post(bench, "similar", {"itemId": "movie-0", "count": 2})
+    await post(bench, "recommend", {"userId": "ann", "count": 0})
+
+    first, second = await served()
+
+    assert first.request_id == answer.headers["Millrace-Request"]
+    assert first.item_ids == [row["itemId"] for row in answer.json()]
+    assert (first.operation, first.user_id, first.model_id) == ("recommend", "ann", 5)
+    assert (second.operation, second.item_ids) == ("similar", ["movie-1", "movie-2"])
+    assert [event.centiunits for event in (first, second)] == [100, 100]
+
+
+async def test_items_like_another_leave_it_out(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="collaborative")
+
+    answer = await post(bench, "similar", {"itemId": "movie-4", "count": 2})
+
+    assert [row["itemId"] for row in answer.json()] == ["movie-5", "movie-6"]
+    assert set(answer.json()[0]) == {"itemId", "score"}
+
+
+async def test_an_item_that_no_model_knows_is_like_nothing(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="collaborative")
+    await workshop.item("new")
+
+    assert (await post(bench, "similar", {"itemId": "new", "count": 2})).json() == []
+
+
+async def test_an_item_that_is_not_there_is_refused(workshop: Workshop, bench: Bench) -> None:
+    answer = await post(bench, "similar", {"itemId": "nowhere", "count": 2})
+
+    assert answer.status_code == 400
+    assert answer.json()["itemId"] == ['Invalid pk "nowhere" - object does not exist.']
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"userId": None}, "userId"),
+        ({"userId": 42}, "userId"),
+        ({"userId": ""}, "userId"),
+        ({"userId": "x" * 257}, "userId"),
+        ({"userId": "a\x00"}, "userId"),
+        ({"userId": {}}, "userId"),
+        ({"count": None}, "count"),
+        ({"count": 0}, "count"),
+        ({"count": 101}, "count"),
+        ({"count": "3"}, "count"),
+        ({"count": 2.5}, "count"),
+        ({"count": True}, "count"),
+        ({"algorithm": "magic"}, "algorithm"),
+        ({"algorithm": 7}, "algorithm"),
+    ],
+    ids=repr,
+)
+async def test_bad_values_are_refused_by_field(
+    bench: Bench, served: Any, change: dict[str, Any], field: str
+) -> None:
+    body = {"userId": "ann", "count": 3, "algorithm": "hybrid"} | change
+
+    answer = await post(bench, "recommend", body)
+
+    assert answer.status_code == 400
+    assert field in answer.json()
+    assert await served() == []
+
+
+async def test_count_is_required(bench: Bench) -> None:
+    answer = await post(bench, "recommend", {"userId": "ann"})
+
+    assert answer.status_code == 400
+    assert answer.json()["count"] == ["This field is required."]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 9999], ids=repr)
+async def test_what_is_no_object_is_refused(bench: Bench, content: bytes) -> None:
+    async with bench.as_caller(KEY) as client:
+        answer = await client.post("/api/v1/recommend", content=content)
+
+    assert answer.status_code == 400
+    assert answer.json()["status"] == 400
