@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
 
 from chassis import handlers, inbox, metrics, outbox, telemetry
 from chassis.broker import Consumers
@@ -58,6 +59,8 @@ class Service:
     #: Further conditions of readiness by name.
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
     verifier: Verifier | None = None
+    #: Puts a layer of the service's own around the whole application, the outermost one.
+    front: Callable[[ASGIApp], ASGIApp] | None = None
 
     @property
     def version(self) -> str:
@@ -101,8 +104,9 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
 def serve(service: Service) -> None:
     """Run the service until SIGTERM or Ctrl-C, then drain: what is in flight is answered."""
     telemetry.start_logs(service.name, service.settings)
+    app = create_app(service)
     config = uvicorn.Config(
-        create_app(service),
+        service.front(app) if service.front else app,
         host=service.settings.host,
         port=service.settings.service_port,
         log_config=None,

@@ -1,0 +1,70 @@
+"""How a person is spelled: one object with the members of every dialect, and the cookies that
+carry tokens.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import Response
+from pydantic import AfterValidator, Field
+
+from chassis.wire import Text
+from gateway.domain.people import Person
+from gateway.operations.sessions import SignedIn
+
+ACCESS_COOKIE = "jwt-access"
+REFRESH_COOKIE = "jwt-refresh"
+
+
+def _address(text: str) -> str:
+    name, _, host = text.strip().rpartition("@")
+    if not name or not host or any(c.isspace() or not c.isprintable() for c in text.strip()):
+        raise ValueError("Enter a valid email address.")
+    return text.strip()
+
+
+Email = Annotated[str, Field(max_length=254), AfterValidator(_address)]
+Username = Annotated[Text, Field(min_length=1, max_length=150, pattern=r"^[\w.@+-]+$")]
+#: Bounded, because checking one costs time whatever its length.
+Password = Annotated[str, Field(max_length=4096)]
+ShortText = Annotated[Text, Field(max_length=150)]
+
+
+def person_out(person: Person, *, public_id: bool) -> dict[str, Any]:
+    """Return a person; `id` is the uid where the dialect shows public ids, else the integer."""
+    return {
+        "id": person.uid if public_id else person.id,
+        "pk": person.id,
+        "uid": person.uid,
+        "tenantId": person.tenant_id,
+        "username": person.username,
+        "email": person.email,
+        "name": person.name,
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "role": person.role,
+        "is_superuser": person.role == "superuser",
+        "is_staff": person.is_admin,
+        "is_active": person.is_active,
+        "isActive": person.is_active,
+        "date_joined": person.created_at,
+        "createdAt": person.created_at,
+        "last_login": person.last_login_at,
+        "lastActiveAt": person.last_active_at or person.last_login_at,
+    }
+
+
+def set_cookies(response: Response, signed_in: SignedIn, *, secure: bool) -> None:
+    """Give a browser its tokens where no script can read them."""
+    for name, value, lifetime in (
+        (ACCESS_COOKIE, signed_in.access, signed_in.access_lifetime),
+        (REFRESH_COOKIE, signed_in.refresh, signed_in.refresh_lifetime),
+    ):
+        response.set_cookie(
+            name, value, max_age=lifetime, httponly=True, samesite="strict", secure=secure
+        )
+
+
+def drop_cookies(response: Response, *, secure: bool) -> None:
+    """Take the tokens back."""
+    for name in (ACCESS_COOKIE, REFRESH_COOKIE):
+        response.delete_cookie(name, httponly=True, samesite="strict", secure=secure)

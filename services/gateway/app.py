@@ -1,0 +1,147 @@
+"""The gateway, composed: settings → keys and tokens → operations → routes, and the front around
+them all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from starlette.types import ASGIApp
+
+from chassis.app import Service, serve
+from chassis.database import Database
+from chassis.identity import AssertionSigner
+from gateway import api, events
+from gateway.domain.allowances import Allowances
+from gateway.forwarding.front import Front
+from gateway.forwarding.gate import Gate
+from gateway.forwarding.probes import Probes
+from gateway.forwarding.relay import Relay
+from gateway.forwarding.remembered import Remembered
+from gateway.forwarding.sockets import Sockets
+from gateway.forwarding.upstream import Upstream
+from gateway.forwarding.uses import Uses
+from gateway.forwarding.windows import windows_at
+from gateway.operations.api_keys import ApiKeys
+from gateway.operations.credentials import Credentials
+from gateway.operations.passwords import Passwords
+from gateway.operations.people import People
+from gateway.operations.registration import Registration, bootstrap
+from gateway.operations.seal import Seal
+from gateway.operations.sessions import Sessions
+from gateway.operations.token_keys import KeyRing
+from gateway.operations.tokens import Tokens
+from gateway.operations.uses import writer
+from gateway.routes import ROUTES, SELF
+from gateway.settings import GatewaySettings
+from gateway.store.tables import Base
+
+
+def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> Service:
+    """Return the composed service."""
+    database = Database(settings.database("gateway"), Base.metadata)
+    passwords = passwords or Passwords()
+    ring = KeyRing(
+        database,
+        seal=Seal.from_file(settings.key_file("assertion.pem")),
+        rotate_after=timedelta(days=settings.token_key_days),
+        keep=timedelta(seconds=settings.refresh_token_lifetime + 3600),
+    )
+    tokens = Tokens(ring, issuer=settings.token_issuer, audience=settings.token_audience)
+    sessions = Sessions(
+        database,
+        passwords=passwords,
+        tokens=tokens,
+        access_lifetime=settings.access_token_lifetime,
+        refresh_lifetime=settings.refresh_token_lifetime,
+    )
+    keys = ApiKeys(database)
+    people = People(database, passwords=passwords, tokens=tokens)
+    uses = Uses(writer(database))
+    remembered = Remembered(
+        Credentials(database, tokens=tokens),
+        AssertionSigner.from_file(settings.key_file("assertion.pem")),
+        uses,
+    )
+    sessions.on_end = lambda uid: remembered.forget(session=uid)
+    keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
+    people.on_change = remembered.forget_all
+    allowances = Allowances()
+    upstreams = {name: Upstream(name, url) for name, url in settings.upstreams().items()}
+    return Service(
+        name="gateway",
+        settings=settings,
+        database=database,
+        routers=api.routers(keys),
+        subscriptions=events.subscriptions(allowances, keys),
+        state={
+            "sessions": sessions,
+            "registration": Registration(database, passwords=passwords, tokens=tokens),
+            "people": people,
+            "api_keys": keys,
+            "ring": ring,
+            "remembered": remembered,
+            "probes": Probes(upstreams),
+        },
+        parts=[ring, _Operator(database, passwords, settings), *upstreams.values()],
+        tasks=[ring.run, uses.run, sessions.run],
+        front=_front(settings, remembered, allowances, upstreams),
+    )
+
+
+def _front(
+    settings: GatewaySettings,
+    remembered: Remembered,
+    allowances: Allowances,
+    upstreams: Mapping[str, Upstream],
+) -> Callable[[ASGIApp], Front]:
+    gate = Gate(
+        remembered=remembered,
+        windows=windows_at(settings.rates_url),
+        rates=settings.rates(),
+        allowances=allowances,
+    )
+    relay = Relay(timeout=settings.upstream_timeout, max_body_bytes=settings.max_body_bytes)
+    sockets = Sockets(table=ROUTES, remembered=remembered, upstreams=upstreams)
+
+    def around(app: ASGIApp) -> Front:
+        return Front(
+            app,
+            own=SELF,
+            table=ROUTES,
+            gate=gate,
+            remembered=remembered,
+            relay=relay,
+            upstreams=upstreams,
+            sockets=sockets,
+        )
+
+    return around
+
+
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    """Sees to it, at the start, that the platform has an operator."""
+
+    database: Database
+    passwords: Passwords
+    settings: GatewaySettings
+
+    async def start(self) -> None:
+        """Make the operator where there is none."""
+        given = self.settings.admin_password
+        await bootstrap(
+            self.database,
+            self.passwords,
+            username=self.settings.admin_username,
+            email=self.settings.admin_email,
+            password=given.get_secret_value() if given else None,
+            keep_in=self.settings.folder() / "admin-password",
+        )
+
+    async def stop(self) -> None:
+        """Nothing is held open."""
+
+
+if __name__ == "__main__":
+    serve(build(GatewaySettings()))

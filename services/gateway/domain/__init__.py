@@ -1,0 +1,1 @@
+"""Rules and values of the gateway: no await, no clock of its own."""

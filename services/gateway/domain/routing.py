@@ -1,0 +1,81 @@
+"""The routing table: from a path to its owner, by the longest prefix of whole segments."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.domain.doors import Door
+
+Row = tuple[str, str, Door, str | None] | tuple[str, str, Door, str | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the paths below a prefix lead."""
+
+    prefix: str
+    owner: str
+    door: Door
+    #: Which limit counts a request: `api` (by the caller's kind), `inference`, `login`, or none.
+    zone: str | None
+    #: Hundredths of a billing unit that one POST uses; 0 where nothing is counted.
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route with the path as its owner knows it."""
+
+    route: Route
+    path: str
+    #: Whether the client used a deprecated spelling of the path.
+    is_alias: bool = False
+
+
+class Table:
+    """All routes, and the spellings that stand for others."""
+
+    def __init__(self, routes: Iterable[Route], aliases: Sequence[tuple[str, str]] = ()) -> None:
+        """Take the routes in any order."""
+        self.routes = tuple(routes)
+        self._aliases = aliases
+        # A prefix that ends in a slash stands for that path alone.
+        self._exact = {r.prefix.rstrip("/"): r for r in self.routes if r.prefix.endswith("/")}
+        self._below = {r.prefix: r for r in self.routes if not r.prefix.endswith("/")}
+
+    def find(self, path: str) -> Match | None:
+        """Return the match of a canonical path, or None."""
+        route = self._find(path)
+        if route is not None:
+            return Match(route, path)
+        for old, new in self._aliases:
+            if path.startswith(f"{old}/") and not path.startswith(f"{new}/"):
+                renamed = new + path[len(old) :]
+                route = self._find(renamed)
+                if route is not None:
+                    return Match(route, renamed, is_alias=True)
+        return None
+
+    def _find(self, path: str) -> Route | None:
+        route = self._exact.get(path)
+        while route is None and path:
+            route = self._below.get(path)
+            path = path[: path.rfind("/")] if path.rfind("/") >= 0 else ""
+        return route
+
+
+def table(*rows: Row, aliases: Sequence[tuple[str, str]] = ()) -> Table:
+    """Return the table of these rows: prefix, owner, door, zone and, where metered, the cost of a
+    POST.
+    """
+    return Table((Route(*row) for row in rows), aliases)
+
+
+def canonical(path: str) -> str | None:
+    """Return a path without trailing slashes, or None for one that could be read in two ways."""
+    trimmed = path.rstrip("/") or "/"
+    strange = "//" in trimmed or "\\" in trimmed or "\x00" in trimmed
+    return None if strange or ("/." in trimmed and _climbs(trimmed)) else trimmed
+
+
+def _climbs(path: str) -> bool:
+    return any(segment in {".", ".."} for segment in path.split("/"))

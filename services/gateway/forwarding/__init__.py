@@ -1,0 +1,3 @@
+"""The way of a request through the gateway: path, route, credential, door, rate, allowance,
+forward.
+"""

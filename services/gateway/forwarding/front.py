@@ -1,0 +1,247 @@
+"""The outermost layer of the gateway: every request passes here, and only what is ours goes
+further in.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from opentelemetry.trace import Span, SpanKind
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import telemetry
+from chassis.edge import send_problem
+from chassis.identity import ASSERTION_HEADER
+from chassis.metrics import REQUESTS
+from chassis.problems import Malformed, NotFound, Problem
+from gateway.domain.routing import Match, Table, canonical
+from gateway.forwarding import incoming as heads
+from gateway.forwarding.gate import Admission, Gate
+from gateway.forwarding.incoming import Headers, Incoming
+from gateway.forwarding.relay import ClientGone, Relay, Request, head_of
+from gateway.forwarding.remembered import Remembered
+from gateway.forwarding.sockets import Sockets
+from gateway.forwarding.upstream import Upstream
+
+_ASSERTION = ASSERTION_HEADER.lower().encode()
+#: Since when `/api/X` is deprecated, as RFC 9745 writes dates.
+_DEPRECATED = b"@1767225600"
+#: Status in traces and metrics of a request that its client gave up.
+_CLIENT_GONE = 499
+
+
+class Front:
+    """A plain ASGI callable: forwarding must cost little."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        own: str,
+        table: Table,
+        gate: Gate,
+        remembered: Remembered,
+        relay: Relay,
+        upstreams: Mapping[str, Upstream],
+        sockets: Sockets,
+    ) -> None:
+        """Send what belongs to `own` to the application, everything else to its owner."""
+        self._app = app
+        self._own = own
+        self._table = table
+        self._gate = gate
+        self._remembered = remembered
+        self._relay = relay
+        self._upstreams = upstreams
+        self._sockets = sockets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one WebSocket, or the life of the application."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._sockets.serve(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        incoming = Incoming()
+        try:
+            incoming = heads.read(scope["headers"])
+            match = self._match(scope)
+            here = match.route.owner == self._own
+            admission = await self._gate.admit(match, incoming, scope) if here else Admission()
+        except Exception as error:
+            problem = _problem_of(error)
+            with _span(scope, "refused", incoming) as span:
+                span.set_attribute("http.response.status_code", problem.status)
+                await send_problem(problem, scope, send)
+            _observe(scope, "refused", problem.status, started)
+            return
+        if here:
+            await self._serve_here(match, incoming, admission, scope, receive, send)
+        else:
+            status = await self._forward(match, incoming, scope, receive, send)
+            _observe(scope, match.route.prefix, status, started)
+
+    def _match(self, scope: Scope) -> Match:
+        path = canonical(scope["path"])
+        if path is None:
+            raise Malformed("The path can be read in two ways.")
+        match = self._table.find(path)
+        if match is None:
+            raise NotFound("Not found.")
+        return match
+
+    async def _serve_here(
+        self,
+        match: Match,
+        incoming: Incoming,
+        admission: Admission,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Hand a request to our own application as a service would see it, cookies included."""
+        added = _forwarded(incoming, scope)
+        if admission.known is not None:
+            assertion = self._remembered.assertion(admission.known).encode()
+            added.append((_ASSERTION, assertion))
+            scope = dict(scope, millrace_identity=admission.known.identity)
+        kept = [
+            pair
+            for pair in scope["headers"]
+            if not pair[0].startswith((b"millrace-", b"x-forwarded-"))
+        ]
+        inner = dict(scope, path=match.path, raw_path=_target(match.path), headers=kept + added)
+        extra = _extra(match, admission)
+        await self._app(inner, receive, _with_headers(send, extra) if extra else send)
+
+    async def _forward(
+        self, match: Match, incoming: Incoming, scope: Scope, receive: Receive, send: Send
+    ) -> int:
+        route = match.route
+        with _span(scope, route.prefix, incoming) as span:
+            admission = Admission()
+            answer = _Answer(send)
+            try:
+                admission = await self._gate.admit(match, incoming, scope)
+                _describe(span, match, admission)
+                await self._relay.pass_on(
+                    self._request(match, incoming, admission, scope),
+                    self._upstreams[route.owner],
+                    receive=receive,
+                    send=answer,
+                    extra=_extra(match, admission),
+                )
+            except ClientGone:
+                answer.status = _CLIENT_GONE
+            except Exception as error:
+                if answer.status:
+                    raise  # the client has a part of the answer: it must see that it breaks off
+                problem = _problem_of(error)
+                _add(problem, match, admission)
+                await send_problem(problem, scope, answer)
+            finally:
+                if not 200 <= answer.status < 300:
+                    self._gate.give_back(admission)
+            span.set_attribute("http.response.status_code", answer.status)
+        return answer.status
+
+    def _request(
+        self, match: Match, incoming: Incoming, admission: Admission, scope: Scope
+    ) -> Request:
+        upstream = self._upstreams[match.route.owner]
+        added = _forwarded(incoming, scope)
+        if admission.known is not None:
+            added.append((_ASSERTION, self._remembered.assertion(admission.known).encode()))
+        added += [(name.encode(), text.encode()) for name, text in telemetry.inject().items()]
+        target = _target(match.path)
+        if scope["query_string"]:
+            target += b"?" + scope["query_string"]
+        head = head_of(
+            method=scope["method"],
+            target=target,
+            upstream=upstream,
+            incoming=incoming,
+            added=added,
+        )
+        return Request(scope["method"], head, incoming)
+
+
+def _problem_of(error: Exception) -> Problem:
+    """Return what the client is told of an error: everything of a refusal, nothing of a mistake."""
+    if isinstance(error, Problem):
+        return error
+    telemetry.log.error("a request failed in the gateway", exc_info=error)
+    return Problem("Something went wrong.")
+
+
+class _Answer:
+    """Passes an answer on and remembers its status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
+def _span(scope: Scope, name: str, incoming: Incoming) -> Any:
+    parent = telemetry.extract(incoming.trace) if incoming.trace else None
+    return telemetry.span(f"{scope['method']} {name}", kind=SpanKind.SERVER, parent=parent)
+
+
+def _describe(span: Span, match: Match, admission: Admission) -> None:
+    span.set_attribute("millrace.upstream", match.route.owner)
+    if admission.known is not None:
+        span.set_attribute("millrace.tenant", admission.known.identity.caller.tenant_id)
+
+
+def _observe(scope: Scope, route: str, status: int, started: float) -> None:
+    REQUESTS.labels(scope["method"], route, str(status)).observe(time.perf_counter() - started)
+
+
+def _target(path: str) -> bytes:
+    return quote(path, safe="/:@!$&'()*+,;=~-._").encode("ascii")
+
+
+def _forwarded(incoming: Incoming, scope: Scope) -> Headers:
+    """Return what services are told of the client's side of the connection."""
+    client = scope.get("client")
+    return [
+        (b"x-forwarded-host", incoming.host),
+        (b"x-forwarded-proto", scope.get("scheme", "http").encode()),
+        (b"x-forwarded-for", client[0].encode() if client else b"unknown"),
+    ]
+
+
+def _extra(match: Match, admission: Admission) -> Headers:
+    """Return the headers that the gateway adds to an answer."""
+    extra: Headers = []
+    if admission.window is not None:
+        named = admission.window.headers().items()
+        extra += [(name.lower().encode(), text.encode()) for name, text in named]
+    if match.is_alias:
+        successor = f'<{quote(match.path)}>; rel="successor-version"'
+        extra += [(b"deprecation", _DEPRECATED), (b"link", successor.encode())]
+    return extra
+
+
+def _add(problem: Problem, match: Match, admission: Admission) -> None:
+    for name, text in _extra(match, admission):
+        problem.headers.setdefault(name.decode().title(), text.decode())
+
+
+def _with_headers(send: Send, extra: Headers) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = dict(message, headers=[*message["headers"], *extra])
+        await send(message)
+
+    return sending

@@ -1,0 +1,215 @@
+"""One request to one service and its answer back, bodies streamed both ways."""
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.types import Receive, Send
+
+from chassis.problems import Problem, TooLarge, Unavailable
+from gateway.forwarding.connection import Connection, ConnectionLost
+from gateway.forwarding.incoming import Headers, Incoming
+from gateway.forwarding.upstream import Upstream
+
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_PER_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"date",
+        b"server",
+    }
+)
+
+
+class Late(Problem):
+    """The service did not answer in time."""
+
+    status = 504
+    code = "UPSTREAM_TIMEOUT"
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is written to the service."""
+
+    method: str
+    #: Head of the request without its framing and final line.
+    head: bytes
+    incoming: Incoming
+
+
+class Relay:
+    """Passes requests on."""
+
+    def __init__(self, *, timeout: float, max_body_bytes: int) -> None:
+        """Wait `timeout` seconds for an answer to begin; bound bodies, uploads excepted."""
+        self._timeout = timeout
+        self._limit = max_body_bytes
+
+    async def pass_on(
+        self,
+        request: Request,
+        upstream: Upstream,
+        *,
+        receive: Receive,
+        send: Send,
+        extra: Headers,
+    ) -> int:
+        """Send a request to a service and its answer to the client; return the status.
+
+        Raises:
+            Problem: there is no answer, and the client has not been sent anything yet.
+        """
+        incoming = request.incoming
+        if incoming.length is not None and not incoming.is_multipart:
+            self._check_size(incoming.length)
+        body = await _first(receive) if incoming.has_body else (b"", False)
+        try:
+            connection = await self._asked(request, upstream, body, receive)
+        except ConnectionLost as error:
+            raise Unavailable(f"The {upstream.name} service went away; try again.") from error
+        except TimeoutError as error:
+            raise Late(f"The {upstream.name} service did not answer in time.") from error
+        try:
+            return await _answer(connection, receive=receive, send=send, extra=extra)
+        finally:
+            upstream.release(connection)
+
+    async def _asked(
+        self,
+        request: Request,
+        upstream: Upstream,
+        body: tuple[bytes, bool],
+        receive: Receive,
+    ) -> Connection:
+        """Return a connection on which the request was answered, at least its head."""
+        connection, reused = await upstream.acquire()
+        try:
+            await self._ask(connection, request, body, receive)
+            return connection
+        except BaseException as error:
+            upstream.release(connection)
+            lost = isinstance(error, ConnectionLost)
+            if not (lost and reused and _may_repeat(connection, request)):
+                raise
+        connection, _ = await upstream.acquire(fresh=True)
+        try:
+            await self._ask(connection, request, body, receive)
+        except BaseException:
+            upstream.release(connection)
+            raise
+        return connection
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limit:
+            raise TooLarge(f"The body may have {self._limit} bytes.")
+
+    async def _ask(
+        self,
+        connection: Connection,
+        request: Request,
+        body: tuple[bytes, bool],
+        receive: Receive,
+    ) -> None:
+        incoming = request.incoming
+        first, more = body
+        head_only = request.method == "HEAD"
+        if incoming.is_chunked:
+            framed = request.head + b"transfer-encoding: chunked\r\n\r\n" + _chunk(first)
+        elif incoming.length is not None:
+            framed = b"%scontent-length: %d\r\n\r\n%s" % (request.head, incoming.length, first)
+        else:
+            framed = request.head + b"\r\n"
+        connection.begin(framed, head_only=head_only)
+        if more:
+            await self._stream(connection, incoming, len(first), receive)
+        else:
+            if incoming.is_chunked:
+                connection.write(b"0\r\n\r\n")
+            connection.is_asked = True
+        # How long a file takes to be read is its owner's affair.
+        await connection.head(within=None if incoming.is_multipart else self._timeout)
+
+    async def _stream(
+        self, connection: Connection, incoming: Incoming, sent: int, receive: Receive
+    ) -> None:
+        more = True
+        while more and not connection.has_head:
+            part, more = await _first(receive)
+            sent += len(part)
+            if not incoming.is_multipart:
+                self._check_size(sent)
+            if part:
+                connection.write(_chunk(part) if incoming.is_chunked else part)
+            await connection.drained()
+        if not more:
+            if incoming.is_chunked:
+                connection.write(b"0\r\n\r\n")
+            connection.is_asked = True
+
+
+def _may_repeat(connection: Connection, request: Request) -> bool:
+    """A kept connection may have been closed meanwhile: what can have had no effect goes again."""
+    safe = request.method in _REPEATABLE and not request.incoming.has_body
+    return safe and not connection.heard
+
+
+async def _first(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message.get("body", b""), message.get("more_body", False)
+
+
+def _chunk(part: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(part), part) if part else b""
+
+
+async def _answer(connection: Connection, *, receive: Receive, send: Send, extra: Headers) -> int:
+    headers = [pair for pair in connection.headers if pair[0] not in _PER_HOP] + extra
+    status = connection.status
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    if connection.is_done:
+        await send({"type": "http.response.body", "body": connection.take()})
+        return status
+    gone = asyncio.create_task(_gone(receive))
+    try:
+        while not connection.is_done and not gone.done():
+            part = await connection.more()
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        if not gone.done():
+            await send({"type": "http.response.body", "body": connection.take()})
+    finally:
+        gone.cancel()
+    return status
+
+
+async def _gone(receive: Receive) -> None:
+    """Return once the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def head_of(
+    *,
+    method: str,
+    target: bytes,
+    upstream: Upstream,
+    incoming: Incoming,
+    added: list[tuple[bytes, bytes]],
+) -> bytes:
+    """Return the request line and the headers, the framing ones excepted."""
+    lines = [b"%s %s HTTP/1.1\r\nhost: %s\r\n" % (method.encode(), target, upstream.authority)]
+    lines += [b"%s: %s\r\n" % pair for pair in incoming.passed]
+    lines += [b"%s: %s\r\n" % pair for pair in added]
+    return b"".join(lines)

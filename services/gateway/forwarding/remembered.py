@@ -1,0 +1,131 @@
+"""Credentials that were checked a moment ago, each with the assertion that services are shown for
+it.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from chassis.clock import now
+from chassis.identity import LIFETIME, AssertionSigner
+from chassis.problems import Unauthenticated
+from gateway.domain.identities import Identity
+from gateway.forwarding.incoming import Incoming
+from gateway.forwarding.uses import Uses
+
+#: Seconds for which another gateway's change may go unnoticed here.
+_FRESH_FOR = 1.0
+#: Seconds for which an assertion is shown again, so that it still lives when it arrives.
+_SHOWN_FOR = LIFETIME / 2
+_MOST = 50_000
+
+
+class Checks(Protocol):
+    """What asks the database."""
+
+    async def of_token(self, token: str) -> Identity:
+        """Return who carries an access token."""
+        ...
+
+    async def of_key(self, key: str) -> Identity:
+        """Return who an API key speaks for."""
+        ...
+
+
+@dataclass(slots=True)
+class Known:
+    """An identity, how long it may be trusted unasked, and its assertion."""
+
+    identity: Identity
+    fresh_until: float
+    assertion: str = ""
+    shown_until: float = 0.0
+
+
+class Remembered:
+    """Answers who a credential speaks for, from memory for a second."""
+
+    def __init__(self, checks: Checks, signer: AssertionSigner, uses: Uses) -> None:
+        """Ask `checks` what is not known; sign with the gateway's assertion key."""
+        self._checks = checks
+        self._signer = signer
+        self._uses = uses
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._asked: dict[str, asyncio.Task[Identity]] = {}
+        #: Rises with every change, so that a check under way before it is not remembered after it.
+        self._epoch = 0
+
+    async def of(self, incoming: Incoming) -> Known | None:
+        """Return who asks; None where no credential is shown.
+
+        Raises:
+            Unauthenticated: the credential is worth nothing.
+        """
+        if incoming.api_key is not None:
+            known = await self._look(incoming.api_key, self._checks.of_key)
+        elif (token := incoming.token) is not None:
+            known = await self._look(token, self._checks.of_token)
+        else:
+            return None
+        self._uses.note(known.identity, now())
+        return known
+
+    def assertion(self, known: Known) -> str:
+        """Return an assertion with at least half of its life ahead."""
+        moment = time.time()
+        if moment >= known.shown_until:
+            known.assertion = self._signer.sign(known.identity.caller)
+            known.shown_until = moment + _SHOWN_FOR
+        return known.assertion
+
+    def forget(self, *, session: str | None = None, prefix: str | None = None) -> None:
+        """Forget a session's tokens or the keys with a prefix, at once."""
+        self._epoch += 1
+        gone = [
+            secret
+            for secret, known in self._known.items()
+            if (session is not None and known.identity.session_uid == session)
+            or (prefix is not None and secret.startswith(f"rctm_{prefix}"))
+        ]
+        for secret in gone:
+            del self._known[secret]
+
+    def forget_all(self) -> None:
+        """Forget everything, as when a person's role has changed."""
+        self._epoch += 1
+        self._known.clear()
+
+    async def _look(self, secret: str, check: Callable[[str], Awaitable[Identity]]) -> Known:
+        moment = time.time()
+        known = self._known.get(secret)
+        if known is not None and moment < known.fresh_until:
+            ends_at = known.identity.ends_at
+            if ends_at is None or moment < ends_at:
+                return known
+        epoch = self._epoch
+        try:
+            identity = await self._once(secret, check)
+        except Unauthenticated:
+            self._known.pop(secret, None)
+            raise
+        if known is not None and known.identity == identity:
+            known.fresh_until = moment + _FRESH_FOR
+        else:
+            known = Known(identity, moment + _FRESH_FOR)
+        if epoch == self._epoch:
+            self._known[secret] = known
+            self._known.move_to_end(secret)
+            while len(self._known) > _MOST:
+                self._known.popitem(last=False)
+        return known
+
+    async def _once(self, secret: str, check: Callable[[str], Awaitable[Identity]]) -> Identity:
+        """Check a secret; requests that come meanwhile wait for the same answer."""
+        task = self._asked.get(secret)
+        if task is None:
+            task = self._asked[secret] = asyncio.ensure_future(check(secret))
+            task.add_done_callback(lambda _done: self._asked.pop(secret, None))
+        return await asyncio.shield(task)

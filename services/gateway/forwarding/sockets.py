@@ -1,0 +1,155 @@
+"""WebSockets, passed on to their owner. A refusal is accepted first, so that a browser sees its
+code.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.types import Receive, Scope, Send
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from chassis import telemetry
+from chassis.identity import ASSERTION_HEADER
+from chassis.problems import Forbidden, Malformed, Unauthenticated
+from gateway.domain.routing import Match, Table, canonical
+from gateway.forwarding import incoming as heads
+from gateway.forwarding.incoming import Incoming
+from gateway.forwarding.remembered import Known, Remembered
+from gateway.forwarding.upstream import Upstream
+
+_UNAUTHENTICATED = 4401
+_FORBIDDEN = 4403
+_NOT_FOUND = 4404
+_TRY_AGAIN = 1013
+_BY_STATUS = {401: _UNAUTHENTICATED, 403: _FORBIDDEN, 404: _FORBIDDEN}
+_PREFIX = "/ws/"
+
+
+class Refused(Exception):
+    """The socket is closed with this code."""
+
+    def __init__(self, code: int) -> None:
+        """Take a WebSocket close code."""
+        super().__init__(code)
+        self.code = code
+
+
+class Sockets:
+    """Passes WebSockets on."""
+
+    def __init__(
+        self, *, table: Table, remembered: Remembered, upstreams: Mapping[str, Upstream]
+    ) -> None:
+        """Find owners in the routing table, callers by their credentials."""
+        self._table = table
+        self._remembered = remembered
+        self._upstreams = upstreams
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket until either side leaves."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        try:
+            incoming = heads.read(scope["headers"])
+            match = self._match(scope["path"])
+            known = await self._identify(match, incoming, scope)
+            await self._pass_on(match, known, incoming, scope, receive, send)
+        except Malformed:
+            await send({"type": "websocket.close", "code": 1002})
+        except Refused as refusal:
+            await send({"type": "websocket.close", "code": refusal.code})
+
+    def _match(self, path: str) -> Match:
+        plain = canonical(path)
+        match = self._table.find(plain) if plain else None
+        if match is None or not match.path.startswith(_PREFIX):
+            raise Refused(_NOT_FOUND)
+        return match
+
+    async def _identify(self, match: Match, incoming: Incoming, scope: Scope) -> Known:
+        if incoming.token is None:
+            incoming.bearer = dict(_query(scope)).get("token")
+        try:
+            known = await self._remembered.of(incoming)
+            if known is None:
+                raise Refused(_UNAUTHENTICATED)
+            match.route.door.check(known.identity.caller, "GET")
+        except Unauthenticated as error:
+            raise Refused(_UNAUTHENTICATED) from error
+        except Forbidden as error:
+            raise Refused(_FORBIDDEN) from error
+        return known
+
+    async def _pass_on(
+        self,
+        match: Match,
+        known: Known,
+        incoming: Incoming,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        upstream = self._upstreams[match.route.owner]
+        rest = urlencode([pair for pair in _query(scope) if pair[0] != "token"])
+        address = f"ws://{upstream.host}:{upstream.port}{quote(match.path)}"
+        parent = telemetry.extract(incoming.trace) if incoming.trace else None
+        with telemetry.span(f"WS {match.route.prefix}", parent=parent):
+            headers = {ASSERTION_HEADER: self._remembered.assertion(known), **telemetry.inject()}
+        try:
+            async with connect(
+                f"{address}?{rest}" if rest else address,
+                additional_headers=headers,
+                user_agent_header=None,
+                proxy=None,
+                open_timeout=10,
+                compression=None,
+            ) as service:
+                await _pump(service, receive, send)
+        except InvalidStatus as error:
+            raise Refused(_BY_STATUS.get(error.response.status_code, _TRY_AGAIN)) from error
+        except (OSError, TimeoutError, WebSocketException) as error:
+            raise Refused(_TRY_AGAIN) from error
+
+
+def _query(scope: Scope) -> list[tuple[str, str]]:
+    return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+
+async def _pump(service: ClientConnection, receive: Receive, send: Send) -> None:
+    """Carry messages both ways until one side closes, and tell the other with which code."""
+    inwards = asyncio.create_task(_to_service(service, receive))
+    outwards = asyncio.create_task(_to_client(service, send))
+    done, waiting = await asyncio.wait({inwards, outwards}, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _to_service(service: ClientConnection, receive: Receive) -> None:
+    while True:
+        message: Any = await receive()
+        if message["type"] == "websocket.disconnect":
+            await service.close()
+            return
+        text = message.get("text")
+        try:
+            await service.send(text if text is not None else message.get("bytes", b""))
+        except ConnectionClosed:
+            return  # the other direction tells the client
+
+
+async def _to_client(service: ClientConnection, send: Send) -> None:
+    try:
+        async for message in service:
+            kind = "text" if isinstance(message, str) else "bytes"
+            await send({"type": "websocket.send", kind: message})
+    except ConnectionClosed:
+        telemetry.log.info("a service's WebSocket broke off")
+    code = service.close_code
+    sendable = code is not None and (code >= 3000 or code in {1000, 1001, 1011, 1012, 1013})
+    await send({"type": "websocket.close", "code": code if sendable else _TRY_AGAIN})

@@ -1,0 +1,1 @@
+"""What the gateway can do with people, sessions, keys and tokens."""

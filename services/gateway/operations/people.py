@@ -1,0 +1,181 @@
+"""The people of a tenant: made, changed, disabled and erased by its admins, and by themselves."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chassis.database import Database, Transaction
+from chassis.identity import Caller
+from chassis.problems import Conflict, Forbidden, Invalid, NotFound
+from contracts.tenants import PersonErased
+from gateway.domain.people import Person, split_name
+from gateway.operations.api_keys import announce_revoked
+from gateway.operations.passwords import Passwords
+from gateway.operations.registration import refuse_taken, refuse_weak
+from gateway.operations.tokens import Tokens
+from gateway.store import api_keys, people, sessions
+
+_NO_SUCH = "No User matches the given query."
+_INVITED_FOR = 7 * 24 * 3600
+
+
+class People:
+    """What may be done with people, and by whom."""
+
+    def __init__(self, database: Database, *, passwords: Passwords, tokens: Tokens) -> None:
+        """Work on the gateway's database."""
+        self._database = database
+        self._passwords = passwords
+        self._tokens = tokens
+        #: Told whenever somebody's rights have changed, so that nothing remembered outlives them.
+        self.on_change: Callable[[], None] = _nobody
+
+    async def find(
+        self, tx: Transaction, *, offset: int, limit: int, search: str = ""
+    ) -> tuple[Sequence[Person], int]:
+        """Return a page of the people that the caller may see: admins all, others themselves."""
+        only = None if tx.caller.is_admin else tx.caller.person_id
+        async with tx.scoped(_reach(tx.caller)):
+            return await people.find(tx, offset=offset, limit=limit, search=search, only=only)
+
+    async def get(self, tx: Transaction, name: str) -> Person:
+        """Return a person by id or uid.
+
+        Raises:
+            NotFound: there is none, or none that the caller may see.
+        """
+        async with tx.scoped(_reach(tx.caller)):
+            person = await _by_name(tx, name)
+        if person is None or not (tx.caller.is_admin or person.uid == tx.caller.subject):
+            raise NotFound(_NO_SUCH)
+        return person
+
+    async def myself(self, tx: Transaction, caller: Caller) -> Person:
+        """Return the person who asks, or the owner of the key that does."""
+        person = await people.get(tx, caller.person_id or 0)
+        if person is None:
+            raise NotFound(_NO_SUCH)
+        return person
+
+    async def create(
+        self, caller: Caller, values: dict[str, Any], *, password: str | None
+    ) -> tuple[Person, str | None]:
+        """Add a person to the caller's tenant; without a password, return an invitation too."""
+        email, username = values.get("email", ""), values["username"]
+        kept = None
+        if password is not None:
+            refuse_weak(password, username=username, email=email)
+            kept = await self._passwords.hash(password)
+        async with self._database.transaction(caller) as tx:
+            await refuse_taken(tx, email=email, username=username)
+            person = await people.add(tx, **_named(values), password_hash=kept)
+        return person, None if kept else self._invitation(person)
+
+    def _invitation(self, person: Person) -> str:
+        claims = {"sub": person.uid, "email": person.email, "tenant": person.tenant_id}
+        return self._tokens.write("invitation", claims, lifetime=_INVITED_FOR)
+
+    async def change(self, tx: Transaction, name: str, values: dict[str, Any]) -> Person:
+        """Change a person, as an admin may."""
+        person = await self._manageable(tx, name)
+        loses = values.get("is_active") is False or values.get("role", person.role) == "user"
+        if loses and person.is_admin and person.is_active:
+            await _refuse_last_admin(tx, person)
+        if values.get("is_active") is False and person.uid == tx.caller.subject:
+            raise Invalid("You cannot deactivate your own account.")
+        return await self._changed(tx, person, values)
+
+    async def change_oneself(self, tx: Transaction, values: dict[str, Any]) -> Person:
+        """Change one's own names."""
+        return await self._changed(tx, await self.myself(tx, tx.caller), values)
+
+    async def _changed(self, tx: Transaction, person: Person, values: dict[str, Any]) -> Person:
+        await refuse_taken(
+            tx, email=values.get("email"), username=values.get("username"), but=person.id
+        )
+        async with tx.scoped(person.tenant_id):
+            if values.get("is_active") is False:
+                await sessions.end_all(tx, person.id)
+            changed = await people.change(tx, person.id, **_named(values)) if values else person
+        tx.after_commit(self.on_change)
+        return changed or person
+
+    async def erase(self, tx: Transaction, name: str) -> None:
+        """Delete a person for ever, with everything that services hold about them."""
+        person = await self._manageable(tx, name)
+        if person.uid == tx.caller.subject:
+            raise Invalid("You cannot delete your own account.")
+        if person.is_admin and person.is_active:
+            await _refuse_last_admin(tx, person)
+        async with tx.scoped(person.tenant_id):
+            prefixes = await api_keys.prefixes_of_owner(tx, person.id)
+            await people.remove(tx, person.id)
+        announce_revoked(tx, person.tenant_id, prefixes)
+        tx.emit(
+            PersonErased(tenant_id=person.tenant_id, occurred_at=tx.clock(), person_uid=person.uid)
+        )
+        tx.after_commit(self.on_change)
+
+    async def change_password(
+        self, caller: Caller, new: str, *, old: str | None, field: str, session: str | None
+    ) -> None:
+        """Change one's own password and end one's other sessions; `old` is checked where it is
+        given.
+        """
+        async with self._database.transaction(caller, write=False) as tx:
+            person = await people.get(tx, caller.person_id or 0)
+            kept = await people.password_hash(tx, caller.person_id or 0)
+        if person is None:
+            raise NotFound(_NO_SUCH)
+        if old is not None and not await self._passwords.matches(old, kept):
+            raise Invalid(fields={"old_password": ["Current password is incorrect."]})
+        await self._set_password(person, new, field=field, but=session)
+
+    async def reset_password(self, caller: Caller, name: str, new: str) -> None:
+        """Give a person another password, as an admin may, and end their sessions."""
+        async with self._database.transaction(caller, write=False) as tx:
+            person = await self._manageable(tx, name)
+        await self._set_password(person, new, field="new_password", but=None)
+
+    async def _set_password(self, person: Person, new: str, *, field: str, but: str | None) -> None:
+        refuse_weak(new, username=person.username, email=person.email, field=field)
+        kept = await self._passwords.hash(new)
+        async with self._database.transaction(tenant_id=person.tenant_id) as tx:
+            await people.change(tx, person.id, password_hash=kept)
+            await sessions.end_all(tx, person.id, but=but)
+            tx.after_commit(self.on_change)
+
+    async def _manageable(self, tx: Transaction, name: str) -> Person:
+        person = await self.get(tx, name)
+        if not tx.caller.is_admin or (person.role == "superuser" and tx.caller.role != "superuser"):
+            raise Forbidden("You do not have permission to perform this action.")
+        return person
+
+
+def _reach(caller: Caller) -> str | None:
+    """Return the tenant whose people a caller may see; the platform's operator sees all."""
+    return None if caller.role == "superuser" else caller.tenant_id
+
+
+async def _by_name(tx: Transaction, name: str) -> Person | None:
+    if name.isascii() and name.isdigit() and len(name) < 19:
+        return await people.get(tx, int(name))
+    return await people.get_by_uid(tx, name) if len(name) == 36 else None
+
+
+async def _refuse_last_admin(tx: Transaction, person: Person) -> None:
+    async with tx.scoped(person.tenant_id):
+        others = await people.count_admins(tx, but=person.id)
+    if not others:
+        raise Conflict("A tenant needs an active admin.")
+
+
+def _named(values: dict[str, Any]) -> dict[str, Any]:
+    """Fill first and last name from a full name, and the full name from them."""
+    values = dict(values)
+    if "name" in values and not {"first_name", "last_name"} & set(values):
+        values["first_name"], values["last_name"] = split_name(values["name"])
+    return values
+
+
+def _nobody() -> None:
+    return None

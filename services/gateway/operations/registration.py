@@ -1,0 +1,160 @@
+"""How people come in: with a tenant of their own, by invitation, or as the platform's first."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from chassis.database import Database, Transaction
+from chassis.problems import Conflict, Invalid
+from contracts.tenants import TenantRegistered
+from gateway.domain.people import Person, Role, split_name, weaknesses
+from gateway.operations.passwords import Passwords
+from gateway.operations.tokens import Tokens, not_valid
+from gateway.store import people
+
+_TAKEN = {
+    "email": "A user with that e-mail address already exists.",
+    "username": "A user with that username already exists.",
+}
+
+
+class Registration:
+    """Registers tenants with their first admin, and people who were invited."""
+
+    def __init__(self, database: Database, *, passwords: Passwords, tokens: Tokens) -> None:
+        """Work on the gateway's database."""
+        self._database = database
+        self._passwords = passwords
+        self._tokens = tokens
+
+    async def register(
+        self, *, email: str, password: str, name: str = "", username: str | None = None
+    ) -> Person:
+        """Make a new tenant with its first admin.
+
+        Raises:
+            Conflict: somebody has this address or name.
+            Invalid: the password is too weak.
+        """
+        username = username or email
+        refuse_weak(password, username=username, email=email)
+        async with self._database.transaction(tenant_id=None, write=False) as tx:
+            await refuse_taken(tx, email=email, username=username)
+        kept = await self._passwords.hash(password)
+        async with self._database.transaction(tenant_id=None) as tx:
+            await refuse_taken(tx, email=email, username=username)
+            return await _found(
+                tx,
+                email=email,
+                username=username,
+                name=name or username,
+                role="admin",
+                password_hash=kept,
+            )
+
+    async def accept(self, invitation: str, *, password: str, name: str = "") -> Person:
+        """Let an invited person in, with the password they chose.
+
+        Raises:
+            Unauthenticated: the invitation is worth nothing, or was accepted before.
+        """
+        claims = await self._tokens.read(invitation, "invitation")
+        refuse_weak(password, email=str(claims.get("email", "")))
+        kept = await self._passwords.hash(password)
+        async with self._database.transaction(tenant_id=None) as tx:
+            person = await people.get_by_uid(tx, str(claims["sub"]))
+            if person is None or await people.password_hash(tx, person.id) is not None:
+                raise not_valid()
+            changes = {"name": name} if name else {}
+            return await people.change(tx, person.id, password_hash=kept, **changes) or person
+
+
+async def _found(
+    tx: Transaction,
+    *,
+    email: str,
+    username: str,
+    name: str,
+    role: Role,
+    password_hash: str,
+) -> Person:
+    """Make a tenant with its first person and tell the others."""
+    tenant_id = await people.add_tenant(tx, name)
+    first, last = split_name(name)
+    async with tx.scoped(tenant_id):
+        person = await people.add(
+            tx,
+            username=username,
+            email=email,
+            name=name,
+            first_name=first,
+            last_name=last,
+            role=role,
+            is_active=True,
+            password_hash=password_hash,
+        )
+    tx.emit(
+        TenantRegistered(tenant_id=tenant_id, occurred_at=tx.clock(), name=name, owner_id=person.id)
+    )
+    return person
+
+
+async def refuse_taken(
+    tx: Transaction, *, email: str | None, username: str | None, but: int | None = None
+) -> None:
+    """Refuse an address or a name that somebody else has, in whatever case."""
+    taken = await people.taken(tx, email=email, username=username, but=but)
+    if taken:
+        # A username that was made from the address says nothing of its own.
+        named = {"email"} if taken == {"email", "username"} and email == username else taken
+        fields = {name: [_TAKEN[name]] for name in sorted(named)}
+        raise Conflict(_TAKEN[min(named)], fields=fields)
+
+
+def refuse_weak(
+    password: str, *, username: str = "", email: str = "", field: str = "password"
+) -> None:
+    """Refuse a password that anybody would guess."""
+    found = weaknesses(password, username=username, email=email)
+    if found:
+        raise Invalid(fields={field: found})
+
+
+async def bootstrap(
+    database: Database,
+    passwords: Passwords,
+    *,
+    username: str,
+    email: str,
+    password: str | None,
+    keep_in: Path,
+) -> None:
+    """Make the platform's operator where there is none; a password that we chose is told once."""
+    async with database.transaction(tenant_id=None, write=False) as tx:
+        if await people.taken(tx, email=email, username=username):
+            return
+    chosen = password or secrets.token_urlsafe(18)
+    kept = await passwords.hash(chosen)
+    async with database.transaction(tenant_id=None) as tx:
+        if await people.taken(tx, email=email, username=username):
+            return
+        await _found(
+            tx,
+            email=email,
+            username=username,
+            name="Operator",
+            role="superuser",
+            password_hash=kept,
+        )
+        if password is None:
+            _tell(username, chosen, keep_in)
+
+
+def _tell(username: str, password: str, path: Path) -> None:
+    """Print the password once and keep it where only the operator can read it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{password}\n")
+    sys.stdout.write(f"Sign in as {username} with the password {password} (kept in {path})\n")
+    sys.stdout.flush()

@@ -1,0 +1,172 @@
+"""Signing in, staying signed in, signing out."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chassis.database import Database
+from chassis.identity import Caller
+from chassis.problems import Unauthenticated
+from gateway.domain.people import Person
+from gateway.operations.passwords import Passwords
+from gateway.operations.tokens import Tokens, not_valid
+from gateway.store import people, sessions
+from gateway.store.sessions import Session
+
+#: How long a session is remembered after its end.
+_REMEMBERED = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A person with the tokens of a session."""
+
+    person: Person
+    session_uid: str
+    access: str
+    refresh: str
+    access_expires_at: datetime
+    refresh_expires_at: datetime
+    access_lifetime: int
+    refresh_lifetime: int
+
+
+class Sessions:
+    """The life of sign-ins. Passwords are checked with no transaction open: that is slow on
+    purpose.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        passwords: Passwords,
+        tokens: Tokens,
+        access_lifetime: int,
+        refresh_lifetime: int,
+    ) -> None:
+        """Issue tokens with these lifetimes, in seconds."""
+        self._database = database
+        self._passwords = passwords
+        self._tokens = tokens
+        self._access_lifetime = access_lifetime
+        self._refresh_lifetime = refresh_lifetime
+        #: Told of each session that ended, so that what remembers its tokens forgets them at once.
+        self.on_end: Callable[[str], None] = _nobody
+
+    async def sign_in(
+        self, password: str, *, email: str | None = None, username: str | None = None
+    ) -> SignedIn:
+        """Open a session for who knows the password.
+
+        Raises:
+            Unauthenticated: nobody does, or they may not sign in.
+        """
+        async with self._database.transaction(tenant_id=None, write=False) as tx:
+            found = await people.credentials(tx, email=email, username=username)
+        person, kept = found or (None, None)
+        genuine = await self._passwords.matches(password, kept)
+        if person is None or not genuine or not person.is_active:
+            raise Unauthenticated("Unable to log in with provided credentials.")
+        return await self.begin(person)
+
+    async def begin(self, person: Person) -> SignedIn:
+        """Open a session for a person whose identity is established."""
+        async with self._database.transaction(tenant_id=person.tenant_id) as tx:
+            expires_at = tx.clock() + timedelta(seconds=self._refresh_lifetime)
+            session = await sessions.open_for(tx, person, expires_at=expires_at)
+            now = tx.clock()
+            person = (
+                await people.change(tx, person.id, last_login_at=now, last_active_at=now) or person
+            )
+        return self._signed_in(person, session, generation=0)
+
+    async def refresh(self, token: str) -> SignedIn:
+        """Exchange a refresh token for fresh ones; one that was spent before ends its whole family.
+
+        Raises:
+            Unauthenticated: the token is worth nothing.
+        """
+        claims = await self._tokens.read(token, "refresh")
+        uid, generation = str(claims.get("session_id")), int(claims.get("generation", -1))
+        async with self._database.transaction(tenant_id=None) as tx:
+            found = await sessions.get(tx, uid)
+            if found is None or not found[0].lives(tx.clock()) or not found[1].is_active:
+                raise not_valid()
+            session, person = found
+            expires_at = tx.clock() + timedelta(seconds=self._refresh_lifetime)
+            fresh = await sessions.advance(tx, uid, generation=generation, expires_at=expires_at)
+            if not fresh:
+                await sessions.end(tx, uid)
+        if not fresh:
+            self.on_end(uid)
+            raise not_valid()
+        return self._signed_in(person, session, generation=generation + 1)
+
+    async def end(self, uid: str) -> None:
+        """End a session, its access tokens included."""
+        async with self._database.transaction(tenant_id=None) as tx:
+            await sessions.end(tx, uid)
+        self.on_end(uid)
+
+    async def end_of(self, caller: Caller, *, but: str | None = None) -> None:
+        """End every session of a person, one excepted if told."""
+        async with self._database.transaction(caller) as tx:
+            ended = await sessions.end_all(tx, caller.person_id or 0, but=but)
+        for uid in ended:
+            self.on_end(uid)
+
+    async def verify(self, token: str) -> None:
+        """Let a token pass that is worth something, whatever it is for.
+
+        Raises:
+            Unauthenticated: it is worth nothing.
+        """
+        try:
+            claims = await self._tokens.read(token, "access")
+        except Unauthenticated:
+            claims = await self._tokens.read(token, "refresh")
+        async with self._database.transaction(tenant_id=None, write=False) as tx:
+            found = await sessions.get(tx, str(claims.get("session_id")))
+            spent = "generation" in claims and found and claims["generation"] != found[0].generation
+            if found is None or spent or not found[0].lives(tx.clock()) or not found[1].is_active:
+                raise not_valid()
+
+    async def run(self) -> None:
+        """Delete, once an hour, the sessions that were over long ago."""
+        while True:
+            async with self._database.transaction(tenant_id=None) as tx:
+                await sessions.forget(tx, before=tx.clock() - _REMEMBERED)
+            await asyncio.sleep(3600)
+
+    def _signed_in(self, person: Person, session: Session, *, generation: int) -> SignedIn:
+        shared = {
+            "sub": person.uid,
+            "user_id": str(person.id),
+            "session_id": session.uid,
+            "tenant": person.tenant_id,
+        }
+        access = self._tokens.write(
+            "access",
+            shared | {"email": person.email, "role": person.role},
+            lifetime=self._access_lifetime,
+        )
+        refresh = self._tokens.write(
+            "refresh", shared | {"generation": generation}, lifetime=self._refresh_lifetime
+        )
+        now = self._database.clock()
+        return SignedIn(
+            person=person,
+            session_uid=session.uid,
+            access=access,
+            refresh=refresh,
+            access_expires_at=now + timedelta(seconds=self._access_lifetime),
+            refresh_expires_at=now + timedelta(seconds=self._refresh_lifetime),
+            access_lifetime=self._access_lifetime,
+            refresh_lifetime=self._refresh_lifetime,
+        )
+
+
+def _nobody(_uid: str) -> None:
+    return None

@@ -1,0 +1,116 @@
+"""The ring of keys that sign people's tokens: kept sealed, followed by a new one in time, told to
+everybody.
+"""
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from joserfc.jwk import OKPKey
+
+from chassis import telemetry
+from chassis.database import Database
+from chassis.ids import new_uid
+from gateway.operations.seal import Seal
+from gateway.store import token_keys
+from gateway.store.token_keys import TokenKey
+
+_LOOK_EVERY = 30
+
+
+class KeyRing:
+    """All keys that tokens may be signed with; the newest one signs."""
+
+    def __init__(
+        self, database: Database, *, seal: Seal, rotate_after: timedelta, keep: timedelta
+    ) -> None:
+        """Follow a key after `rotate_after`; keep it for tokens in use for `keep` longer."""
+        self._database = database
+        self._seal = seal
+        self._rotate_after = rotate_after
+        self._keep = keep
+        self._public: dict[str, OKPKey] = {}
+        self._signer: tuple[str, OKPKey] | None = None
+        self._read_at = 0.0
+
+    async def start(self) -> None:
+        """Read the keys, and make the first one."""
+        await self.rotate()
+
+    async def stop(self) -> None:
+        """Nothing is held open."""
+
+    async def run(self) -> None:
+        """Look now and then whether a new key is due, or another gateway made one."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            await self.rotate()
+
+    async def rotate(self, *, now: bool = False) -> None:
+        """Make a new key where one is due, forget what no token can need, and read the ring."""
+        async with self._database.transaction(tenant_id=None) as tx:
+            kept = await token_keys.all_keys(tx)
+            due = now or not kept or tx.clock() - kept[0].created_at >= self._rotate_after
+            if due or self._unsealed(kept[0]) is None:
+                await token_keys.add(tx, self._new(tx.clock()))
+            stale = [
+                old.kid
+                for old, newer in zip(kept[1:], kept, strict=False)
+                if tx.clock() - newer.created_at > self._keep
+            ]
+            await token_keys.forget(tx, stale)
+        await self._read()
+
+    @property
+    def signer(self) -> tuple[str, OKPKey]:
+        """Return the newest key, with its name."""
+        if self._signer is None:
+            raise LookupError("the key ring has not been read")
+        return self._signer
+
+    async def find(self, kid: str) -> OKPKey | None:
+        """Return a public key by its name; an unknown one may be another gateway's newest."""
+        if kid not in self._public and time.monotonic() - self._read_at > 1:
+            await self._read()
+        return self._public.get(kid)
+
+    def published(self) -> dict[str, Any]:
+        """Return the key set that lets anybody check tokens."""
+        keys = [
+            {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": "EdDSA"}
+            for kid, key in self._public.items()
+        ]
+        return {"keys": keys}
+
+    async def _read(self) -> None:
+        async with self._database.transaction(tenant_id=None, write=False) as tx:
+            kept = await token_keys.all_keys(tx)
+        self._public = {key.kid: OKPKey.import_key(key.public_pem) for key in kept}
+        self._read_at = time.monotonic()
+        for key in kept:
+            private = self._unsealed(key)
+            if private is not None:
+                self._signer = key.kid, OKPKey.import_key(private)
+                return
+
+    def _unsealed(self, key: TokenKey) -> bytes | None:
+        try:
+            return self._seal.open(key.sealed_private)
+        except InvalidTag:
+            telemetry.log.warning("token key %s was sealed by another assertion key", key.kid)
+            return None
+
+    def _new(self, created_at: Any) -> TokenKey:
+        key = Ed25519PrivateKey.generate()
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return TokenKey(new_uid(), public, self._seal.close(private), created_at)

@@ -1,0 +1,79 @@
+"""The gateway's own settings: where the services are, who may ask how often, how long people stay
+signed in.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
+
+from chassis.settings import Settings
+from gateway.domain.rates import Rate, parse
+
+
+def _rate(text: str) -> str:
+    parse(text)
+    return text
+
+
+RateText = Annotated[str, AfterValidator(_rate)]
+
+
+class GatewaySettings(Settings):
+    """What the gateway needs beside what every service has."""
+
+    catalog_url: str = "http://127.0.0.1:8001"
+    training_url: str = "http://127.0.0.1:8002"
+    inference_url: str = "http://127.0.0.1:8003"
+    billing_url: str = "http://127.0.0.1:8004"
+    experiments_url: str = "http://127.0.0.1:8005"
+
+    admin_username: str = "admin"
+    admin_email: str = "admin@example.com"
+    admin_password: SecretStr | None = None
+
+    #: `iss` and `aud` of the tokens that people carry.
+    token_issuer: str = "millrace"  # noqa: S105
+    token_audience: str = "authenticated"  # noqa: S105
+    access_token_lifetime: int = Field(
+        default=300,
+        ge=1,
+        validation_alias=AliasChoices("MILLRACE_ACCESS_TOKEN_LIFETIME", "ACCESS_TOKEN_LIFETIME"),
+    )
+    refresh_token_lifetime: int = Field(default=24 * 3600, ge=1)
+    #: Age in days at which the key that signs tokens is followed by a new one.
+    token_key_days: float = Field(default=30, gt=0)
+    #: Whether cookies are for https alone.
+    cookie_secure: bool = False
+
+    #: `memory://` or a Redis URL, for several gateways that count together.
+    rates_url: str = "memory://"
+    rate_key: RateText = "1000/minute"
+    rate_anonymous: RateText = "60/minute"
+    rate_person: RateText = "200/minute"
+    rate_inference: RateText = "100/minute"
+    rate_login: RateText = "5/minute"
+
+    #: Seconds in which a service must begin to answer, uploads and streams excepted.
+    upstream_timeout: float = Field(default=10, gt=0)
+    #: Answer as the running Recotem where it differs from its document.
+    recotem_compat: bool = False
+
+    def upstreams(self) -> dict[str, str]:
+        """Return the address of each service by its name."""
+        return {
+            "catalog": self.catalog_url,
+            "training": self.training_url,
+            "inference": self.inference_url,
+            "billing": self.billing_url,
+            "experiments": self.experiments_url,
+        }
+
+    def rates(self) -> dict[str, Rate | None]:
+        """Return the limit of each kind of caller; None where it is off."""
+        return {
+            "key": parse(self.rate_key),
+            "anonymous": parse(self.rate_anonymous),
+            "person": parse(self.rate_person),
+            "inference": parse(self.rate_inference),
+            "login": parse(self.rate_login),
+        }

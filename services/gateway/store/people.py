@@ -1,0 +1,176 @@
+"""People and tenants in the database."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, func, or_, select, update
+
+from chassis.database import Transaction
+from gateway.domain.people import Person, fold
+from gateway.store.tables import ApiKeyRow, PersonRow, SessionRow, TenantRow
+
+
+def person_of(row: PersonRow) -> Person:
+    """Return the person in a row."""
+    return Person(
+        id=row.id,
+        uid=row.uid,
+        tenant_id=row.tenant_id,
+        username=row.username,
+        email=row.email,
+        name=row.name,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        role=row.role,  # type: ignore[arg-type]
+        is_active=row.is_active,
+        created_at=row.created_at,
+        last_login_at=row.last_login_at,
+        last_active_at=row.last_active_at,
+    )
+
+
+async def add_tenant(tx: Transaction, name: str) -> str:
+    """Keep a new tenant and return its uid."""
+    row = TenantRow(name=name, created_at=tx.clock())
+    tx.session.add(row)
+    await tx.session.flush()
+    return row.uid
+
+
+async def add(tx: Transaction, *, password_hash: str | None, **values: Any) -> Person:
+    """Keep a new person of the transaction's tenant."""
+    row = PersonRow(
+        **_folded(values),
+        password_hash=password_hash,
+        created_at=tx.clock(),
+    )
+    tx.session.add(row)
+    await tx.session.flush()
+    return person_of(row)
+
+
+async def get(tx: Transaction, person_id: int) -> Person | None:
+    """Return the person with this id, among those that the transaction sees."""
+    return await _one(tx, select(PersonRow).where(PersonRow.id == person_id))
+
+
+async def get_by_uid(tx: Transaction, uid: str) -> Person | None:
+    """Return the person with this public id."""
+    return await _one(tx, select(PersonRow).where(PersonRow.uid == uid))
+
+
+async def _one(tx: Transaction, query: Select[PersonRow]) -> Person | None:
+    row = (await tx.session.execute(query)).scalar_one_or_none()
+    return person_of(row) if row else None
+
+
+async def credentials(
+    tx: Transaction, *, email: str | None = None, username: str | None = None
+) -> tuple[Person, str | None] | None:
+    """Return who signs in with this address or name, with the hash of their password."""
+    columns = PersonRow.email_folded, PersonRow.username_folded
+    wanted = [
+        column == fold(text)
+        for column, text in zip(columns, (email, username), strict=True)
+        if text
+    ]
+    if not wanted:
+        return None
+    rows = (await tx.session.execute(select(PersonRow).where(or_(*wanted)))).scalars().all()
+    # One text may be somebody's address and somebody else's name: the first column decides.
+    rows = sorted(rows, key=lambda row: row.email_folded != fold(email or ""))
+    return (person_of(rows[0]), rows[0].password_hash) if rows else None
+
+
+async def password_hash(tx: Transaction, person_id: int) -> str | None:
+    """Return the hash of a person's password."""
+    query = select(PersonRow.password_hash).where(PersonRow.id == person_id)
+    found: str | None = (await tx.session.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def taken(
+    tx: Transaction, *, email: str | None, username: str | None, but: int | None = None
+) -> set[str]:
+    """Return which of `email` and `username` somebody else on the platform has already."""
+    found = set()
+    async with tx.scoped(None):
+        for field, column, text in (
+            ("email", PersonRow.email_folded, email),
+            ("username", PersonRow.username_folded, username),
+        ):
+            query = select(PersonRow.id).where(
+                column == fold(text or ""), PersonRow.id != (but or 0)
+            )
+            if text and (await tx.session.execute(query)).first():
+                found.add(field)
+    return found
+
+
+async def change(tx: Transaction, person_id: int, **values: Any) -> Person | None:
+    """Change a person and return them."""
+    statement = update(PersonRow).where(PersonRow.id == person_id).values(**_folded(values))
+    await tx.session.execute(statement)
+    tx.session.expire_all()
+    return await get(tx, person_id)
+
+
+async def find(
+    tx: Transaction,
+    *,
+    offset: int,
+    limit: int,
+    search: str = "",
+    only: int | None = None,
+) -> tuple[Sequence[Person], int]:
+    """Return a page of people, newest first, and the number of all that match."""
+    wanted = []
+    if only is not None:
+        wanted.append(PersonRow.id == only)
+    if search:
+        pattern = f"%{_literal(search.casefold())}%"
+        names = (PersonRow.name, PersonRow.email, PersonRow.username)
+        wanted.append(or_(*(func.lower(name).like(pattern, escape="\\") for name in names)))
+    query = (
+        select(PersonRow).where(*wanted).order_by(PersonRow.created_at.desc(), PersonRow.id.desc())
+    )
+    rows = (await tx.session.execute(query.offset(offset).limit(limit))).scalars().all()
+    total = select(func.count(PersonRow.id)).where(*wanted)
+    return [person_of(row) for row in rows], (await tx.session.execute(total)).scalar_one()
+
+
+async def count_admins(tx: Transaction, *, but: int) -> int:
+    """Return how many active people besides one administer the tenant."""
+    query = select(func.count(PersonRow.id)).where(
+        PersonRow.role.in_(("admin", "superuser")), PersonRow.is_active, PersonRow.id != but
+    )
+    return (await tx.session.execute(query)).scalar_one()
+
+
+async def remove(tx: Transaction, person_id: int) -> None:
+    """Delete a person with their sessions and keys."""
+    await tx.session.execute(delete(SessionRow).where(SessionRow.person_id == person_id))
+    await tx.session.execute(delete(ApiKeyRow).where(ApiKeyRow.owner_id == person_id))
+    await tx.session.execute(delete(PersonRow).where(PersonRow.id == person_id))
+
+
+async def note_activity(tx: Transaction, moments: Mapping[int, datetime]) -> None:
+    """Remember when people were last active."""
+    for person_id, moment in moments.items():
+        statement = update(PersonRow).where(PersonRow.id == person_id)
+        await tx.session.execute(statement.values(last_active_at=moment))
+
+
+def _folded(values: dict[str, Any]) -> dict[str, Any]:
+    """Add the folded spellings that are compared."""
+    values = dict(values)
+    if "username" in values:
+        values["username_folded"] = fold(values["username"])
+    if "email" in values:
+        values["email_folded"] = fold(values["email"]) or None
+    return values
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

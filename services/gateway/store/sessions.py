@@ -1,0 +1,97 @@
+"""Sessions in the database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+
+from chassis.database import Transaction
+from gateway.domain.people import Person
+from gateway.store.people import person_of
+from gateway.store.tables import PersonRow, SessionRow
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One sign-in."""
+
+    uid: str
+    person_id: int
+    generation: int
+    expires_at: datetime
+    ended_at: datetime | None
+
+    def lives(self, now: datetime) -> bool:
+        """Tell whether the session is neither over nor ended."""
+        return self.ended_at is None and self.expires_at > now
+
+
+async def open_for(tx: Transaction, person: Person, *, expires_at: datetime) -> Session:
+    """Keep a new session of a person."""
+    row = SessionRow(
+        tenant_id=person.tenant_id,
+        person_id=person.id,
+        generation=0,
+        created_at=tx.clock(),
+        expires_at=expires_at,
+    )
+    tx.session.add(row)
+    await tx.session.flush()
+    return _session_of(row)
+
+
+async def get(tx: Transaction, uid: str) -> tuple[Session, Person] | None:
+    """Return a session and whose it is."""
+    query = (
+        select(SessionRow, PersonRow)
+        .join(PersonRow, PersonRow.id == SessionRow.person_id)
+        .where(SessionRow.uid == uid)
+    )
+    row = (await tx.session.execute(query)).first()
+    return (_session_of(row[0]), person_of(row[1])) if row else None
+
+
+async def advance(tx: Transaction, uid: str, *, generation: int, expires_at: datetime) -> bool:
+    """Move a session to its next generation; false where another refresh was first."""
+    statement = (
+        update(SessionRow)
+        .where(
+            SessionRow.uid == uid,
+            SessionRow.generation == generation,
+            SessionRow.ended_at.is_(None),
+        )
+        .values(generation=generation + 1, expires_at=expires_at)
+    )
+    result = await tx.session.execute(statement)
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+async def end(tx: Transaction, uid: str) -> None:
+    """End a session."""
+    live = (SessionRow.uid == uid) & SessionRow.ended_at.is_(None)
+    await tx.session.execute(update(SessionRow).where(live).values(ended_at=tx.clock()))
+
+
+async def end_all(tx: Transaction, person_id: int, *, but: str | None = None) -> list[str]:
+    """End the sessions of a person, one excepted if told; return their uids."""
+    live = (SessionRow.person_id == person_id) & SessionRow.ended_at.is_(None)
+    if but is not None:
+        live &= SessionRow.uid != but
+    uids = (await tx.session.execute(select(SessionRow.uid).where(live))).scalars().all()
+    await tx.session.execute(update(SessionRow).where(live).values(ended_at=tx.clock()))
+    return list(uids)
+
+
+async def forget(tx: Transaction, *, before: datetime) -> None:
+    """Delete sessions that were over before a moment."""
+    await tx.session.execute(delete(SessionRow).where(SessionRow.expires_at < before))
+
+
+def _session_of(row: SessionRow) -> Session:
+    return Session(
+        uid=row.uid,
+        person_id=row.person_id,
+        generation=row.generation,
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+    )
