@@ -4,24 +4,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from contracts.artefact import HISTORY_LIMIT, Manifest
+from inference.scorers.arrays import Mask, Positions
 
-from contracts.artefact import Manifest
-
-Floats = NDArray[np.float32]
-Positions = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-
-#: Only the newest this many different items of a history are scored.
-HISTORY_LIMIT = 300
+__all__ = ["HISTORY_LIMIT", "Past", "Ranking", "Reason", "Scorer"]
 
 
 class Past(NamedTuple):
     """One past interaction of the user who asks."""
 
     item: str
-    #: Strength of the signal as training weighed it (view < click < like < purchase); ≤ 0 is only "seen".
+    #: Strength of the signal as training weighed it (view < click < like < purchase); ≤ 0 is only
+    #: "seen".
     weight: float = 1.0
     #: Seconds before now; only order and recency matter.
     age: float = 0.0
@@ -85,8 +79,12 @@ class Scorer(Protocol):
         """Return whether this user was trained on."""
         ...
 
-    def trained_history(self, user_id: str) -> list[Past]:
-        """Return what the user had done at training time, newest first; KeyError for an unknown user."""
+    def trained_history(self, user_id: str, *, now: float | None = None) -> list[Past]:
+        """Return what the user had done at training time, newest first.
+
+        Ages count from `now` (seconds since 1970), else from the newest interaction of all; they
+        are 0 where training knew no times. KeyError for an unknown user.
+        """
         ...
 
     def sample_user(self, draw: float) -> str:
@@ -104,9 +102,9 @@ class Scorer(Protocol):
     ) -> Ranking:
         """Return the k best items for this history.
 
-        Items of the history and of `exclude` are left out (history stays with `include_seen`), and so
-        is everything outside `allowed`. A personal scorer answers an empty ranking where it knows
-        nothing of the history, so that the caller can fall back and say so.
+        Items of the history and of `exclude` are left out (history stays with `include_seen`), and
+        so is everything outside `allowed`. A personal scorer answers an empty ranking where it
+        knows nothing of the history, so that the caller can fall back and say so.
         """
         ...
 
@@ -126,6 +124,7 @@ class Scorer(Protocol):
         """Return, for each ranked item, the past items that raised its score most, largest first.
 
         Shares are exact: over the whole history they add up to the score (see each scorer for the
-        exceptions it states). Only positive shares are returned; none for a model that is not personal.
+        exceptions it states). Only positive shares are returned; none for a model that is not
+        personal.
         """
         ...

@@ -9,6 +9,7 @@ from training.learners import factorisation, linear, neighbours
 from training.learners.content import content_based
 from training.learners.fitted import Fitted
 from training.learners.hybrid import Hybrid, Member
+from training.learners.irspack_parts import ITEM_NEIGHBOURS
 from training.learners.items import Items
 from training.learners.matrix import Matrix
 from training.learners.orders import OrderRefused
@@ -37,17 +38,7 @@ _FITS: Mapping[str, Fit] = {
     "EDLAERecommender": linear.edlae,
     "SLIMRecommender": linear.slim,
     "session": session,
-    **{
-        name: neighbours.item_neighbours(name)
-        for name in (
-            "CosineKNNRecommender",
-            "AsymmetricCosineKNNRecommender",
-            "JaccardKNNRecommender",
-            "TverskyIndexKNNRecommender",
-            "P3alphaRecommender",
-            "RP3betaRecommender",
-        )
-    },
+    **{name: neighbours.item_neighbours(name) for name in ITEM_NEIGHBOURS},
 }
 
 #: The class names that a model configuration may carry.

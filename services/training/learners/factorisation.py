@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from irspack.recommenders.ials import IALSRecommender, compute_reg_scale
 from sklearn.decomposition import NMF, TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
 
 from training.learners.arrays import Csr
 from training.learners.factors import ImplicitFactors, LinearFactors, NonNegativeFactors
+from training.learners.irspack_parts import IALSRecommender, compute_reg_scale
 from training.learners.matrix import Matrix
 from training.learners.orders import NothingLearnt
 

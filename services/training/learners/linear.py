@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from irspack.utils._util_cpp import slim_weight_allow_negative, slim_weight_positive_only
 from scipy.linalg import lapack
 
 from training.learners.arrays import Doubles, Floats
+from training.learners.irspack_parts import slim_weight_allow_negative, slim_weight_positive_only
 from training.learners.matrix import Matrix
 from training.learners.orders import OrderRefused
 from training.learners.similarity import DenseSimilarity, SparseSimilarity, sparse_similarity

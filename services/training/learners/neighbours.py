@@ -7,11 +7,9 @@ is its special case); Cooper et al. 2014 (P3alpha); Paudel et al. 2017 (RP3beta)
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import irspack
-from irspack.utils import okapi_BM_25_weight, tf_idf_weight
-
 from training.learners.arrays import Csr
 from training.learners.fitted import Fitted
+from training.learners.irspack_parts import ITEM_NEIGHBOURS, okapi_BM_25_weight, tf_idf_weight
 from training.learners.matrix import Matrix
 from training.learners.similarity import SparseSimilarity, sparse_similarity
 from training.learners.user_neighbours import UserNeighbours
@@ -26,7 +24,7 @@ def item_neighbours(learner: str) -> Callable[[Matrix, Mapping[str, Any], int], 
         told = {name: value for name, value in parameters.items() if name not in _NOT_IRSPACKS}
         if told["top_k"] is None:
             told["top_k"] = matrix.warm
-        recommender = getattr(irspack, learner)(
+        recommender = ITEM_NEIGHBOURS[learner](
             matrix.liked[:, : matrix.warm].astype(float), n_threads=1, **told
         )
         recommender.learn()

@@ -1,0 +1,81 @@
+"""Item-by-item models: each past item votes for others, and the votes add up to the score.
+
+Sarwar et al. 2001, Cooper et al. 2014, Paudel et al. 2017, Ning & Karypis 2011 (sparse rows); Steck
+2019 and 2020 (dense weights). Shares are exact: a past item's share is its vote.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.scorers.arrays import Doubles, Floats, Positions, Rows, Scores
+from inference.scorers.profile import Profile
+
+
+@dataclass(frozen=True)
+class SparseSimilarity:
+    """Rows (warm, warm): row = past item, column = scored item; n items in all."""
+
+    rows: Rows
+    n_items: int
+    personal = True
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows.nbytes
+
+    def scores(self, profile: Profile) -> Scores:
+        known = profile.within(self.rows.count)
+        return widened(self.rows.mixed(known.positions, known.strengths), self.n_items)
+
+    def shares(self, profile: Profile, positions: Positions) -> Doubles:
+        shares = np.zeros((profile.positions.size, positions.size))
+        past, ranked = _warm(profile.positions, self.rows.count), _warm(positions, self.rows.count)
+        votes = self.rows.block(profile.positions[past], positions[ranked])
+        shares[np.ix_(past, ranked)] = votes * profile.strengths[past, None]
+        return shares
+
+    def nearness(self, position: int) -> Scores:
+        return self.scores(Profile(np.array([position]), np.ones(1)))
+
+
+@dataclass(frozen=True)
+class DenseSimilarity:
+    """Weights float32 (warm, warm): row = past item, column = scored item; n items in all."""
+
+    weights: Floats
+    n_items: int
+    personal = True
+
+    @property
+    def nbytes(self) -> int:
+        return self.weights.nbytes
+
+    def scores(self, profile: Profile) -> Scores:
+        known = profile.within(self.weights.shape[0])
+        votes = known.strengths.astype(np.float32) @ self.weights[known.positions]
+        return widened(votes, self.n_items)
+
+    def shares(self, profile: Profile, positions: Positions) -> Doubles:
+        shares = np.zeros((profile.positions.size, positions.size))
+        warm = self.weights.shape[0]
+        past, ranked = _warm(profile.positions, warm), _warm(positions, warm)
+        votes = self.weights[np.ix_(profile.positions[past], positions[ranked])]
+        shares[np.ix_(past, ranked)] = votes * profile.strengths[past, None]
+        return shares
+
+    def nearness(self, position: int) -> Scores:
+        return self.scores(Profile(np.array([position]), np.ones(1)))
+
+
+def widened(scores: Scores, n_items: int) -> Scores:
+    """Return scores (warm,) with a zero for each item nobody had touched (n_items,)."""
+    if scores.shape[0] == n_items:
+        return scores
+    wide = np.zeros(n_items, dtype=scores.dtype)
+    wide[: scores.shape[0]] = scores
+    return wide
+
+
+def _warm(positions: Positions, count: int) -> Positions:
+    return np.flatnonzero(positions < count)
