@@ -66,7 +66,10 @@ class Node:
 
     def format_command(self) -> tuple[str, ...]:
         """Return the command that formats the storage of a new cluster."""
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A leading hyphen would be read as an option, so none may stand in the id.
+        cluster = (
+            base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        )
         tool = "kafka.tools.StorageTool"
         return self._java(tool, "format", "-t", cluster, "-c", str(self._file("server.properties")))
 
