@@ -1,0 +1,148 @@
+"""`/api/v1/ab_test`: comparing two slots, from draft to promoted winner (Recotem)."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Body
+from pydantic import AfterValidator, Field
+
+from chassis import crud, wire
+from chassis.database import Tx
+from chassis.wire import Key, Name, Whole, Wire
+from experiments.domain.ab_tests import AbTest, Metric, Status
+from experiments.measures.verdict import Verdict
+from experiments.operations import ab_tests
+from experiments.operations.ab_tests import AbTests
+
+PATH = "/api/v1/ab_test"
+router = wire.router(tags=["ab_test"])
+tests = AbTests()
+
+
+def _known_metric(text: str) -> Metric:
+    try:
+        return Metric(text)
+    except ValueError:
+        options = ", ".join(Metric)
+        raise ValueError(f"Invalid metric '{text}'. Valid options: {options}") from None
+
+
+class AbTestIn(Wire):
+    project_id: Key = Field(alias="project")
+    name: Name
+    control_slot_id: Key = Field(alias="control_slot")
+    variant_slot_id: Key = Field(alias="variant_slot")
+    target_metric_name: Annotated[str, AfterValidator(_known_metric)] = Metric.CTR
+    min_sample_size: Annotated[Whole, Field(ge=1)] = 1000
+    confidence_level: Annotated[float, Field(ge=0.5, le=0.99)] = 0.95
+
+
+class AbTestOut(Wire):
+    id: int
+    project: int = Field(validation_alias="project_id")
+    name: str
+    status: Status
+    control_slot: int = Field(validation_alias="control_slot_id")
+    variant_slot: int = Field(validation_alias="variant_slot_id")
+    target_metric_name: Metric
+    min_sample_size: int
+    confidence_level: float
+    started_at: datetime | None
+    ended_at: datetime | None
+    winner_slot: int | None = Field(validation_alias="winner_slot_id")
+    ins_datetime: datetime
+    updated_at: datetime
+
+
+class ResultsOut(Wire):
+    control_impressions: int
+    control_conversions: int
+    control_rate: float
+    variant_impressions: int
+    variant_conversions: int
+    variant_rate: float
+    z_score: float
+    p_value: float
+    significant: bool
+    lift: float
+    confidence_interval: tuple[float, float]
+    min_sample_size: int
+    sufficient_data: bool
+    # What a reader who looks more than once needs beside them.
+    always_valid_p_value: float
+    always_valid_interval: tuple[float, float]
+    always_valid_significant: bool
+    expected_control_share: float | None
+    sample_ratio_p_value: float | None
+    sample_ratio_mismatch: bool
+    required_sample_size_per_arm: int | None
+    sample_size_still_needed: int | None
+
+    @classmethod
+    def of(cls, test: AbTest, found: Verdict) -> "ResultsOut":
+        plain, sequential, ratio = found.comparison, found.always_valid, found.sample_ratio
+        return cls(
+            control_impressions=found.control.impressions,
+            control_conversions=found.control.conversions,
+            control_rate=round(plain.control_rate, 6),
+            variant_impressions=found.variant.impressions,
+            variant_conversions=found.variant.conversions,
+            variant_rate=round(plain.variant_rate, 6),
+            z_score=round(plain.z_score, 4),
+            p_value=round(plain.p_value, 6),
+            significant=plain.significant,
+            lift=round(plain.lift, 2),
+            confidence_interval=_rounded(plain.interval),
+            min_sample_size=found.min_sample_size,
+            sufficient_data=found.sufficient_data,
+            always_valid_p_value=round(sequential.p_value, 6),
+            always_valid_interval=_rounded(sequential.interval),
+            always_valid_significant=sequential.significant,
+            expected_control_share=test.control_share,
+            sample_ratio_p_value=None if ratio.p_value is None else round(ratio.p_value, 6),
+            sample_ratio_mismatch=ratio.mismatch,
+            required_sample_size_per_arm=found.sample_size.per_arm,
+            sample_size_still_needed=found.sample_size.missing,
+        )
+
+
+class PromotedOut(Wire):
+    status: str = "promoted"
+    winner_slot_id: int
+
+
+crud.resource(
+    router,
+    PATH,
+    body=AbTestIn,
+    wire=AbTestOut,
+    operations=tests,
+    filters={"project": int, "status": str},
+)
+
+
+@router.post(f"{PATH}/{{id}}/start", response_model=AbTestOut, dependencies=[crud.WRITE])
+async def start(id: str, tx: Tx) -> AbTest:
+    return await ab_tests.start(tx, crud.row_id(id, tests.noun))
+
+
+@router.post(f"{PATH}/{{id}}/stop", response_model=AbTestOut, dependencies=[crud.WRITE])
+async def stop(id: str, tx: Tx) -> AbTest:
+    return await ab_tests.stop(tx, crud.row_id(id, tests.noun))
+
+
+@router.get(f"{PATH}/{{id}}/results", dependencies=[crud.READ])
+async def results(id: str, tx: Tx) -> ResultsOut:
+    return ResultsOut.of(*await ab_tests.judge(tx, crud.row_id(id, tests.noun)))
+
+
+@router.post(f"{PATH}/{{id}}/promote_winner", dependencies=[crud.WRITE])
+async def promote_winner(id: str, tx: Tx, body: Annotated[Any, Body()] = None) -> PromotedOut:
+    chosen = body.get("slot_id") if isinstance(body, dict) else None
+    winner = await ab_tests.promote_winner(tx, crud.row_id(id, tests.noun), chosen)
+    return PromotedOut(winner_slot_id=winner)
+
+
+def _rounded(interval: tuple[float, float]) -> tuple[float, float]:
+    low, high = interval
+    return round(low, 6), round(high, 6)

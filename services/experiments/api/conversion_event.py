@@ -1,0 +1,170 @@
+"""`/api/v1/conversion_event`: what customers did with what they were shown (Recotem)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import Depends, Header, Request
+from pydantic import Field, TypeAdapter, ValidationError
+
+from chassis import crud, wire
+from chassis.database import Store, Tx
+from chassis.identity import CurrentCaller, needs
+from chassis.ids import new_uid
+from chassis.problems import Invalid, Problem
+from chassis.validation import problem_of
+from chassis.wire import JsonValue, Key, Name, Text, Wire
+from contracts.conversions import ConversionType
+from contracts.interactions import EventIdentifier
+from experiments.domain.conversions import Conversion, Report, Source
+from experiments.operations.conversions import Conversions, Kept
+from experiments.operations.doors import SingleDoor, record_batch
+from experiments.operations.positions import positional
+
+PATH = "/api/v1/conversion_event"
+#: Most events that one batch may hold.
+BATCH_LIMIT = 1000
+router = wire.router(tags=["conversion_event"])
+conversions = Conversions()
+TELL = needs("write", "predict")
+
+
+class ConversionIn(Wire):
+    project: Key
+    deployment_slot: Key
+    user_id: Name
+    item_id: Annotated[Text, Field(max_length=256)] = ""
+    event_type: ConversionType
+    recommendation_request_id: UUID | None = None
+    metadata_json: JsonValue = Field(default_factory=dict)
+    event_id: EventIdentifier | None = Field(default=None, alias="eventId")
+
+    def to_domain(self, source: Source, *, event_id: str | None, at: datetime) -> Report:
+        requested = self.recommendation_request_id
+        return Report(
+            project_id=self.project,
+            slot_id=self.deployment_slot,
+            user_id=self.user_id,
+            item_id=self.item_id,
+            conversion_type=self.event_type,
+            request_id=None if requested is None else str(requested),
+            details=self.metadata_json,
+            source=source,
+            event_id=self.event_id or event_id or new_uid(),
+            occurred_at=at,
+        )
+
+
+class ConversionOut(Wire):
+    id: int
+    project: int = Field(validation_alias="project_id")
+    deployment_slot: int = Field(validation_alias="slot_id")
+    user_id: str
+    item_id: str
+    event_type: ConversionType = Field(validation_alias="conversion_type")
+    recommendation_request_id: str | None = Field(validation_alias="request_id")
+    timestamp: datetime = Field(validation_alias="occurred_at")
+    metadata_json: Any = Field(validation_alias="details")
+    event_id: str = Field(serialization_alias="eventId")
+
+
+class BatchIn(Wire):
+    events: list[Any]
+
+
+class RecordedOut(Wire):
+    id: int
+    event_id: str = Field(serialization_alias="eventId")
+    duplicate: bool
+
+
+class BatchOut(Wire):
+    created: int
+    duplicates: int
+    results: list[RecordedOut]
+
+    @classmethod
+    def of(cls, kept: Sequence[Kept]) -> "BatchOut":
+        duplicates = sum(each.duplicate for each in kept)
+        results = [
+            RecordedOut(
+                id=each.conversion.id,
+                event_id=each.conversion.event_id,
+                duplicate=each.duplicate,
+            )
+            for each in kept
+        ]
+        return cls(created=len(kept) - duplicates, duplicates=duplicates, results=results)
+
+
+_EVENT = TypeAdapter(ConversionIn)
+_IDENTIFIER: TypeAdapter[str] = TypeAdapter(EventIdentifier)
+
+
+def _idempotency_key(
+    key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+) -> str | None:
+    """Read the header that stands in for a missing `eventId`."""
+    if key is None:
+        return None
+    try:
+        return _IDENTIFIER.validate_python(key)
+    except ValidationError:
+        sentence = "Use 1 to 128 characters without control characters."
+        raise Invalid(fields={"Idempotency-Key": [sentence]}) from None
+
+
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+
+
+def _door(request: Request) -> SingleDoor:
+    door: SingleDoor = request.app.state.conversions
+    return door
+
+
+crud.resource(
+    router,
+    PATH,
+    body=ConversionIn,
+    wire=ConversionOut,
+    operations=cast(crud.Operations, conversions),  # the verbs that write are not asked for
+    verbs="list retrieve",
+    filters={"project": int, "deployment_slot": int, "event_type": str},
+    scopes={"read": needs("read", "predict")},
+)
+
+
+@router.post(PATH, status_code=201, response_model=ConversionOut, dependencies=[TELL])
+async def record(
+    body: ConversionIn,
+    caller: CurrentCaller,
+    key: IdempotencyKey,
+    store: Store,
+    door: Annotated[SingleDoor, Depends(_door)],
+) -> Conversion:
+    report = body.to_domain("http", event_id=key, at=store.clock())
+    return (await door.record(report, caller)).conversion
+
+
+@router.post(f"{PATH}/batch", status_code=201, dependencies=[TELL])
+async def batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
+    if len(body.events) > BATCH_LIMIT:
+        raise Invalid(fields={"events": [f"A batch may hold {BATCH_LIMIT} events."]})
+    read = [_read(event) for event in body.events]
+    if any(isinstance(each, Problem) for each in read):
+        raise positional([each if isinstance(each, Problem) else None for each in read])
+    reports = [
+        each.to_domain("batch", event_id=key and f"{key}:{place}", at=tx.clock())
+        for place, each in enumerate(read)
+        if isinstance(each, ConversionIn)
+    ]
+    return BatchOut.of(await record_batch(tx, reports))
+
+
+def _read(event: Any) -> ConversionIn | Problem:
+    try:
+        return _EVENT.validate_python(event)
+    except ValidationError as error:
+        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        return problem_of(found)

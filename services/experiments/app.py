@@ -1,0 +1,28 @@
+"""Composition root of experiments."""
+
+from chassis.app import Service, serve
+from chassis.database import Database
+from chassis.settings import Settings
+from experiments.api import ROUTERS
+from experiments.events import subscriptions
+from experiments.operations.doors import SingleDoor
+from experiments.store.tables import Base
+
+NAME = "experiments"
+
+
+def build(settings: Settings, *, patience: float = 2.0) -> Service:
+    """Wire the service; `patience` is how long a reference may stay unknown, in seconds."""
+    database = Database(settings.database(NAME), Base.metadata)
+    return Service(
+        name=NAME,
+        settings=settings,
+        database=database,
+        routers=ROUTERS,
+        subscriptions=subscriptions(),
+        state={"conversions": SingleDoor(database), "patience": patience},
+    )
+
+
+if __name__ == "__main__":
+    serve(build(Settings()))

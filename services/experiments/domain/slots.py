@@ -1,0 +1,56 @@
+"""Deployment slots: which model a project serves, and how large its share is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+#: Weight of a slot that a finished experiment or a retraining puts in charge.
+FULL_WEIGHT = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What experiments must know of a project: its default slot's tenant and name."""
+
+    id: int
+    name: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that is ready to be served; one without a project serves the whole tenant."""
+
+    id: int
+    project_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One model in one project, drawn in proportion to its weight while it is active."""
+
+    id: int
+    project_id: int
+    name: str
+    model_id: int
+    weight: float
+    is_active: bool
+    ins_datetime: datetime
+    updated_at: datetime
+    revision: int
+
+    @property
+    def draw(self) -> float:
+        """Return the weight that a draw really uses."""
+        return self.weight if self.is_active else 0.0
+
+    def changed(self, values: Mapping[str, Any], *, at: datetime) -> "Slot":
+        """Return the slot with some members changed, one revision later."""
+        return replace(self, **values, updated_at=at, revision=self.revision + 1)
+
+
+def control_share(control: Slot, variant: Slot) -> float | None:
+    """Return the share of traffic that the weights give to control; None where both have none."""
+    total = control.draw + variant.draw
+    return control.draw / total if total > 0 else None

@@ -1,0 +1,1 @@
+"""How the tables of experiments came to be."""

@@ -1,0 +1,1 @@
+"""What experiments can do: check, change, announce; each in the caller's transaction."""

@@ -1,0 +1,60 @@
+"""What experiments knows of other services' things: projects and models, fed by events."""
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from experiments.domain.slots import Model, Project
+from experiments.store.tables import ModelRow, ProjectRow
+
+
+async def project(session: AsyncSession, project_id: int) -> Project | None:
+    """Return a project of the tenant's."""
+    query = select(ProjectRow).where(ProjectRow.id == project_id)
+    row = (await session.execute(query)).scalar_one_or_none()
+    return Project(row.id, row.name, row.is_default) if row else None
+
+
+async def known_projects(session: AsyncSession, project_ids: set[int]) -> set[int]:
+    """Return which of the ids are projects of the tenant's."""
+    query = select(ProjectRow.id).where(ProjectRow.id.in_(project_ids))
+    return set((await session.execute(query)).scalars())
+
+
+async def keep_project(session: AsyncSession, kept: Project) -> None:
+    """Keep a project's newest state."""
+    query = select(ProjectRow).where(ProjectRow.id == kept.id)
+    row = (await session.execute(query)).scalar_one_or_none()
+    if row is None:
+        session.add(ProjectRow(id=kept.id, name=kept.name, is_default=kept.is_default))
+    else:
+        row.name, row.is_default = kept.name, kept.is_default
+    await session.flush()
+
+
+async def drop_project(session: AsyncSession, project_id: int) -> None:
+    """Forget a project and its models."""
+    await session.execute(delete(ProjectRow).where(ProjectRow.id == project_id))
+    await session.execute(delete(ModelRow).where(ModelRow.project_id == project_id))
+
+
+async def model(session: AsyncSession, model_id: int) -> Model | None:
+    """Return a ready model of the tenant's."""
+    query = select(ModelRow).where(ModelRow.id == model_id)
+    row = (await session.execute(query)).scalar_one_or_none()
+    return Model(row.id, row.project_id) if row else None
+
+
+async def keep_model(session: AsyncSession, kept: Model, *, accuracy: float | None) -> None:
+    """Keep a model that is ready."""
+    query = select(ModelRow).where(ModelRow.id == kept.id)
+    row = (await session.execute(query)).scalar_one_or_none()
+    if row is None:
+        row = ModelRow(id=kept.id)
+        session.add(row)
+    row.project_id, row.accuracy = kept.project_id, accuracy
+    await session.flush()
+
+
+async def drop_model(session: AsyncSession, model_id: int) -> None:
+    """Forget a model."""
+    await session.execute(delete(ModelRow).where(ModelRow.id == model_id))

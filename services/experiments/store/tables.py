@@ -1,0 +1,129 @@
+"""Tables of experiments. Rows stay in this folder; what leaves it are values of the domain."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from chassis.database import BigKey, Identified, Moment, TenantScoped, new_metadata
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = new_metadata()
+    type_annotation_map = {datetime: Moment, int: BigKey}  # noqa: RUF012 - SQLAlchemy's own form
+
+
+class ProjectRow(TenantScoped, Base):
+    """Replica: a project of catalog's."""
+
+    __tablename__ = "project"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(256))
+    is_default: Mapped[bool]
+
+
+class ModelRow(TenantScoped, Base):
+    """Replica: a model of training's that is ready."""
+
+    __tablename__ = "model"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    project_id: Mapped[int | None]
+    accuracy: Mapped[float | None]
+
+
+class SlotRow(Identified, TenantScoped, Base):
+    """A deployment slot."""
+
+    __tablename__ = "deployment_slot"
+
+    project_id: Mapped[int] = mapped_column(index=True)
+    name: Mapped[str] = mapped_column(String(256))
+    model_id: Mapped[int] = mapped_column(index=True)
+    weight: Mapped[float]
+    is_active: Mapped[bool]
+    ins_datetime: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    revision: Mapped[int]
+
+
+def _slot_key() -> Any:
+    return mapped_column(ForeignKey("deployment_slot.id", ondelete="CASCADE"), index=True)
+
+
+class AbTestRow(Identified, TenantScoped, Base):
+    """An A/B test."""
+
+    __tablename__ = "ab_test"
+
+    project_id: Mapped[int] = mapped_column(index=True)
+    name: Mapped[str] = mapped_column(String(256))
+    status: Mapped[str] = mapped_column(String(16))
+    control_slot_id: Mapped[int] = _slot_key()
+    variant_slot_id: Mapped[int] = _slot_key()
+    target_metric_name: Mapped[str] = mapped_column(String(50))
+    min_sample_size: Mapped[int]
+    confidence_level: Mapped[float] = mapped_column(Float)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    winner_slot_id: Mapped[int | None]
+    ins_datetime: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    revision: Mapped[int]
+    control_share: Mapped[float | None]
+
+
+class TallyRow(TenantScoped, Base):
+    """Counts of one arm of a started test, kept up to date with each conversion."""
+
+    __tablename__ = "tally"
+
+    test_id: Mapped[int] = mapped_column(
+        ForeignKey("ab_test.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    slot_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    impressions: Mapped[int]
+    clicks: Mapped[int]
+    purchases: Mapped[int]
+
+
+class ShownRow(TenantScoped, Base):
+    """A request that an arm was tallied for: a second impression of it adds nothing."""
+
+    __tablename__ = "shown_request"
+
+    test_id: Mapped[int] = mapped_column(
+        ForeignKey("ab_test.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    slot_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    request_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+
+
+class ConversionRow(Identified, TenantScoped, Base):
+    """A conversion, never changed."""
+
+    __tablename__ = "conversion"
+
+    event_id: Mapped[str] = mapped_column(String(160))
+    project_id: Mapped[int]
+    slot_id: Mapped[int] = mapped_column(ForeignKey("deployment_slot.id", ondelete="CASCADE"))
+    user_id: Mapped[str] = mapped_column(String(256))
+    item_id: Mapped[str] = mapped_column(String(256))
+    conversion_type: Mapped[str] = mapped_column(String(16))
+    request_id: Mapped[str | None] = mapped_column(String(36))
+    occurred_at: Mapped[datetime]
+    details: Mapped[Any] = mapped_column(JSON, nullable=False)
+    source: Mapped[str] = mapped_column(String(8))
+    time_told: Mapped[bool]
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "event_id"),
+        # Lists run along the tenant's time; windows of tests along the slot's.
+        Index("ix_conversion_tenant_time", "tenant_id", "occurred_at", "id"),
+        Index("ix_conversion_slot_time", "slot_id", "occurred_at"),
+        {"sqlite_autoincrement": True},
+    )
