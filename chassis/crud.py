@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
 from chassis.database import Tx
 from chassis.identity import needs
@@ -77,7 +77,11 @@ def resource(
 def partial(body: type[BaseModel]) -> type[BaseModel]:
     """Return the body with every member optional: what PATCH takes."""
     fields: dict[str, Any] = {
-        name: (field.rebuild_annotation(), None) for name, field in body.model_fields.items()
+        name: (
+            field.rebuild_annotation(),
+            Field(default=None, alias=field.alias, validation_alias=field.validation_alias),
+        )
+        for name, field in body.model_fields.items()
     }
     return create_model(f"Partial{body.__name__}", __base__=body, **fields)
 
