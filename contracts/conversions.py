@@ -4,10 +4,10 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Event
-from contracts.interactions import EventIdentifier, Identifier
+from contracts.interactions import EventIdentifier, Identifier, Timestamp
 
 
 class ConversionType(StrEnum):
@@ -31,8 +31,8 @@ class IngestedConversion(BaseModel):
     recommendation_request_id: UUID | None = None
     metadata_json: Any = Field(default_factory=dict)
     event_id: EventIdentifier | None = Field(default=None, alias="eventId")
-    #: ISO 8601 or epoch milliseconds; the record's own time when absent.
-    timestamp: AwareDatetime | Annotated[int, Field(ge=0, le=32_503_680_000_000)] | None = None
+    #: The record's own time when absent.
+    timestamp: Timestamp | None = None
 
 
 class ConversionRecorded(Event):

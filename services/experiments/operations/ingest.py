@@ -1,7 +1,6 @@
 """Conversions from producers: read, kept in batches, and what is refused told to the tenant."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +18,6 @@ from experiments.operations import conversions
 from experiments.store import rejects
 
 _STORABLE: TypeAdapter[object] = TypeAdapter(JsonValue)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def ingest(records: Sequence[IngestedRecord], tx: Transaction) -> None:
@@ -51,11 +49,8 @@ def report_of(record: IngestedRecord) -> Report:
     try:
         told = IngestedConversion.model_validate_json(record.value)
         _STORABLE.validate_python(told.metadata_json)
-        moment = _moment(told.timestamp)
     except ValidationError as error:
         raise _problem_of(error) from None
-    except OverflowError:
-        raise Invalid(fields={"timestamp": ["The time is out of range."]}) from None
     return Report(
         project_id=told.project,
         slot_id=told.deployment_slot,
@@ -66,23 +61,13 @@ def report_of(record: IngestedRecord) -> Report:
         details=told.metadata_json,
         source="kafka",
         event_id=told.event_id or record.fallback_event_id,
-        occurred_at=moment or record.timestamp,
-        time_told=moment is not None,
+        occurred_at=told.timestamp or record.timestamp,
+        time_told=told.timestamp is not None,
     )
 
 
 def _text(request_id: UUID | None) -> str | None:
     return None if request_id is None else str(request_id)
-
-
-def _moment(told: datetime | int | None) -> datetime | None:
-    if told is None:
-        return None
-    return (
-        told.astimezone(UTC)
-        if isinstance(told, datetime)
-        else _EPOCH + timedelta(milliseconds=told)
-    )
 
 
 def _problem_of(error: ValidationError) -> Problem:
