@@ -232,7 +232,9 @@ class Relay:
                 telemetry.log.warning("outbox relay waits", exc_info=True)
                 await asyncio.sleep(1)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(committed.wait(), timeout=1)
+                # Not wait_for, which may swallow a cancellation that comes with the event.
+                async with asyncio.timeout(1):
+                    await committed.wait()
 
     async def sweep(self) -> int:
         """Send one batch of each source; return how many records left."""
