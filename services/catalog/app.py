@@ -6,13 +6,16 @@ from aiokafka.errors import KafkaError
 
 from catalog.api import ROUTERS
 from catalog.events import subscriptions
+from catalog.operations.data_files import DataFiles, Sweeper
 from catalog.operations.interactions import Recorder
 from catalog.operations.tenants import TopicMaker
+from catalog.profiling.limits import Limits
 from catalog.settings import CatalogSettings
 from catalog.store.announcements import Announcements
 from catalog.store.tables import Base
 from chassis import topics
 from chassis.app import Service, serve
+from chassis.blobs import Blobs, open_blobs
 from chassis.database import Database
 from chassis.problems import Unavailable
 from chassis.settings import Settings
@@ -22,15 +25,41 @@ def build(settings: Settings) -> Service:
     """Wire catalog."""
     own = CatalogSettings(**settings.model_dump())
     database = Database(own.database("catalog"), Base.metadata)
+    blobs = open_blobs(own.blobs())
+    limits = Limits(
+        unpacked_bytes=own.max_unpacked_bytes,
+        rows=own.max_table_rows,
+        columns=own.max_table_columns,
+    )
     return Service(
         name="catalog",
         settings=own,
         database=database,
         routers=ROUTERS,
         subscriptions=subscriptions(make_topics=_topic_maker(own)),
-        state={"recorder": Recorder(database)},
+        state={
+            "recorder": Recorder(database),
+            "data_files": DataFiles(database, blobs, limits=limits),
+        },
+        parts=(Closing(blobs),),
+        tasks=(Sweeper(database, blobs).run,),
         sources=(Announcements(),),
     )
+
+
+class Closing:
+    """Lets go of the blob store when the service ends."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        """Hold the store."""
+        self._blobs = blobs
+
+    async def start(self) -> None:
+        """Nothing to open: the store opens at its first use."""
+
+    async def stop(self) -> None:
+        """Close the store."""
+        await self._blobs.close()
 
 
 def _topic_maker(settings: CatalogSettings) -> TopicMaker:

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from catalog.domain.interactions import Interaction, canonical
 from catalog.domain.refusals import Refusal, Source
-from catalog.operations import ingestion, interactions, tenants
+from catalog.operations import ingestion, interactions, outcomes, tenants
 from catalog.operations.ingestion import Received
 from catalog.operations.tenants import TopicMaker
 from chassis import telemetry
@@ -17,8 +17,9 @@ from chassis.subscriptions import IngestedRecord, Subscription, each, every_repl
 from chassis.validation import message_of
 from chassis.wire import JsonObject
 from contracts.interactions import IngestedInteraction
+from contracts.models import ModelEvent
 from contracts.tenants import PersonErased, TenantRegistered
-from contracts.topics import INGEST_INTERACTIONS, TENANTS
+from contracts.topics import INGEST_INTERACTIONS, MODEL_READY, TENANTS
 
 
 class _Record(IngestedInteraction):
@@ -40,6 +41,7 @@ def subscriptions(*, make_topics: TopicMaker) -> list[Subscription]:
         # Read from the start by each process, so that a Kafka that lost its topics gets them back.
         every_replica(TENANTS, topics_wanted, name="tenant-topics", only=(TenantRegistered,)),
         each(TENANTS, person_erased, name="erasures", only=(PersonErased,)),
+        each(MODEL_READY, model_or_tuning_changed, name="outcomes"),
     ]
 
 
@@ -56,6 +58,11 @@ async def tenant_registered(happened: TenantRegistered, tx: Transaction) -> None
 async def person_erased(happened: PersonErased, tx: Transaction) -> None:
     """Delete what a person did."""
     await interactions.erase_person(tx, happened.person_uid)
+
+
+async def model_or_tuning_changed(happened: ModelEvent, tx: Transaction) -> None:
+    """Keep what a project's summary counts."""
+    await outcomes.note(tx, happened)
 
 
 def _read(record: IngestedRecord) -> Received | Refusal:
@@ -97,6 +104,3 @@ def _refusal(source: Source, record: bytes, error: ValidationError) -> Refusal:
         return Refusal(source, record, Malformed.code, None, f"JSON parse error - {why}")
     field = ".".join(str(part) for part in finding["loc"]) or NON_FIELD
     return Refusal(source, record, Invalid.code, field, message_of(finding))
-
-
-__all__ = ["subscriptions"]

@@ -2,5 +2,18 @@
 
 from catalog.api.ingest import ingest_router
 from catalog.api.interactions import interactions_router
+from catalog.api.item_meta_data import item_meta_data_router
+from catalog.api.items import items_router
+from catalog.api.project import project_router
+from catalog.api.project_summary import project_summary_router
+from catalog.api.training_data import training_data_router
 
-ROUTERS = (interactions_router, ingest_router)
+ROUTERS = (
+    project_router,
+    project_summary_router,
+    training_data_router,
+    item_meta_data_router,
+    items_router,
+    interactions_router,
+    ingest_router,
+)

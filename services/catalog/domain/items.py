@@ -67,7 +67,7 @@ def next_revision(previous: int, *, at: datetime) -> int:
 def search_text(item_id: str, metadata: Mapping[str, Any]) -> str:
     """Return the lower-case text in which an item's words are looked for."""
     words = (item_id, *_scalars(metadata))
-    return "\n".join(words).lower()[:_SEARCHED]
+    return "\n".join(words).replace("\x00", "").lower()[:_SEARCHED]
 
 
 def _scalars(value: Any) -> Iterator[str]:

@@ -128,3 +128,20 @@ class ModelRow(TenantScoped, Base):
     model_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     project_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     retired: Mapped[bool] = mapped_column(Boolean)
+
+
+class TuningRow(TenantScoped, Base):
+    """Tuning jobs that found a configuration, for a project's summary."""
+
+    __tablename__ = "tuning_job"
+
+    tuning_job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    project_id: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class DoomedBlobRow(Base):
+    """Blobs that nothing names any more, until they are deleted from the blob store."""
+
+    __tablename__ = "doomed_blob"
+
+    key: Mapped[str] = mapped_column(String(400), primary_key=True)

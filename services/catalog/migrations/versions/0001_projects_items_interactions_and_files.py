@@ -18,6 +18,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", name=op.f("pk_announced")),
     )
     op.create_table(
+        "doomed_blob",
+        sa.Column("key", sa.String(length=400), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_doomed_blob")),
+    )
+    op.create_table(
         "inbox",
         sa.Column("subscription", sa.String(length=120), nullable=False),
         sa.Column("event_id", sa.String(length=200), nullable=False),
@@ -159,6 +164,17 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "tuning_job",
+        sa.Column("tuning_job_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("tuning_job_id", name=op.f("pk_tuning_job")),
+    )
+    with op.batch_alter_table("tuning_job", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tuning_job_project_id"), ["project_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_tuning_job_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
         "data_file",
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column(
@@ -202,6 +218,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_data_file_project")
 
     op.drop_table("data_file")
+    with op.batch_alter_table("tuning_job", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_tuning_job_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_tuning_job_project_id"))
+
+    op.drop_table("tuning_job")
     with op.batch_alter_table("project", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_project_default",
@@ -236,5 +257,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_inbox_received_at")
 
     op.drop_table("inbox")
+    op.drop_table("doomed_blob")
     op.drop_table("announced")
     # ### end Alembic commands ###

@@ -1,0 +1,155 @@
+"""What the two upload resources share: a bounded multipart body, and the actions on a file."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import Depends, Request
+from fastapi.responses import StreamingResponse
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from catalog.domain.data_files import DataFile, Kind
+from catalog.operations.data_files import PREVIEWED, DataFiles, Upload
+from chassis.identity import Caller
+from chassis.problems import Invalid, Malformed, TooLarge, UnsupportedMedia
+from chassis.validation import REQUIRED
+
+#: What a multipart body may have beside the file itself, in bytes.
+_WRAPPING = 64 * 1024
+
+
+def files_of(request: Request) -> DataFiles:
+    """Return the operations on files."""
+    files: DataFiles = request.app.state.data_files
+    return files
+
+
+Files = Annotated[DataFiles, Depends(files_of)]
+
+MULTIPART: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["project", "file"],
+                    "properties": {
+                        "project": {"type": "integer"},
+                        "file": {"type": "string", "format": "binary"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+async def keep(request: Request, caller: Caller, files: DataFiles, *, kind: Kind) -> DataFile:
+    """Read a multipart body and keep its file.
+
+    Raises:
+        Invalid: a member is absent or refused.
+        Malformed: the body is no multipart form.
+        TooLarge: the file is longer than the limit.
+        UnsupportedMedia: the body is something else.
+    """
+    sent = request.headers.get("content-type", "")
+    if not sent.startswith("multipart/form-data"):
+        raise UnsupportedMedia(f'Unsupported media type "{sent}" in request.')
+    limit: int = request.app.state.settings.max_upload_bytes
+    form = await _form(request, limit + _WRAPPING)
+    try:
+        return await _kept(form, caller, files, kind=kind, limit=limit)
+    finally:
+        await form.close()
+
+
+async def _form(request: Request, limit: int) -> FormData:
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise TooLarge(f"An upload may have {limit - _WRAPPING} bytes.")
+    stream = _counted(request, limit)
+    parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=20)
+    try:
+        return await parser.parse()
+    except MultiPartException as error:
+        raise Malformed(f"Multipart form parse error - {error.message}") from error
+    except (ValueError, LookupError) as error:
+        raise Malformed("Multipart form parse error") from error
+
+
+async def _counted(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    seen = 0
+    async for chunk in request.stream():
+        seen += len(chunk)
+        if seen > limit:
+            raise TooLarge(f"An upload may have {limit - _WRAPPING} bytes.")
+        yield chunk
+
+
+async def _kept(
+    form: FormData, caller: Caller, files: DataFiles, *, kind: Kind, limit: int
+) -> DataFile:
+    refused: dict[str, list[str]] = {}
+    project = form.get("project")
+    file = form.get("file")
+    if not isinstance(project, str) or not project.strip():
+        refused["project"] = [REQUIRED]
+    elif not _is_key(project.strip()):
+        refused["project"] = ["A valid integer is required."]
+    if file is None:
+        refused["file"] = ["file is required."]
+    elif not isinstance(file, UploadFile):
+        refused["file"] = ["The submitted data was not a file."]
+    elif (file.size or 0) > limit:
+        raise TooLarge(f"An upload may have {limit} bytes.")
+    if refused or not isinstance(file, UploadFile) or not isinstance(project, str):
+        raise Invalid(fields=refused)
+    with tempfile.TemporaryDirectory(prefix="millrace-upload-") as folder:
+        path = Path(folder, "upload")
+        await asyncio.to_thread(_copy, file, path)
+        upload = Upload(kind, int(project), file.filename or "", path, file.size or 0)
+        return await files.keep(caller, upload)
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _copy(file: UploadFile, to: Path) -> None:
+    with to.open("wb") as copy:
+        shutil.copyfileobj(file.file, copy, 1024 * 1024)
+
+
+async def download(files: DataFiles, file: DataFile) -> StreamingResponse:
+    """Answer with the bytes as they were uploaded, under a name that is only a name."""
+    content = await files.content(file)
+    name = file.basename or "upload"
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+    return StreamingResponse(
+        content,
+        media_type="application/octet-stream",
+        headers={
+            "Content-Disposition": disposition,
+            "Cache-Control": "no-cache",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def shown_rows(text: str) -> int:
+    """Return how many rows a preview is asked for.
+
+    Raises:
+        Invalid: the text is no positive number.
+    """
+    if not _is_key(text) or int(text) < 1:
+        raise Invalid(fields={"n_rows": ["A valid integer is required."]})
+    return min(int(text), PREVIEWED)

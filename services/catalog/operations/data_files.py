@@ -1,0 +1,281 @@
+"""Keep uploaded files: read them as tables first, so that what is kept can be trained on."""
+
+import asyncio
+import json
+import re
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from catalog.domain.data_files import DataFile, Kind, plain_name
+from catalog.domain.items import Draft
+from catalog.domain.projects import Project
+from catalog.operations import items
+from catalog.profiling import tables
+from catalog.profiling.formats import Unreadable
+from catalog.profiling.limits import Limits
+from catalog.profiling.tables import Columns, Table
+from catalog.store import data_files as store
+from catalog.store import doomed, projects
+from chassis.blobs import BlobNotFound, Blobs, BlobsUnavailable
+from chassis.database import Database, Transaction
+from chassis.identity import Caller
+from chassis.ids import new_uid
+from chassis.problems import Invalid, NotFound, Unavailable, unknown_reference
+from chassis.wire import MAX_JSON_CHARACTERS, Page
+
+#: Rows that a preview can show.
+PREVIEWED = tables.PREVIEWED
+_ITEMS_AT_ONCE = 1000
+_ITEM_ID = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
+#: Tables that are read at the same time; each needs memory and a core.
+_READERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as somebody sent it."""
+
+    kind: Kind
+    project_id: int
+    name: str
+    path: Path
+    size: int
+
+
+async def find(
+    tx: Transaction, *, kind: Kind, page: Page, where: Mapping[str, Any]
+) -> tuple[Sequence[DataFile], int]:
+    """Return one page of files; a key sees those of its own project alone."""
+    bound = tx.caller.project
+    if bound is not None:
+        if where.get("project", bound) != bound:
+            return [], 0
+        where = {**where, "project": bound}
+    return await store.page(tx, kind=kind, where=where, offset=page.offset, limit=page.size)
+
+
+async def get(tx: Transaction, file_id: int, *, kind: Kind) -> DataFile | None:
+    """Return a file that the caller may see, or None."""
+    file = await store.get(tx, file_id, kind=kind)
+    return file if file is not None and tx.caller.may_see(file.project) else None
+
+
+async def discard(tx: Transaction, file: DataFile) -> None:
+    """Delete a file and tell the others; its bytes follow once that is committed."""
+    await store.remove(tx, file.id)
+    await doomed.add(tx, file.blobs)
+    tx.emit(file.deleted(tx.tenant_id, at=tx.clock()))
+
+
+async def remove(tx: Transaction, file_id: int, *, kind: Kind) -> bool:
+    """Delete a file on somebody's behalf; tell whether there was one."""
+    file = await get(tx, file_id, kind=kind)
+    if file is None:
+        return False
+    await discard(tx, file)
+    return True
+
+
+async def unlink(tx: Transaction, file_id: int, *, kind: Kind) -> DataFile | None:
+    """Delete a file's bytes but remember that there was one; return what is left, or None."""
+    file = await get(tx, file_id, kind=kind)
+    if file is None:
+        return None
+    left = await store.unlink(tx, file_id)
+    await doomed.add(tx, file.blobs)
+    tx.emit(left.changed(tx.tenant_id, at=tx.clock()))
+    return left
+
+
+class DataFiles:
+    """Files of the tenants, in the database and in the blob store."""
+
+    def __init__(self, database: Database, blobs: Blobs, *, limits: Limits) -> None:
+        """Keep rows in one and bytes in the other; read tables within limits."""
+        self._database = database
+        self._blobs = blobs
+        self._limits = limits
+        self._readers = asyncio.Semaphore(_READERS)
+
+    async def keep(self, caller: Caller, upload: Upload) -> DataFile:
+        """Check an upload, keep it and its table, and tell the others.
+
+        Raises:
+            Invalid: the project is unknown, or the file is no table with the project's columns.
+        """
+        project = await self._project(caller, upload.project_id)
+        if not upload.size:
+            raise _refused("The submitted file is empty.")
+        with tempfile.TemporaryDirectory(prefix="millrace-upload-") as folder:
+            table = await self._read(upload, project, Path(folder))
+            if upload.kind == "item_meta_data" and project.is_default:
+                await self._fill_catalogue(caller, table, project.item_column)
+            return await self._store(caller, upload, table, project)
+
+    async def preview(self, file: DataFile, *, rows: int) -> dict[str, Any]:
+        """Return the first rows of a file as they were sent."""
+        found: dict[str, Any] = json.loads(await self._blobs.get(file.preview_key))
+        shown = found["rows"][:rows]
+        return {"columns": found["columns"], "rows": shown, "total_rows": len(shown)}
+
+    async def content(self, file: DataFile) -> AsyncIterator[bytes]:
+        """Return the bytes as they were uploaded.
+
+        Raises:
+            NotFound: they are gone.
+        """
+        try:
+            await self._blobs.size(file.blob_key)
+        except BlobNotFound:
+            raise NotFound(members={"detail": ["file deleted."]}) from None
+        return self._blobs.stream(file.blob_key)
+
+    async def _project(self, caller: Caller, project_id: int) -> Project:
+        async with self._database.transaction(caller, write=False) as tx:
+            project = await projects.get(tx, project_id)
+        if project is None or not caller.may_see(project_id):
+            raise unknown_reference("project", project_id)
+        return project
+
+    async def _read(self, upload: Upload, project: Project, folder: Path) -> Table:
+        behaviour = upload.kind == "training_data"
+        columns = Columns(
+            item=project.item_column,
+            user=project.user_column if behaviour else None,
+            time=project.time_column if behaviour else None,
+        )
+        async with self._readers:
+            try:
+                return await asyncio.to_thread(
+                    tables.read,
+                    upload.path,
+                    name=upload.name,
+                    columns=columns,
+                    folder=folder,
+                    limits=self._limits,
+                )
+            except Unreadable as error:
+                raise _refused(str(error)) from error
+
+    async def _fill_catalogue(self, caller: Caller, table: Table, item_column: str) -> None:
+        """Write each row as an item; to send a file again changes nothing more."""
+        try:
+            await asyncio.to_thread(_check_items, table, item_column)
+        except Unreadable as error:
+            raise _refused(str(error)) from error
+        rows = tables.batches(table.path, size=_ITEMS_AT_ONCE)
+        while batch := await asyncio.to_thread(next, rows, None):
+            drafts = {row[item_column]: _draft(row, item_column) for row in batch}
+            async with self._database.transaction(caller) as tx:
+                await items.put_all(tx, list(drafts.values()))
+
+    async def _store(
+        self, caller: Caller, upload: Upload, table: Table, project: Project
+    ) -> DataFile:
+        uid = new_uid()
+        place = f"{caller.tenant_id}/{upload.kind}/{uid}"
+        name = plain_name(upload.name)
+        file = DataFile(
+            uid=uid,
+            kind=upload.kind,
+            project=project.id,
+            file=f"{upload.kind}/{name}",
+            basename=name,
+            filesize=upload.size,
+            blob_key=f"{place}.upload",
+            table_key=f"{place}.parquet",
+            table_digest="",
+            rows=table.rows,
+            valid_columns=_valid_columns(upload.kind, table, project),
+            ins_datetime=self._database.clock(),
+        )
+        try:
+            digest = await self._put(file, upload, table)
+            return await self._commit(caller, replace(file, table_digest=digest))
+        except BaseException:
+            await asyncio.shield(self._drop(file))
+            raise
+
+    async def _put(self, file: DataFile, upload: Upload, table: Table) -> str:
+        """Keep the bytes; return the digest of the table."""
+        shown = {"columns": table.preview.columns, "rows": table.preview.rows}
+        try:
+            await self._blobs.put(file.blob_key, upload.path)
+            await self._blobs.put(file.preview_key, json.dumps(shown).encode())
+            return (await self._blobs.put(file.table_key, table.path)).digest
+        except BlobsUnavailable as error:
+            raise Unavailable("The blob store cannot take the file now.") from error
+
+    async def _commit(self, caller: Caller, file: DataFile) -> DataFile:
+        async with self._database.transaction(caller) as tx:
+            if await projects.get(tx, file.project) is None:
+                raise unknown_reference("project", file.project)
+            kept = await store.add(tx, file)
+            tx.emit(kept.changed(tx.tenant_id, at=tx.clock()))
+        return kept
+
+    async def _drop(self, file: DataFile) -> None:
+        async with self._database.transaction(tenant_id=None) as tx:
+            await doomed.add(tx, file.blobs)
+
+
+class Sweeper:
+    """Deletes from the blob store what nothing names any more."""
+
+    def __init__(self, database: Database, blobs: Blobs, *, every: float = 5) -> None:
+        """Look every few seconds."""
+        self._database = database
+        self._blobs = blobs
+        self._every = every
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        while True:
+            while await self.sweep():
+                pass
+            await asyncio.sleep(self._every)
+
+    async def sweep(self) -> int:
+        """Delete some blobs; return how many."""
+        async with self._database.transaction(tenant_id=None, write=False) as tx:
+            keys = await doomed.some(tx)
+        if not keys:
+            return 0
+        for key in keys:
+            await self._blobs.delete(key)
+        async with self._database.transaction(tenant_id=None) as tx:
+            await doomed.remove(tx, keys)
+        return len(keys)
+
+
+def _check_items(table: Table, item_column: str) -> None:
+    """Look at all rows before the first becomes an item.
+
+    Raises:
+        Unreadable: a row names no possible item, or holds too much.
+    """
+    for batch in tables.batches(table.path, size=_ITEMS_AT_ONCE):
+        for row in batch:
+            item_id = row[item_column]
+            if not _ITEM_ID.fullmatch(item_id):
+                raise Unreadable(f'Column "{item_column}" holds an id that no item can have.')
+            if len(json.dumps(row)) > MAX_JSON_CHARACTERS:
+                raise Unreadable(f'The row of item "{item_id}" is too long.')
+
+
+def _valid_columns(kind: Kind, table: Table, project: Project) -> list[str] | None:
+    if kind == "training_data":
+        return None
+    return [name for name in table.shown if name != project.item_column]
+
+
+def _draft(row: Mapping[str, Any], item_column: str) -> Draft:
+    metadata = {name: value for name, value in row.items() if name != item_column}
+    return Draft(item_id=row[item_column], metadata=metadata)
+
+
+def _refused(message: str) -> Invalid:
+    return Invalid(fields={"file": [message]})

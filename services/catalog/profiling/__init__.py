@@ -1,0 +1,1 @@
+"""From an uploaded file to a typed table: arrays and columns, no web, no database."""

@@ -1,0 +1,114 @@
+"""Uploaded files as rows. A file that was unlinked has no name and no size, and is on no list."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, select
+
+from catalog.domain.data_files import DataFile, Kind
+from catalog.store.tables import DataFileRow
+from chassis.database import Transaction
+
+
+async def get(tx: Transaction, file_id: int, *, kind: Kind) -> DataFile | None:
+    """Return a file that was not unlinked, or None."""
+    row = await tx.session.scalar(
+        select(DataFileRow).where(
+            DataFileRow.id == file_id,
+            DataFileRow.kind == kind,
+            DataFileRow.filesize.is_not(None),
+        )
+    )
+    return None if row is None else _file(row)
+
+
+async def page(
+    tx: Transaction, *, kind: Kind, where: Mapping[str, Any], offset: int, limit: int
+) -> tuple[Sequence[DataFile], int]:
+    """Return some files, newest first, and the number of all; those unlinked do not count."""
+    names = {"id": DataFileRow.id, "project": DataFileRow.project_id}
+    conditions: list[ColumnElement[bool]] = [
+        DataFileRow.kind == kind,
+        DataFileRow.filesize.is_not(None),
+        *(names[name] == value for name, value in where.items()),
+    ]
+    total = await tx.session.scalar(select(func.count(DataFileRow.id)).where(*conditions))
+    rows = await tx.session.scalars(
+        select(DataFileRow)
+        .where(*conditions)
+        .order_by(DataFileRow.id.desc())
+        .offset(offset)
+        .limit(limit)
+    )
+    return [_file(row) for row in rows], total or 0
+
+
+async def of_project(tx: Transaction, project_id: int) -> list[DataFile]:
+    """Return all files of a project, of both kinds, also those unlinked."""
+    rows = await tx.session.scalars(
+        select(DataFileRow).where(DataFileRow.project_id == project_id).order_by(DataFileRow.id)
+    )
+    return [_file(row) for row in rows]
+
+
+async def count(tx: Transaction, project_id: int, *, kind: Kind) -> int:
+    """Return how many files of a kind a project has."""
+    query = select(func.count(DataFileRow.id)).where(
+        DataFileRow.project_id == project_id,
+        DataFileRow.kind == kind,
+        DataFileRow.filesize.is_not(None),
+    )
+    return await tx.session.scalar(query) or 0
+
+
+async def add(tx: Transaction, file: DataFile) -> DataFile:
+    """Keep a new file; it gets its id here."""
+    row = DataFileRow(
+        uid=file.uid,
+        kind=file.kind,
+        project_id=file.project,
+        file=file.file,
+        basename=file.basename,
+        filesize=file.filesize,
+        blob_key=file.blob_key,
+        table_key=file.table_key,
+        table_digest=file.table_digest,
+        rows=file.rows,
+        valid_columns=None if file.valid_columns is None else json.dumps(file.valid_columns),
+        ins_datetime=file.ins_datetime,
+    )
+    tx.session.add(row)
+    await tx.session.flush()
+    return _file(row)
+
+
+async def unlink(tx: Transaction, file_id: int) -> DataFile:
+    """Forget where a file was; return what is left of it."""
+    row = (await tx.session.scalars(select(DataFileRow).where(DataFileRow.id == file_id))).one()
+    row.file = row.basename = row.filesize = None
+    await tx.session.flush()
+    return _file(row)
+
+
+async def remove(tx: Transaction, file_id: int) -> None:
+    """Delete a file's row."""
+    await tx.session.execute(delete(DataFileRow).where(DataFileRow.id == file_id))
+
+
+def _file(row: DataFileRow) -> DataFile:
+    return DataFile(
+        id=row.id,
+        uid=row.uid,
+        kind=row.kind,  # type: ignore[arg-type] # only kinds are written
+        project=row.project_id,
+        file=row.file,
+        basename=row.basename,
+        filesize=row.filesize,
+        blob_key=row.blob_key,
+        table_key=row.table_key,
+        table_digest=row.table_digest,
+        rows=row.rows,
+        valid_columns=None if row.valid_columns is None else json.loads(row.valid_columns),
+        ins_datetime=row.ins_datetime,
+    )
