@@ -1,0 +1,48 @@
+"""`/api/v1/task_log`: what jobs said (seed 000, read only)."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request
+
+from chassis import crud
+from chassis.database import Tx
+from chassis.problems import NotFound
+from chassis.wire import NumberedPage, Wire, counted, filters
+from chassis.wire import router as new_router
+from training.operations import journal
+
+_NOUN = "TaskLog"
+
+
+class TaskLogOut(Wire):
+    id: int
+    task: int
+    contents: str
+    ins_datetime: datetime
+    updated_at: datetime
+
+
+class TaskLogPage(Wire):
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[TaskLogOut]
+
+
+router = new_router(tags=["task_log"])
+
+
+@router.get("/api/v1/task_log", response_model=TaskLogPage, dependencies=[crud.READ])
+async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
+    where = filters(request, id=int, id_gt=int, task=int, tuning_job_id=int, model_id=int)
+    rows, total = await journal.find(tx, where=where, offset=page.offset, limit=page.size)
+    return counted(request, page, total=total, rows=rows)
+
+
+@router.get("/api/v1/task_log/{id}", response_model=TaskLogOut, dependencies=[crud.READ])
+async def retrieve(id: str, tx: Tx) -> Any:
+    found = await journal.get(tx, crud.row_id(id, _NOUN))
+    if found is None:
+        raise NotFound.of(_NOUN)
+    return found

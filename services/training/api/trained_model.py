@@ -1,0 +1,77 @@
+"""`/api/v1/trained_model`: ask for a model, watch it come, delete it (seed 000)."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request, Response
+
+from chassis import crud
+from chassis.database import Store, Tx
+from chassis.identity import CurrentCaller
+from chassis.problems import NotFound
+from chassis.wire import Key, NumberedPage, Wire, counted, filters
+from chassis.wire import router as new_router
+from training.api.task import TaskLinkOut
+from training.operations import registry
+from training.operations.references import patiently
+
+
+class TrainedModelIn(Wire):
+    configuration: Key
+    data_loc: Key
+
+
+class TrainedModelOut(Wire):
+    id: int
+    configuration: int
+    data_loc: int
+    file: str | None
+    irspack_version: str | None
+    basename: str | None
+    filesize: int | None
+    ins_datetime: datetime
+    task_links: list[TaskLinkOut]
+
+
+class TrainedModelPage(Wire):
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[TrainedModelOut]
+
+
+_PATH = "/api/v1/trained_model"
+router = new_router(tags=["trained_model"])
+
+
+@router.get(_PATH, response_model=TrainedModelPage, dependencies=[crud.READ])
+async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
+    where = filters(request, id=int, configuration=int, data_loc=int, data_loc__project=int)
+    if "data_loc__project" in where:
+        where["project"] = where.pop("data_loc__project")
+    rows, total = await registry.find(tx, where=where, offset=page.offset, limit=page.size)
+    return counted(request, page, total=total, rows=rows)
+
+
+@router.post(_PATH, status_code=201, response_model=TrainedModelOut, dependencies=[crud.WRITE])
+async def create(sent: TrainedModelIn, store: Store, caller: CurrentCaller) -> Any:
+    return await patiently(
+        store,
+        caller,
+        lambda tx: registry.request(tx, configuration=sent.configuration, data_loc=sent.data_loc),
+    )
+
+
+@router.get(f"{_PATH}/{{id}}", response_model=TrainedModelOut, dependencies=[crud.READ])
+async def retrieve(id: str, tx: Tx) -> Any:
+    found = await registry.get(tx, crud.row_id(id, registry.noun))
+    if found is None:
+        raise NotFound.of(registry.noun)
+    return found
+
+
+@router.delete(f"{_PATH}/{{id}}", status_code=204, dependencies=[crud.WRITE])
+async def delete(id: str, tx: Tx) -> Response:
+    if not await registry.remove(tx, crud.row_id(id, registry.noun)):
+        raise NotFound.of(registry.noun)
+    return Response(status_code=204)

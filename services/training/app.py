@@ -1,0 +1,59 @@
+"""Composition root: settings → adapters → operations → routers and subscribers."""
+
+import asyncio
+from datetime import timedelta
+
+from chassis.app import Service, serve
+from chassis.blobs import open_blobs
+from chassis.compute import open_compute
+from chassis.database import Database
+from training.api import ROUTERS
+from training.events import subscriptions
+from training.operations import algorithms, cleaning
+from training.operations.runner import Runner
+from training.settings import TrainingSettings
+from training.store.tables import Base
+
+#: Seconds between two looks for trainings that are due, and for artefacts to throw away.
+_TICK = 1.0
+_CLEANING = 60.0
+#: A replica may still be fetching a model that was just deleted.
+_GRACE = timedelta(minutes=10)
+
+
+def build(settings: TrainingSettings) -> Service:
+    """Return the service, composed."""
+    database = Database(settings.database("training"), Base.metadata)
+    blobs = open_blobs(settings.blobs())
+    runner = Runner(
+        database,
+        compute=open_compute(settings.compute),
+        blobs=blobs,
+        workers=settings.workers,
+        lease=settings.lease,
+        heartbeat=settings.heartbeat,
+    )
+
+    async def consider() -> None:
+        while True:
+            await algorithms.consider_all(database, settings.rhythm)
+            await asyncio.sleep(_TICK)
+
+    async def clean() -> None:
+        while True:
+            await cleaning.throw_away(database, blobs, after=_GRACE)
+            await asyncio.sleep(_CLEANING)
+
+    return Service(
+        name="training",
+        settings=settings,
+        database=database,
+        routers=ROUTERS,
+        subscriptions=subscriptions(runner),
+        state={"runner": runner},
+        tasks=[runner.run, consider, clean],
+    )
+
+
+if __name__ == "__main__":
+    serve(build(TrainingSettings()))

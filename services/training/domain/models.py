@@ -1,0 +1,94 @@
+"""Trained models: a project's own, and those that serve one of a tenant's algorithms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from training.domain.jobs import Job, State
+
+_TASK_STATUS = {
+    State.PENDING: "PENDING",
+    State.RUNNING: "STARTED",
+    State.COMPLETED: "SUCCESS",
+    State.FAILED: "FAILURE",
+    State.CANCELLED: "REVOKED",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A job as seed 000's clients see it."""
+
+    task_id: str
+    status: str
+    date_created: datetime | None
+    date_done: datetime | None
+    traceback: str | None
+
+    @classmethod
+    def of(cls, job: Job) -> "Task":
+        """Return a job's task."""
+        retried = job.state is State.PENDING and job.attempt > 0
+        return cls(
+            task_id=job.uid,
+            status="RETRY" if retried else _TASK_STATUS[job.state],
+            date_created=job.requested_at,
+            date_done=job.finished_at,
+            traceback=job.error,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLink:
+    """The tie between a thing and the job that makes it."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model, from the moment it is asked for; what is learnt is filled in later."""
+
+    id: int
+    uid: str
+    tenant_id: str
+    project: int | None
+    configuration: int | None
+    data_loc: int | None
+    algorithm: str | None
+    version: str | None
+    learner: str | None
+    file: str | None
+    basename: str | None
+    filesize: int | None
+    irspack_version: str | None
+    artefact_key: str | None
+    artefact_digest: str | None
+    metrics: Mapping[str, Any] | None
+    rows_seen: int | None
+    ins_datetime: datetime
+    task_links: tuple[TaskLink, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """What a worker leaves behind: where it lies, what it is, how good it is."""
+
+    key: str
+    digest: str
+    size: int
+    learner: str
+    rows: int
+    metrics: Mapping[str, Any]
+    irspack_version: str
+
+    @property
+    def beats_popularity(self) -> bool:
+        """Tell whether it may be deployed without anybody saying so."""
+        return bool(self.metrics.get("beats_popularity", False))
+
+
+def version_of(algorithm: str | None, number: int) -> str:
+    """Return a model's version: its algorithm's n-th, or the project model of this id."""
+    return f"{algorithm or 'model'}-{number}"

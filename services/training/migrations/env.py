@@ -1,0 +1,6 @@
+"""Runs training's migrations."""
+
+from chassis.migrations import run
+from training.store.tables import Base
+
+run(Base.metadata)

@@ -1,0 +1,1 @@
+"""What training can do: order of steps, transactions, events."""

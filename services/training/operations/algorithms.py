@@ -1,0 +1,221 @@
+"""A tenant's algorithms: where they stand, and training them, asked or by themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chassis.database import Database, Transaction
+from chassis.ids import new_uid
+from chassis.problems import Conflict, NotFound
+from training.domain.algorithms import (
+    ALGORITHMS,
+    CONTENT_BASED,
+    DEEP_LEARNING,
+    HYBRID,
+    TRAINED,
+    Progress,
+    Rhythm,
+    Tally,
+    is_due,
+    missing,
+    next_training,
+)
+from training.domain.jobs import Job, Kind, State
+from training.domain.models import Artefact, version_of
+from training.operations import jobs, registry
+from training.store import (
+    algorithms as store,
+)
+from training.store import (
+    interactions,
+)
+from training.store import (
+    jobs as job_store,
+)
+from training.store import (
+    registry as models,
+)
+
+_SPELLED = {
+    State.PENDING: "queued",
+    State.RUNNING: "training",
+    State.COMPLETED: "ready",
+    State.FAILED: "failed",
+}
+_FUSED = "A fusion of collaborative and content-based, made while serving: it trains with them."
+_LATER = "Not part of this release yet."
+#: Older versions that are kept beside the one in service, should anybody look back.
+_KEPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an algorithm stands for a tenant."""
+
+    name: str
+    status: str
+    detail: str | None = None
+    model_version: str | None = None
+    trained_at: datetime | None = None
+    interactions_seen: int = 0
+    next_training: datetime | None = None
+    interactions_until_training: int | None = None
+
+
+async def standings(tx: Transaction, rhythm: Rhythm) -> list[Standing]:
+    """Return where each algorithm stands."""
+    tally = await interactions.tally(tx)
+    trained = {name: await _standing(tx, name, tally, rhythm) for name in TRAINED}
+    others = {HYBRID: _hybrid(list(trained.values())), DEEP_LEARNING: _deep_learning()}
+    everything = trained | others
+    return [everything[name] for name in ALGORITHMS]
+
+
+async def train(tx: Transaction, name: str) -> Sequence[Job]:
+    """Train an algorithm now; one that is at it already is not started twice.
+
+    The hybrid has no training of its own, so its members train.
+    """
+    if name not in ALGORITHMS:
+        raise NotFound(f"There is no algorithm {name!r}.")
+    if name == DEEP_LEARNING:
+        raise Conflict("deep-learning cannot be trained: it is not part of this release yet.")
+    tally = await interactions.tally(tx)
+    if tally is None or tally.interactions == 0:
+        raise Conflict("There is nothing to learn from: no interaction has been recorded.")
+    if name == CONTENT_BASED and tally.items == 0:
+        raise Conflict("There is nothing to learn from: no item has metadata.")
+    chosen = [name] if name != HYBRID else [each for each in TRAINED if _can_learn(each, tally)]
+    return [await _request(tx, each, tally) for each in chosen]
+
+
+async def consider_all(database: Database, rhythm: Rhythm) -> int:
+    """Start every training that is due; return how many."""
+    async with database.transaction(tenant_id=None, write=False) as tx:
+        tallies = await interactions.tallies(tx, at_least=1)
+        known = await store.everything(tx)
+        now = tx.clock()
+    started = 0
+    for tally in tallies:
+        for name in TRAINED:
+            progress = known.get((tally.tenant_id, name), Progress(name))
+            if is_due(rhythm, tally, progress, now=now):
+                started += await _start(database, name, tally.tenant_id, rhythm)
+    return started
+
+
+async def publish(tx: Transaction, job: Job, artefact: Artefact) -> None:
+    """Register an algorithm's new model and announce it; it replaces the one before."""
+    if job.algorithm is None:
+        raise LookupError("the job serves no algorithm")
+    progress = await store.progress(tx, job.algorithm)
+    number = progress.versions + 1
+    version = version_of(job.algorithm, number)
+    model = await models.models.add(tx, uid=job.order["model_uid"], algorithm=job.algorithm)
+    await registry.announce(tx, model, artefact, version=version)
+    columns: dict[str, Any] = {"versions": number, "trained_at": tx.clock()}
+    if artefact.beats_popularity or progress.model_id is None:
+        columns |= {"model_id": model.id, "version": version}
+    await store.change(tx, job.algorithm, **columns)
+    await _retire_older(tx, job.algorithm)
+
+
+async def _retire_older(tx: Transaction, name: str) -> None:
+    """Keep the model in service, all that are newer, and a few before it."""
+    in_service = (await store.progress(tx, name)).model_id or 0
+    found = await models.models.all(tx, algorithm=name)
+    older = [model for model in found if model.id < in_service]
+    for model in older[: max(0, len(older) - _KEPT)]:
+        await registry.retire(tx, model)
+
+
+async def _start(database: Database, name: str, tenant_id: str, rhythm: Rhythm) -> int:
+    try:
+        async with database.transaction(tenant_id=tenant_id) as tx:
+            tally = await interactions.tally(tx)
+            progress = await store.progress(tx, name)
+            if tally is None or not is_due(rhythm, tally, progress, now=tx.clock()):
+                return 0
+            few = not await interactions.has_users(tx, rhythm.first_users)
+            if few or await job_store.at_work(tx, name) is not None:
+                return 0
+            await _request(tx, name, tally)
+    except jobs.AlreadyAtWork:
+        return 0  # another service was faster
+    return 1
+
+
+async def _request(tx: Transaction, name: str, tally: Tally) -> Job:
+    present = await job_store.at_work(tx, name)
+    if present is not None:
+        return present
+    order = {"learner": name, "model_uid": new_uid(), "needs_items": name == CONTENT_BASED}
+    job = await jobs.request(tx, Kind.ALGORITHM, order, algorithm=name)
+    now = tx.clock()
+    await store.change(
+        tx,
+        name,
+        requested_at=now,
+        interactions_seen=tally.interactions,
+        items_seen=tally.items,
+    )
+    await interactions.settle(tx, now=now)
+    return job
+
+
+def _can_learn(name: str, tally: Tally) -> bool:
+    return name != CONTENT_BASED or tally.items > 0
+
+
+async def _standing(tx: Transaction, name: str, tally: Tally | None, rhythm: Rhythm) -> Standing:
+    progress = await store.progress(tx, name)
+    job = await job_store.newest(tx, algorithm=name)
+    model = None
+    if progress.model_id is not None:
+        model = await models.models.get(tx, progress.model_id)
+    now = tx.clock()
+    empty = Tally(tx.tenant_id, interactions=0, items=0, first_new_at=now, last_new_at=now)
+    status, detail = _status(name, job, progress, tally or empty)
+    return Standing(
+        name=name,
+        status=status,
+        detail=detail,
+        model_version=progress.version,
+        trained_at=progress.trained_at,
+        interactions_seen=(model.rows_seen or 0) if model else 0,
+        next_training=next_training(rhythm, tally, progress),
+        interactions_until_training=missing(rhythm, tally or empty, progress),
+    )
+
+
+def _status(name: str, job: Job | None, progress: Progress, tally: Tally) -> tuple[str, str | None]:
+    if job is None:
+        described = name != CONTENT_BASED or tally.items > 0
+        return "waiting", None if described else "No item has metadata."
+    if job.state is State.CANCELLED:
+        return ("ready" if progress.version else "waiting"), "The last training was cancelled."
+    if job.state is State.FAILED:
+        return "failed", job.error
+    newest = version_of(name, progress.versions)
+    beaten = (job.result or {}).get("metrics", {}).get("beats_popularity") is False
+    detail = f"{newest} did not beat popularity and is not put in service." if beaten else None
+    return _SPELLED[job.state], detail
+
+
+def _hybrid(members: Sequence[Standing]) -> Standing:
+    versions = [each.model_version for each in members if each.model_version is not None]
+    trained = [each.trained_at for each in members if each.trained_at is not None]
+    return Standing(
+        name=HYBRID,
+        status="ready" if versions else "waiting",
+        detail=_FUSED,
+        model_version="+".join(versions) or None,
+        trained_at=max(trained, default=None),
+        interactions_seen=max(each.interactions_seen for each in members),
+        next_training=min((e.next_training for e in members if e.next_training), default=None),
+    )
+
+
+def _deep_learning() -> Standing:
+    return Standing(name=DEEP_LEARNING, status="unavailable", detail=_LATER)

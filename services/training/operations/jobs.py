@@ -1,0 +1,103 @@
+"""Request, finish and cancel jobs: the one life cycle behind every dialect's training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chassis import telemetry
+from chassis.database import Transaction
+from chassis.ids import is_uid
+from chassis.problems import Conflict, NotFound
+from contracts.training import TrainingRequested
+from training.domain.jobs import Job, Kind, State
+from training.domain.tuning import STATUS
+from training.store import jobs as store
+from training.store import tuning as searches
+
+AlreadyAtWork = store.AlreadyAtWork
+
+#: Order of a job: what to learn, from which data, judged how. The worker's docstring describes it.
+Order = Mapping[str, Any]
+
+
+async def request(
+    tx: Transaction,
+    kind: Kind,
+    order: Order,
+    *,
+    project: int | None = None,
+    model_id: int | None = None,
+    tuning_job: int | None = None,
+    algorithm: str | None = None,
+    max_retries: int = 3,
+) -> Job:
+    """Keep a job and announce it, in one transaction; somebody will lease and run it."""
+    now = tx.clock()
+    job = await store.add(
+        tx,
+        kind=kind,
+        state=State.PENDING,
+        order=dict(order),
+        project=project,
+        model_id=model_id,
+        tuning_job=tuning_job,
+        algorithm=algorithm,
+        max_retries=max_retries,
+        requested_at=now,
+        traceparent=telemetry.inject().get("traceparent"),
+    )
+    tx.emit(
+        TrainingRequested(
+            tenant_id=tx.tenant_id,
+            occurred_at=now,
+            job_uid=job.uid,
+            job_kind=kind,
+            project_id=project,
+            details={"algorithm": algorithm} if algorithm else {},
+        )
+    )
+    return job
+
+
+async def accept(tx: Transaction, job_uid: str) -> None:
+    """Let a job's run continue the trace of its announcement."""
+    context = telemetry.inject().get("traceparent")
+    if context is not None:
+        await store.annotate(tx, job_uid, traceparent=context)
+
+
+async def get(tx: Transaction, uid: str) -> Job:
+    """Return a job that the caller may see."""
+    job = await store.get(tx, uid) if is_uid(uid) else None
+    if job is None or (job.project is not None and not tx.caller.may_see(job.project)):
+        raise NotFound("No Job matches the given query.", code="JOB_NOT_FOUND")
+    return job
+
+
+async def cancel(tx: Transaction, uid: str) -> Job:
+    """Cancel a job at any time before its end; whoever runs it kills its worker."""
+    job = await get(tx, uid)
+    if job.is_over:
+        raise Conflict(f"The job is {job.state} already.")
+    await cancel_all(tx, [job])
+    return await get(tx, uid)
+
+
+async def cancel_all(tx: Transaction, found: Sequence[Job]) -> None:
+    """Cancel those of the jobs that are not over."""
+    by_id = {job.id: job for job in found}
+    for job_id in await store.end(tx, list(by_id), state=State.CANCELLED, now=tx.clock()):
+        await mirror(tx, by_id[job_id], State.CANCELLED)
+
+
+async def finish(tx: Transaction, job: Job, state: State, **columns: Any) -> bool:
+    """End a run; False when the job was cancelled or taken over: nothing may follow then."""
+    if not await store.finish(tx, job, state=state, **columns):
+        return False
+    await mirror(tx, job, state)
+    return True
+
+
+async def mirror(tx: Transaction, job: Job, state: State) -> None:
+    """Show a job's state on the search that it carries out."""
+    if job.tuning_job is not None:
+        await searches.note(tx, job.tuning_job, status=STATUS[state])

@@ -1,0 +1,157 @@
+"""Models: ask for one, publish what was learnt, retire what nobody wants."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chassis.database import Transaction
+from chassis.problems import Invalid, unknown_reference
+from contracts.models import ModelReady, ModelRetired
+from training.domain.configurations import ModelConfiguration
+from training.domain.jobs import Job, Kind
+from training.domain.models import Artefact, Task, TaskLink, TrainedModel, version_of
+from training.domain.replicas import DataFile
+from training.operations import jobs, references
+from training.store import configurations, replicas
+from training.store import jobs as job_store
+from training.store import registry as store
+
+noun = "TrainedModel"
+
+
+async def find(
+    tx: Transaction, *, where: Mapping[str, Any], offset: int, limit: int
+) -> tuple[Sequence[TrainedModel], int]:
+    """Return one page of the projects' own models and the number of all."""
+    chosen = dict(where)
+    if tx.caller.project is not None:
+        chosen["project"] = tx.caller.project
+    rows, total = await store.find(tx, where=chosen, offset=offset, limit=limit)
+    return await _linked(tx, rows), total
+
+
+async def get(tx: Transaction, model_id: int) -> TrainedModel | None:
+    """Return a project's own model, or None."""
+    model = await store.models.get(tx, model_id)
+    if model is None or model.project is None or not tx.caller.may_see(model.project):
+        return None
+    return (await _linked(tx, [model]))[0]
+
+
+async def request(tx: Transaction, *, configuration: int, data_loc: int) -> TrainedModel:
+    """Keep a model that is still to be trained and have it trained."""
+    chosen = await configurations.models.get(tx, configuration)
+    if chosen is None or not tx.caller.may_see(chosen.project):
+        raise unknown_reference("configuration", configuration)
+    data = await references.training_data(tx, data_loc, field="data_loc")
+    if chosen.project != data.project_id:
+        text = "Model configuration must belong to the same project as the training data."
+        raise Invalid(fields={"configuration": [text]})
+    return await train(tx, chosen, data)
+
+
+async def train(tx: Transaction, chosen: ModelConfiguration, data: DataFile) -> TrainedModel:
+    """Have a configuration trained on a data file."""
+    model = await store.models.add(
+        tx, project=chosen.project, configuration=chosen.id, data_loc=data.file_id
+    )
+    order = {
+        "learner": chosen.recommender_class_name,
+        "parameters": dict(chosen.parameters_json),
+        "model_uid": model.uid,
+        "data": await source(tx, data),
+    }
+    await jobs.request(tx, Kind.TRAIN, order, project=chosen.project, model_id=model.id)
+    return (await _linked(tx, [model]))[0]
+
+
+async def source(tx: Transaction, data: DataFile) -> dict[str, Any]:
+    """Return where a data file's table lies and what its columns mean."""
+    project = await replicas.project(tx, data.project_id)
+    if project is None:
+        raise unknown_reference("project", data.project_id)
+    return {
+        "key": data.table_key,
+        "digest": data.table_digest,
+        "user": project.user_column,
+        "item": project.item_column,
+        "time": project.time_column,
+    }
+
+
+async def publish(tx: Transaction, job: Job, artefact: Artefact) -> TrainedModel | None:
+    """Fill a project's model with what was learnt and announce it; None if it is gone."""
+    model = await store.models.get(tx, job.model_id or 0)
+    if model is None:
+        return None
+    return await announce(tx, model, artefact, version=version_of(None, model.id))
+
+
+async def announce(
+    tx: Transaction, model: TrainedModel, artefact: Artefact, *, version: str
+) -> TrainedModel | None:
+    """Write an artefact's facts to its model and tell the others that it is ready."""
+    basename = f"model-{model.id}.safetensors"
+    columns = {
+        "file": f"trained_models/{basename}",
+        "basename": basename,
+        "filesize": artefact.size,
+        "irspack_version": artefact.irspack_version[:16],
+        "artefact_key": artefact.key,
+        "artefact_digest": artefact.digest,
+        "learner": artefact.learner,
+        "metrics": dict(artefact.metrics),
+        "rows_seen": artefact.rows,
+        "version": version,
+    }
+    ready = await store.models.change(tx, model.id, columns)
+    tx.emit(
+        ModelReady(
+            tenant_id=tx.tenant_id,
+            occurred_at=tx.clock(),
+            model_id=model.id,
+            model_uid=model.uid,
+            project_id=model.project,
+            algorithm=model.algorithm,
+            version=version,
+            learner=artefact.learner,
+            artefact_key=artefact.key,
+            artefact_digest=artefact.digest,
+            artefact_bytes=artefact.size,
+            interactions_seen=artefact.rows,
+            metrics=dict(artefact.metrics),
+            deploys_itself=artefact.beats_popularity,
+        )
+    )
+    return ready
+
+
+async def remove(tx: Transaction, model_id: int) -> bool:
+    """Delete a model on somebody's behalf; tell whether there was one."""
+    model = await get(tx, model_id)
+    if model is None:
+        return False
+    await retire(tx, model)
+    return True
+
+
+async def retire(tx: Transaction, model: TrainedModel) -> None:
+    """Delete a model, stop what still trains it and tell the others to drop it."""
+    found = await job_store.for_each(tx, "model_id", [model.id])
+    await jobs.cancel_all(tx, found.get(model.id, []))
+    await store.remove(tx, model, now=tx.clock())
+    tx.emit(ModelRetired(tenant_id=tx.tenant_id, occurred_at=tx.clock(), model_id=model.id))
+
+
+async def retire_where(tx: Transaction, **where: Any) -> None:
+    """Retire all models of a configuration, a data file or a project."""
+    for model in await store.models.all(tx, **where):
+        await retire(tx, model)
+
+
+async def _linked(tx: Transaction, models: Sequence[TrainedModel]) -> list[TrainedModel]:
+    found = await job_store.for_each(tx, "model_id", [model.id for model in models])
+    return [
+        replace(model, task_links=tuple(TaskLink(Task.of(job)) for job in found.get(model.id, [])))
+        for model in models
+    ]

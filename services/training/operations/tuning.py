@@ -1,0 +1,177 @@
+"""Search for the best learner and parameters on a project's data, then train what was found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chassis.database import Transaction
+from chassis.problems import unknown_reference
+from contracts.models import TuningConcluded, TuningForgotten
+from training.domain.configurations import EvaluationConfig, ModelConfiguration, SplitConfig
+from training.domain.jobs import Job, Kind
+from training.domain.models import Task, TaskLink
+from training.domain.tuning import TuningJob
+from training.operations import jobs, references, registry
+from training.store import configurations, replicas
+from training.store import jobs as job_store
+from training.store import tuning as store
+
+noun = "ParameterTuningJob"
+
+#: Members of a body that a search keeps as they came.
+_KEPT = (
+    "n_tasks_parallel",
+    "n_trials",
+    "memory_budget",
+    "timeout_overall",
+    "timeout_singlestep",
+    "random_seed",
+    "tried_algorithms_json",
+    "train_after_tuning",
+)
+
+
+async def find(
+    tx: Transaction, *, where: Mapping[str, Any], offset: int, limit: int
+) -> tuple[Sequence[TuningJob], int]:
+    """Return one page of searches and the number of all."""
+    chosen = dict(where)
+    if tx.caller.project is not None:
+        chosen["project"] = tx.caller.project
+    rows, total = await store.searches.find(tx, where=chosen, offset=offset, limit=limit)
+    return await _linked(tx, rows), total
+
+
+async def get(tx: Transaction, search_id: int) -> TuningJob | None:
+    """Return a search, or None."""
+    search = await store.searches.get(tx, search_id)
+    if search is None or not tx.caller.may_see(search.project):
+        return None
+    return (await _linked(tx, [search]))[0]
+
+
+async def request(tx: Transaction, values: Mapping[str, Any]) -> TuningJob:
+    """Keep a search and start it."""
+    data = await references.training_data(tx, values["data"], field="data")
+    split = await configurations.splits.get(tx, values["split"])
+    if split is None:
+        raise unknown_reference("split", values["split"])
+    evaluation = await configurations.evaluations.get(tx, values["evaluation"])
+    if evaluation is None:
+        raise unknown_reference("evaluation", values["evaluation"])
+    kept = {name: values[name] for name in _KEPT}
+    search = await store.searches.add(
+        tx,
+        data=data.file_id,
+        project=data.project_id,
+        split=split.id,
+        evaluation=evaluation.id,
+        status="PENDING",
+        **kept,
+    )
+    order = _order(search, split, evaluation) | {"data": await registry.source(tx, data)}
+    await jobs.request(tx, Kind.TUNE, order, project=data.project_id, tuning_job=search.id)
+    return (await _linked(tx, [search]))[0]
+
+
+async def conclude(tx: Transaction, job: Job, found: Mapping[str, Any]) -> None:
+    """Keep what a search found as a configuration and have it trained, if that was asked for."""
+    search = await store.searches.get(tx, job.tuning_job or 0)
+    if search is None:
+        return
+    name = f"Tuning Result of job {search.id}"
+    taken = await configurations.name_is_taken(tx, project=search.project, name=name)
+    best = await configurations.models.add(
+        tx,
+        tuning_job=search.id,
+        project=search.project,
+        name=None if taken else name,
+        recommender_class_name=found["learner"],
+        parameters_json=dict(found["parameters"]),
+    )
+    await store.note(
+        tx,
+        search.id,
+        best_score=found["score"],
+        best_config=best.id,
+        irspack_version=found["irspack_version"][:16],
+    )
+    tx.emit(
+        TuningConcluded(
+            tenant_id=tx.tenant_id,
+            occurred_at=tx.clock(),
+            tuning_job_id=search.id,
+            project_id=search.project,
+        )
+    )
+    if search.train_after_tuning:
+        await _train(tx, search, best)
+
+
+async def remove(tx: Transaction, search_id: int) -> bool:
+    """Delete a search on somebody's behalf; tell whether there was one."""
+    search = await get(tx, search_id)
+    if search is None:
+        return False
+    await drop(tx, search)
+    return True
+
+
+async def drop(tx: Transaction, search: TuningJob) -> None:
+    """Delete a search and stop what it still does; what it found stays."""
+    found = await job_store.for_each(tx, "tuning_job", [search.id])
+    await jobs.cancel_all(tx, found.get(search.id, []))
+    await store.forget_search(tx, search.id)
+    await store.searches.remove(tx, search.id)
+    tx.emit(
+        TuningForgotten(tenant_id=tx.tenant_id, occurred_at=tx.clock(), tuning_job_id=search.id)
+    )
+
+
+async def drop_where(tx: Transaction, **where: Any) -> None:
+    """Delete all searches of a split, an evaluation, a data file or a project."""
+    for search in await store.searches.all(tx, **where):
+        await drop(tx, search)
+
+
+async def _train(tx: Transaction, search: TuningJob, best: ModelConfiguration) -> None:
+    data = await replicas.data_file(tx, search.data)
+    if data is None or data.table_key is None:
+        return
+    model = await registry.train(tx, best, data)
+    await store.note(tx, search.id, tuned_model=model.id)
+
+
+def _order(search: TuningJob, split: SplitConfig, evaluation: EvaluationConfig) -> dict[str, Any]:
+    return {
+        "learner": "collaborative",
+        "split": {
+            "scheme": split.scheme,
+            "heldout_ratio": split.heldout_ratio,
+            "n_heldout": split.n_heldout,
+            "test_user_ratio": split.test_user_ratio,
+            "n_test_users": split.n_test_users,
+            "seed": split.random_seed,
+        },
+        "evaluation": {"metric": evaluation.target_metric, "cutoff": evaluation.cutoff},
+        "tuning": {
+            "algorithms": search.tried_algorithms_json,
+            "n_trials": search.n_trials,
+            "timeout_overall": search.timeout_overall,
+            "timeout_singlestep": search.timeout_singlestep,
+            "memory_budget": search.memory_budget,
+            "parallel": search.n_tasks_parallel,
+            "seed": search.random_seed,
+        },
+        "search_id": search.id,
+    }
+
+
+async def _linked(tx: Transaction, searches: Sequence[TuningJob]) -> list[TuningJob]:
+    found = await job_store.for_each(tx, "tuning_job", [search.id for search in searches])
+    return [
+        replace(
+            search, task_links=tuple(TaskLink(Task.of(job)) for job in found.get(search.id, []))
+        )
+        for search in searches
+    ]

@@ -1,0 +1,159 @@
+"""Jobs and their leases. Each change of state is one conditional UPDATE: a race has one winner."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, and_, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
+
+from chassis.database import Transaction
+from training.domain.jobs import ALIVE, Job, Kind, State
+from training.store.rows import Rows
+from training.store.tables import JobRow
+
+
+class _Jobs(Rows[Job]):
+    """Jobs, whose words are enumerations."""
+
+    def value_of(self, row: Any) -> Job:
+        """Return a row's value."""
+        job = super().value_of(row)
+        return replace(job, kind=Kind(job.kind), state=State(job.state))
+
+
+jobs = _Jobs(JobRow, Job)
+
+
+class AlreadyAtWork(Exception):
+    """The tenant's algorithm has a job that is not over yet."""
+
+
+async def add(tx: Transaction, **columns: Any) -> Job:
+    """Keep a new job.
+
+    Raises:
+        AlreadyAtWork: its algorithm has one; the transaction is lost.
+    """
+    try:
+        return await jobs.add(tx, **columns)
+    except IntegrityError as error:
+        raise AlreadyAtWork(columns.get("algorithm")) from error
+
+
+async def get(tx: Transaction, uid: str) -> Job | None:
+    """Return the job of a uid."""
+    row = (await tx.session.scalars(select(JobRow).where(JobRow.uid == uid))).one_or_none()
+    return None if row is None else jobs.value_of(row)
+
+
+async def at_work(tx: Transaction, algorithm: str) -> Job | None:
+    """Return the algorithm's job that is not over."""
+    query = select(JobRow).where(JobRow.algorithm == algorithm, JobRow.state.in_(ALIVE))
+    row = (await tx.session.scalars(query)).one_or_none()
+    return None if row is None else jobs.value_of(row)
+
+
+async def newest(tx: Transaction, *, algorithm: str) -> Job | None:
+    """Return the algorithm's newest job."""
+    query = select(JobRow).where(JobRow.algorithm == algorithm).order_by(JobRow.id.desc()).limit(1)
+    row = (await tx.session.scalars(query)).one_or_none()
+    return None if row is None else jobs.value_of(row)
+
+
+async def for_each(tx: Transaction, column: str, ids: Collection[int]) -> Mapping[int, list[Job]]:
+    """Return the jobs, oldest first, of models (`model_id`) or searches (`tuning_job`)."""
+    owner = getattr(JobRow, column)
+    found: dict[int, list[Job]] = {}
+    query = select(JobRow).where(owner.in_(ids)).order_by(JobRow.id)
+    for row in await tx.session.scalars(query):
+        found.setdefault(getattr(row, column), []).append(jobs.value_of(row))
+    return found
+
+
+async def claim(
+    tx: Transaction, *, holder: str, now: datetime, lease_until: datetime
+) -> Job | None:
+    """Lease the next job that waits or was left behind, of the tenant with the least at work."""
+    row = await _next(tx, now)
+    if row is None:
+        return None
+    taken = await _move(
+        tx,
+        # What was read must still hold: another service may have been faster.
+        and_(JobRow.id == row.id, JobRow.state == row.state, JobRow.attempt == row.attempt),
+        state=State.RUNNING,
+        holder=holder,
+        lease_until=lease_until,
+        attempt=row.attempt + 1,
+        started_at=row.started_at or now,
+    )
+    if not taken:
+        return None
+    await tx.session.refresh(row)
+    return jobs.value_of(row)
+
+
+async def renew(tx: Transaction, job: Job, *, progress: float, lease_until: datetime) -> bool:
+    """Prolong a lease; False when the job was cancelled or somebody else holds it now."""
+    return await _move(tx, _mine(job), progress=progress, lease_until=lease_until)
+
+
+async def finish(tx: Transaction, job: Job, *, state: State, **columns: Any) -> bool:
+    """End a run that this process holds; False when it no longer does."""
+    rest = {"holder": None, "lease_until": None, **columns}
+    return await _move(tx, _mine(job), state=state, **rest)
+
+
+async def end(tx: Transaction, ids: Sequence[int], *, state: State, now: datetime) -> Sequence[int]:
+    """Cancel or fail jobs that are not over, whoever holds them; return which were."""
+    alive = [
+        job_id
+        for job_id in ids
+        if await _move(
+            tx,
+            and_(JobRow.id == job_id, JobRow.state.in_(ALIVE)),
+            state=state,
+            finished_at=now,
+            holder=None,
+            lease_until=None,
+        )
+    ]
+    return alive
+
+
+async def annotate(tx: Transaction, uid: str, *, traceparent: str) -> None:
+    """Let the run continue another trace context, if it has not begun."""
+    await _move(tx, and_(JobRow.uid == uid, JobRow.state == State.PENDING), traceparent=traceparent)
+
+
+async def _next(tx: Transaction, now: datetime) -> JobRow | None:
+    other = aliased(JobRow)
+    at_work = (
+        select(func.count())
+        .select_from(other)
+        .where(other.tenant_id == JobRow.tenant_id, other.state == State.RUNNING)
+        .scalar_subquery()
+    )
+    rested = or_(JobRow.not_before.is_(None), JobRow.not_before <= now)
+    waiting = and_(JobRow.state == State.PENDING, rested)
+    abandoned = and_(JobRow.state == State.RUNNING, JobRow.lease_until < now)
+    query = select(JobRow).where(or_(waiting, abandoned)).order_by(at_work, JobRow.id).limit(1)
+    return (await tx.session.scalars(query)).one_or_none()
+
+
+def _mine(job: Job) -> Any:
+    return and_(
+        JobRow.id == job.id,
+        JobRow.state == State.RUNNING,
+        JobRow.holder == job.holder,
+        JobRow.attempt == job.attempt,
+    )
+
+
+async def _move(tx: Transaction, criterion: Any, **columns: Any) -> bool:
+    statement = update(JobRow).where(criterion).values(**columns)
+    result = await tx.session.execute(statement.execution_options(synchronize_session=False))
+    return cast("CursorResult[Any]", result).rowcount > 0

@@ -1,0 +1,109 @@
+"""Read-only copies of other services' facts, fed by events: projects, data files, items."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from chassis.database import Transaction
+from training.domain.replicas import DataFile, Project
+from training.store.tables import DataFileRow, ItemRow, ProjectRow
+
+
+async def keep_project(tx: Transaction, project: Project) -> None:
+    """Keep or replace a project."""
+    await tx.session.merge(
+        ProjectRow(
+            tenant_id=tx.tenant_id,
+            project_id=project.project_id,
+            name=project.name,
+            user_column=project.user_column,
+            item_column=project.item_column,
+            time_column=project.time_column,
+        )
+    )
+    await tx.session.flush()
+
+
+async def project(tx: Transaction, project_id: int) -> Project | None:
+    """Return a project."""
+    query = select(ProjectRow).where(ProjectRow.project_id == project_id)
+    row = (await tx.session.scalars(query)).one_or_none()
+    if row is None:
+        return None
+    return Project(row.project_id, row.name, row.user_column, row.item_column, row.time_column)
+
+
+async def drop_project(tx: Transaction, project_id: int) -> None:
+    """Forget a project and its files."""
+    await tx.session.execute(delete(ProjectRow).where(ProjectRow.project_id == project_id))
+    await tx.session.execute(delete(DataFileRow).where(DataFileRow.project_id == project_id))
+
+
+async def keep_file(tx: Transaction, kind: str, file: DataFile) -> None:
+    """Keep or replace a data file."""
+    await tx.session.merge(
+        DataFileRow(
+            tenant_id=tx.tenant_id,
+            kind=kind,
+            file_id=file.file_id,
+            project_id=file.project_id,
+            table_key=file.table_key,
+            table_digest=file.table_digest,
+            rows=file.rows,
+        )
+    )
+    await tx.session.flush()
+
+
+async def data_file(
+    tx: Transaction, file_id: int, *, kind: str = "training_data"
+) -> DataFile | None:
+    """Return a data file."""
+    query = select(DataFileRow).where(DataFileRow.kind == kind, DataFileRow.file_id == file_id)
+    row = (await tx.session.scalars(query)).one_or_none()
+    if row is None:
+        return None
+    return DataFile(row.file_id, row.project_id, row.table_key, row.table_digest, row.rows)
+
+
+async def drop_file(tx: Transaction, kind: str, file_id: int) -> None:
+    """Forget a data file."""
+    chosen = (DataFileRow.kind == kind) & (DataFileRow.file_id == file_id)
+    await tx.session.execute(delete(DataFileRow).where(chosen))
+
+
+async def keep_item(
+    tx: Transaction,
+    item_id: str,
+    *,
+    revision: int,
+    metadata: Mapping[str, Any],
+    is_active: bool,
+    is_deleted: bool = False,
+) -> bool:
+    """Keep an item's newest revision; tell whether this one was."""
+    query = select(ItemRow).where(ItemRow.item_id == item_id)
+    row = (await tx.session.scalars(query)).one_or_none()
+    if row is not None and row.revision >= revision:
+        return False
+    if row is None:
+        row = ItemRow(tenant_id=tx.tenant_id, item_id=item_id)
+        tx.session.add(row)
+    row.details, row.is_active = dict(metadata), is_active
+    row.is_deleted, row.revision = is_deleted, revision
+    await tx.session.flush()
+    return True
+
+
+async def items_after(
+    tx: Transaction, item_id: str, *, limit: int
+) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    """Return the next active items in the order of their ids, with what is said about them."""
+    query = (
+        select(ItemRow.item_id, ItemRow.details)
+        .where(ItemRow.item_id > item_id, ItemRow.is_active, ~ItemRow.is_deleted)
+        .order_by(ItemRow.item_id)
+        .limit(limit)
+    )
+    return [(row.item_id, row.details) for row in await tx.session.execute(query)]
