@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from embedded import leftovers, records
@@ -10,7 +10,7 @@ from embedded.child import Child, shorten
 from embedded.failure import Failure
 from embedded.home import Home
 from embedded.processes import Command, Process
-from embedded.speech import happening, say
+from embedded.speech import happening
 
 #: Seconds that everything has to become ready when the stack starts.
 START_LIMIT = 300.0
@@ -35,13 +35,13 @@ class Launcher:
         self._ready = {process.name: asyncio.Event() for process in processes}
         self._children: dict[str, Child] = {}
 
-    async def run(self, stop: asyncio.Event, *, greeting: str = "") -> None:
-        """Start everything and keep it running until `stop` is set.
+    async def run(self, stop: asyncio.Event, *, greet: Callable[[], None]) -> None:
+        """Start everything, greet once all is ready, keep it running until `stop` is set.
 
         Raises:
             Failure: it did not become ready at all.
         """
-        keeping = asyncio.create_task(self._keep_all(greeting))
+        keeping = asyncio.create_task(self._keep_all(greet))
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([keeping, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -55,14 +55,14 @@ class Launcher:
             await asyncio.wait([keeping])
             await self._stop()
 
-    async def _keep_all(self, greeting: str) -> None:
+    async def _keep_all(self, greet: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as group:
             for process in self._processes:
                 group.create_task(self._keep(process))
             group.create_task(self._keep_logs_short())
-            group.create_task(self._greet(greeting))
+            group.create_task(self._greet(greet))
 
-    async def _greet(self, greeting: str) -> None:
+    async def _greet(self, greet: Callable[[], None]) -> None:
         try:
             async with asyncio.timeout(START_LIMIT):
                 for ready in self._ready.values():
@@ -72,7 +72,7 @@ class Launcher:
             raise Failure(
                 f"Not ready after {START_LIMIT:.0f} s: {late}. See `make logs`."
             ) from None
-        say(greeting)
+        greet()
 
     async def _keep(self, process: Process) -> None:
         await self._prepare(process)

@@ -78,7 +78,15 @@ async def keep(stack: Stack, parts: Sequence[Process]) -> None:
     watchman = guard.start(stack.run_id)
     try:
         launcher = Launcher(stack.home, parts, run_id=stack.run_id)
-        await launcher.run(stop, greeting=f"Millrace is up: {stack.url('gateway')}")
+        await launcher.run(stop, greet=lambda: greet(stack))
     finally:
         watchman.kill()
         watchman.wait()
+
+
+def greet(stack: Stack) -> None:
+    """Say where the stack is, and where a new one has left its operator's password."""
+    password = stack.home.path / "admin-password"
+    if password.exists():
+        say(f"The operator's first password is in {password}")
+    say(f"Millrace is up: {stack.url('gateway')}")

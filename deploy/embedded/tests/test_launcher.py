@@ -40,7 +40,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def running(folder: Home, run_id: str, *processes: Process) -> AsyncIterator[None]:
     stop = asyncio.Event()
     launcher = Launcher(folder, processes, run_id=run_id)
-    running = asyncio.create_task(launcher.run(stop, greeting="up"))
+    running = asyncio.create_task(launcher.run(stop, greet=lambda: None))
     try:
         yield
     finally:
@@ -97,5 +97,5 @@ async def test_who_never_becomes_ready_ends_the_start_with_its_log(
     broken = task("broken", run_id, "raise SystemExit('the table is missing')")
     launcher = Launcher(folder, (broken, server("shop", run_id)), run_id=run_id)
     with pytest.raises(Failure, match=r"broken ended with status 1(.|\n)*the table is missing"):
-        await launcher.run(asyncio.Event())
+        await launcher.run(asyncio.Event(), greet=lambda: None)
     assert leftovers.of_run(run_id) == []
