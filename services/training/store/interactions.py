@@ -23,6 +23,7 @@ async def insert_all(tx: Transaction, rows: Sequence[Kept], *, tenant_id: str) -
     This goes round the session's tenant scope, so the tenant is named.
     """
     insert = sqlite.insert if tx.session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    connection = await tx.session.connection()
     new = 0
     for start in range(0, len(rows), _CHUNK):
         values = [
@@ -37,7 +38,7 @@ async def insert_all(tx: Transaction, rows: Sequence[Kept], *, tenant_id: str) -
             for row in rows[start : start + _CHUNK]
         ]
         statement = insert(_TABLE).values(values).on_conflict_do_nothing()
-        new += cast("CursorResult[Any]", await tx.session.execute(statement)).rowcount
+        new += cast("CursorResult[Any]", await connection.execute(statement)).rowcount
     return new
 
 
