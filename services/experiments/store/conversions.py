@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.upserts import insert_new
 from contracts.conversions import ConversionType
 from experiments.domain.conversions import Conversion, Report
 from experiments.store.tables import ConversionRow
-from experiments.store.upserts import insert_new
 
 _CHUNK = 500
 _MEMBERS = (

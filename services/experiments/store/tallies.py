@@ -5,11 +5,11 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.upserts import insert_new
 from experiments.domain.ab_tests import AbTest
 from experiments.domain.conversions import ConversionType
 from experiments.domain.tallies import Tally
 from experiments.store.tables import ConversionRow, ShownRow, TallyRow
-from experiments.store.upserts import insert_new
 
 
 async def first_shown(

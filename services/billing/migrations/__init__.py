@@ -1,0 +1,1 @@
+"""How the tables of billing came to be."""

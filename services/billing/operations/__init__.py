@@ -1,0 +1,1 @@
+"""What billing can do: count facts, state usage, keep subscriptions, announce allowances."""

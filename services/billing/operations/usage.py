@@ -1,0 +1,80 @@
+"""Usage: counted from facts, once each, in the cycle in which they were kept."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from billing.domain.subscriptions import Subscription, first_subscription
+from billing.domain.usage import Statement, Used
+from billing.store import subscriptions
+from billing.store import usage as store
+from chassis.database import Transaction
+from contracts.catalog import ItemChanged, ItemDeleted
+from contracts.conversions import ConversionRecorded
+from contracts.interactions import InteractionRecorded
+from contracts.serving import Served
+
+Fact = InteractionRecorded | ConversionRecorded | Served
+
+
+async def count(facts: Sequence[Fact], tx: Transaction) -> None:
+    """Add facts of one tenant to its usage.
+
+    The time they were kept decides on the cycle, not the time they tell of: a late event belongs
+    to the cycle in which it arrived and never reopens one that is over.
+    """
+    times = [_kept_at(fact) for fact in facts]
+    subscription = await subscriptions.held(tx.session, anchor=min(times), tenant_id=tx.tenant_id)
+    sums: dict[int, int] = defaultdict(int)
+    latest: dict[int, datetime] = {}
+    for fact, kept_at in zip(facts, times, strict=True):
+        index = subscription.cycle_at(kept_at).index
+        sums[index] += fact.centiunits
+        latest[index] = max(kept_at, latest.get(index, kept_at))
+    for index in sorted(sums):
+        await store.add(
+            tx.session, index, centiunits=sums[index], at=latest[index], cap=subscription.cap
+        )
+    await subscriptions.touch(tx.session)
+
+
+async def count_interactions(facts: list[InteractionRecorded], tx: Transaction) -> None:
+    """Add interactions to the usage, and their users to those of the tenant."""
+    await count(facts, tx)
+    users = {fact.user_id for fact in facts}
+    await store.know_users(tx.session, users, tenant_id=tx.tenant_id)
+
+
+async def count_items(changes: list[ItemChanged | ItemDeleted], tx: Transaction) -> None:
+    """Follow the catalogue's size."""
+    newest = {change.item_id: change for change in sorted(changes, key=lambda c: c.revision)}
+    for change in newest.values():
+        await store.know_item(
+            tx.session,
+            change.item_id,
+            revision=change.revision,
+            is_there=isinstance(change, ItemChanged),
+        )
+
+
+async def state(tx: Transaction) -> Statement:
+    """Return the tenant's usage in the present cycle."""
+    subscription = await current(tx)
+    cycle = subscription.cycle_at(tx.clock())
+    return Statement(
+        plan=subscription.plan,
+        cap=subscription.cap,
+        used=await store.of(tx.session, cycle.index) or Used(),
+        items=await store.items(tx.session),
+        users=await store.users(tx.session),
+    )
+
+
+async def current(tx: Transaction) -> Subscription:
+    """Return the tenant's subscription; one that nobody has told us of yet begins now."""
+    found = await subscriptions.get(tx.session)
+    return found or first_subscription(tx.clock(), provisional=True)
+
+
+def _kept_at(fact: Fact) -> datetime:
+    return fact.recorded_at or fact.occurred_at
