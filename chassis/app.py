@@ -167,9 +167,12 @@ async def _for_ever(loop: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    left = set(tasks)
+    while left:
+        # Said again: a library can lose a cancellation that meets an error of its own.
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.5)
 
 
 def _housekeeping(service: Service, relay: outbox.Relay) -> Callable[[], Awaitable[None]]:
