@@ -1,11 +1,11 @@
-"""The whole HTTP surface of inference, in the order of its documents."""
+"""The whole HTTP surface of inference; what is asked most is looked for first."""
 
 from inference.api import inference, predict, recommend, recommendations, similar
 
 ROUTERS = [
-    predict.router,
-    inference.router,
     recommend.router,
     similar.router,
+    predict.router,
+    inference.router,
     recommendations.router,
 ]

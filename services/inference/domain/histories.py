@@ -41,7 +41,7 @@ class History:
 
     def merged(self, other: "History") -> "History":
         """Return the history of both."""
-        if not other.entries:
+        if not other.entries or self.entries == other.entries:
             return self
         return History.of(self.entries + other.entries) if self.entries else other
 

@@ -26,7 +26,7 @@ _RECENT_USERS = 100_000
 #: Seconds that a cached history is trusted. At first documents may still be behind the topic, by
 #: interactions that were announced before this process began to listen.
 _TRUSTED = 30.0
-_TRUSTED_AT_FIRST = 1.0
+_TRUSTED_AT_FIRST = 5.0
 _AT_FIRST = 60.0
 
 
@@ -35,6 +35,8 @@ class Known:
     """A user's history as requests use it."""
 
     history: History
+    #: The document when it was last read, and when that was.
+    stored: History
     read_at: float
     #: Newest first, as scorers take it.
     pasts: tuple[Past, ...]
@@ -44,12 +46,13 @@ class Known:
     merged: dict[int, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, history: History, *, read_at: float) -> "Known":
+    def of(cls, history: History, stored: History, read_at: float) -> "Known":
         """Prepare a history."""
         now = time.time()
         newest = history.entries[:HISTORY_LIMIT]
         return cls(
             history,
+            stored,
             read_at,
             tuple(Past(e.item, e.weight, max(0.0, now - e.moment)) for e in newest),
             frozenset(entry.item for entry in history.entries[HISTORY_LIMIT:]),
@@ -90,7 +93,8 @@ class Histories:
             for user_id, delta in deltas.items():
                 known = self._cache.get((tenant_id, user_id))
                 if known is not None:
-                    self._keep((tenant_id, user_id), known.history.merged(delta), known.read_at)
+                    history = known.history.merged(delta)
+                    self._keep((tenant_id, user_id), history, known.stored, known.read_at)
 
     async def record_all(self, events: Sequence[InteractionRecorded], tx: Transaction) -> None:
         """Keep interactions of one tenant for all replicas: users' histories, items' popularity."""
@@ -101,6 +105,8 @@ class Histories:
         await popularity.add(tx.session, weights, tenant_id=tenant_id)
         # Last, because the store knows no roll-back; merging a second time changes nothing.
         await self._store.add(tenant_id, by_user(entries))
+        # This process may not have listened yet when they were announced.
+        await self.hear(events)
 
     async def forget(self, events: Sequence[PersonErased]) -> None:
         """Drop erased people from this process's memory."""
@@ -132,18 +138,21 @@ class Histories:
     def _remember(self, tenant_id: str, user_id: str, stored: History) -> Known:
         """Merge a document with all that was heard, also while it was being read."""
         key = (tenant_id, user_id)
-        history = stored.merged(self._recent.of(tenant_id, user_id))
         before = self._cache.get(key)
-        if before is not None:
-            history = history.merged(before.history)
-            if history == before.history:
-                before.read_at = time.monotonic()
-                return before
-        return self._keep(key, history, time.monotonic())
+        if before is None:
+            history = stored.merged(self._recent.of(tenant_id, user_id))
+        elif before.stored == stored:
+            before.read_at = time.monotonic()
+            return before
+        else:
+            history = before.history.merged(stored)
+        return self._keep(key, history, stored, time.monotonic())
 
-    def _keep(self, key: tuple[str, str], history: History, read_at: float) -> Known:
+    def _keep(
+        self, key: tuple[str, str], history: History, stored: History, read_at: float
+    ) -> Known:
         self._drop(key)
-        known = Known.of(history, read_at=read_at)
+        known = Known.of(history, stored, read_at)
         self._cache[key] = known
         self._cached += len(history) + 1
         while self._cached > _CACHED_ENTRIES and len(self._cache) > 1:

@@ -77,8 +77,8 @@ class Predictor:
         predictions = []
         for user_id, known in zip(users, found, strict=True):
             profile = self._scoring.profile(serving, user_id, known)
-            ranking = self._scoring.rank(serving, profile, k=cutoff) if profile.is_known else None
-            predictions.append(Prediction(user_id, ranking))
+            answer = self._scoring.rank(serving, profile, k=cutoff) if profile.is_known else None
+            predictions.append(Prediction(user_id, answer.ranking if answer else None))
         return predictions
 
     def _is_open(self, caller: Caller, model_id: int) -> bool:

@@ -26,10 +26,13 @@ class _Wanted:
 class Preloading:
     """The models that still have to be brought into memory."""
 
-    def __init__(self, shelf: Shelf, *, first: Sequence[int] = ()) -> None:
-        """Fill this shelf, beginning with the ids in `first`."""
+    def __init__(
+        self, shelf: Shelf, *, first: Sequence[int] = (), first_pause: float = 0.5
+    ) -> None:
+        """Fill this shelf, beginning with the ids in `first`; pauses grow from `first_pause`."""
         self._shelf = shelf
         self._first = frozenset(first)
+        self._first_pause = first_pause
         self._wanted: dict[int, _Wanted] = {}
         self._news = asyncio.Event()
         self._started_at = time.time()
@@ -44,6 +47,11 @@ class Preloading:
     def forget(self, model_id: int) -> None:
         """Do not load a model any more."""
         self._wanted.pop(model_id, None)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many models still wait for their turn."""
+        return len(self._wanted)
 
     async def settled(self) -> bool:
         """Tell whether all that was announced before this process began has had its turn."""
@@ -101,4 +109,6 @@ class Preloading:
         if not isinstance(error, Unavailable) and wanted.failures >= _LOOKS:
             self.forget(wanted.model.model_id)
             return
-        wanted.due = time.monotonic() + min(_LONGEST_PAUSE, 0.5 * 2**wanted.failures)
+        wanted.due = time.monotonic() + min(
+            _LONGEST_PAUSE, self._first_pause * 2.0**wanted.failures
+        )

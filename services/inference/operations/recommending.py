@@ -98,23 +98,17 @@ class Recommender:
     ) -> list[Recommended]:
         if not (serving.scorer.personal and profile.pasts):
             return []
-        ranking = self._scoring.rank(serving, profile, k=count)
-        if not len(ranking):
-            return []
-        return self._explained(tenant_id, serving, profile, ranking)
-
-    def _explained(
-        self, tenant_id: str, serving: Serving, profile: Profile, ranking: Ranking
-    ) -> list[Recommended]:
         algorithm = serving.model.algorithm or serving.model.learner
-        reasons = self._scoring.reasons(serving, profile, ranking, top=explanations.NAMED)
+        answer = self._scoring.rank(serving, profile, k=count, reasons=explanations.NAMED)
 
         def title(item: str) -> str:
             return self._catalogue.title(tenant_id, item)
 
         return [
             Recommended(item, score, algorithm, explanations.because_of(past, title))
-            for item, score, past in zip(ranking.items, ranking.scores, reasons, strict=True)
+            for item, score, past in zip(
+                answer.ranking.items, answer.ranking.scores, answer.reasons, strict=True
+            )
         ]
 
     def _fill(

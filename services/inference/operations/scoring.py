@@ -6,13 +6,20 @@ changes the answers of all of the tenant's models at once.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Known
 from inference.operations.serving import Serving
 from inference.scorers import HISTORY_LIMIT, Past, Ranking, Scorer
 from inference.scorers.arrays import Mask
+
+#: An unchanged user gets an unchanged answer, so this many of them are kept, up to this length.
+_KEPT_ANSWERS = 2
+_KEPT_LENGTH = 100
+
+#: How many items were asked for, how many reasons for each, and the edition of the catalogue.
+_Question = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,16 @@ class Profile:
     older: frozenset[str]
     #: Whether the model was trained on this user or knows an item of the user's.
     is_known: bool
+    #: What the model answered to this very profile, by what was asked.
+    answers: dict[_Question, "Answer"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A ranking, and for each item of it the past items that raised its score most."""
+
+    ranking: Ranking
+    reasons: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +68,28 @@ class Scoring:
         known.merged[serving.model.model_id] = (serving.scorer, profile)
         return profile
 
-    def rank(self, serving: Serving, profile: Profile, *, k: int) -> Ranking:
-        """Return the best items for a user."""
-        return serving.scorer.recommend(
+    def rank(self, serving: Serving, profile: Profile, *, k: int, reasons: int = 0) -> Answer:
+        """Return the best items for a user, and why they are."""
+        edition, _blocked = self._catalogue.blocked(serving.model.tenant_id)
+        question = (k, reasons, edition)
+        answer = profile.answers.get(question)
+        if answer is None:
+            answer = self._ask(serving, profile, k, reasons)
+            if k <= _KEPT_LENGTH:
+                while len(profile.answers) >= _KEPT_ANSWERS:
+                    del profile.answers[next(iter(profile.answers))]
+                profile.answers[question] = answer
+        return answer
+
+    def _ask(self, serving: Serving, profile: Profile, k: int, reasons: int) -> Answer:
+        scorer = serving.scorer
+        ranking = scorer.recommend(
             profile.pasts, k=k, exclude=profile.older, allowed=self.allowed(serving)
         )
+        if not reasons:
+            return Answer(ranking, ())
+        found = scorer.contributions(profile.pasts, ranking, top=reasons)
+        return Answer(ranking, tuple(tuple(reason.item for reason in each) for each in found))
 
     def popular(self, serving: Serving, profile: Profile, *, k: int) -> Ranking:
         """Return what was popular when the model was trained and the user has not consumed."""
@@ -65,13 +99,6 @@ class Scoring:
     def similar(self, serving: Serving, item_id: str, *, k: int) -> Ranking:
         """Return the items nearest to one; KeyError where the model does not know it."""
         return serving.scorer.similar(item_id, k=k, allowed=self.allowed(serving))
-
-    def reasons(
-        self, serving: Serving, profile: Profile, ranking: Ranking, *, top: int
-    ) -> list[list[str]]:
-        """Return, for each ranked item, the past items that raised its score most."""
-        found = serving.scorer.contributions(profile.pasts, ranking, top=top)
-        return [[reason.item for reason in reasons] for reasons in found]
 
     def allowed(self, serving: Serving) -> Mask | None:
         """Return the mask of active items, None where all are; made once per change of them."""

@@ -33,6 +33,7 @@ class Serving:
 
     model: Model
     scorer: Scorer
+    nbytes: int
 
 
 class Shelf:
@@ -59,7 +60,7 @@ class Shelf:
     @property
     def held_bytes(self) -> int:
         """Return the memory that models hold or are about to hold."""
-        held = sum(serving.scorer.nbytes for serving in self._loaded.values())
+        held = sum(serving.nbytes for serving in self._loaded.values())
         return held + sum(self._known[i].artefact_bytes for i in self._loading if i in self._known)
 
     def announce(self, model: Model) -> bool:
@@ -134,7 +135,7 @@ class Shelf:
 
     def fits(self, model: Model) -> bool:
         """Tell whether a model can be loaded without driving out one that is newer."""
-        older = sum(s.scorer.nbytes for i, s in self._loaded.items() if i < model.model_id)
+        older = sum(s.nbytes for i, s in self._loaded.items() if i < model.model_id)
         return self.held_bytes - older + model.artefact_bytes <= self._capacity
 
     def is_superseded(self, model: Model) -> bool:
@@ -162,7 +163,7 @@ class Shelf:
             await self._on_refusal(model, str(error))
             self._refused[model.model_id] = str(error)
             raise
-        return self._put(Serving(model, scorer), seconds=time.monotonic() - started)
+        return self._put(Serving(model, scorer, scorer.nbytes), seconds=time.monotonic() - started)
 
     def _check_size(self, scorer: Scorer) -> None:
         if scorer.nbytes > self._capacity:
@@ -173,7 +174,7 @@ class Shelf:
         if model.model_id in self._retired:
             raise ModelMissing("it was deleted")
         self._loading.pop(model.model_id, None)
-        self._make_room(serving.scorer.nbytes)
+        self._make_room(serving.nbytes)
         self._loaded[model.model_id] = serving
         self._swap(model)
         self._measure()

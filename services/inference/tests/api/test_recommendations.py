@@ -1,0 +1,188 @@
+from typing import Any
+
+import httpx
+import pytest
+
+from chassis.testing import ADMIN, MEMBER, STRANGER, TENANT, Bench, key_of
+from contracts.tenants import PersonErased
+from inference.operations.recommendations import Generating
+from inference.tests.conftest import MOMENT, Workshop
+
+PATHS = [
+    ("GET", "/api/recommendations"),
+    ("GET", "/api/recommendations/my"),
+    ("GET", "/api/recommendations/x"),
+    ("DELETE", "/api/recommendations/x"),
+    ("POST", "/api/recommendations/generate"),
+]
+
+
+async def ask(bench: Bench, method: str, path: str, caller: Any = ADMIN, **rest: Any) -> Any:
+    async with bench.as_caller(caller) as client:
+        answer: httpx.Response = await client.request(method, path, **rest)
+    return answer
+
+
+async def generate(workshop: Workshop, **body: Any) -> None:
+    """Let ann, ben and the signed-in member have a history, and generate for all."""
+    for user in ("ann", "ben", MEMBER.subject):
+        await workshop.interact(user, "movie-0")
+    await workshop.item("movie-1")
+    answer = await ask(workshop.bench, "POST", "/api/recommendations/generate", json=body)
+    assert answer.status_code == 202
+    generating: Generating = workshop.bench.app.state.generating
+    while await generating.step():
+        pass
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+async def test_a_stranger_is_refused(bench: Bench, method: str, path: str) -> None:
+    assert (await ask(bench, method, path, None)).status_code == 401
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+async def test_a_key_is_refused(bench: Bench, method: str, path: str) -> None:
+    key = key_of("read", "write", "predict")
+    assert (await ask(bench, method, path, key, json={})).status_code == 403
+
+
+@pytest.mark.parametrize(("method", "path"), [PATHS[0], PATHS[3], PATHS[4]])
+async def test_a_member_is_no_admin(bench: Bench, method: str, path: str) -> None:
+    assert (await ask(bench, method, path, MEMBER, json={})).status_code == 403
+
+
+async def test_another_tenants_recommendations_stay_unseen(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await generate(workshop)
+    row = (await ask(bench, "GET", "/api/recommendations")).json()["data"][0]
+
+    listed = (await ask(bench, "GET", "/api/recommendations", STRANGER)).json()
+    assert (listed["data"], listed["total"]) == ([], 0)
+    for method in ("GET", "DELETE"):
+        answer = await ask(bench, method, f"/api/recommendations/{row['id']}", STRANGER)
+        assert answer.status_code == 404
+    assert (await ask(bench, "GET", f"/api/recommendations/{row['id']}")).json() == row
+
+
+async def test_generating_fills_the_list_for_every_known_user(
+    workshop: Workshop, bench: Bench, served: Any
+) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await generate(workshop, algorithm="hybrid", userSegment="all", count=2)
+
+    page = (await ask(bench, "GET", "/api/recommendations", params={"pageSize": 4})).json()
+
+    assert (page["total"], page["page"], page["pageSize"], len(page["data"])) == (6, 1, 4, 4)
+    first = page["data"][0]
+    assert first["itemId"] == "movie-1"
+    assert first["reason"] == 'Because of your interest in "movie-0".'
+    assert first["metadata"] == {"title": "Movie No. 1"}
+    assert first["createdAt"].endswith("Z")
+    events = await served()
+    assert {event.user_id for event in events} == {"ann", "ben", MEMBER.subject}
+    assert sum(event.centiunits for event in events) == 3
+
+
+async def test_generating_again_replaces_what_was_there(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await generate(workshop, count=3)
+    await generate(workshop, count=1)
+
+    assert (await ask(bench, "GET", "/api/recommendations")).json()["total"] == 3
+
+
+async def test_the_list_is_filtered_by_user_and_algorithm(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await generate(workshop, count=2)
+
+    async def total(**params: str) -> int:
+        answer = await ask(bench, "GET", "/api/recommendations", params=params)
+        number: int = answer.json()["total"]
+        return number
+
+    assert await total(userId="ann") == 2
+    assert await total(userId="nobody") == 0
+    assert await total(algorithm="hybrid", userId="ben") == 2
+    assert await total(algorithm="popularity") == 0
+
+
+async def test_a_member_reads_the_own_ones_alone(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await generate(workshop, count=2)
+
+    own = (await ask(bench, "GET", "/api/recommendations/my", MEMBER)).json()
+    everybody = (await ask(bench, "GET", "/api/recommendations")).json()["data"]
+    foreign = next(row for row in everybody if row["userId"] == "ann")
+
+    assert {row["userId"] for row in own["data"]} == {MEMBER.subject}
+    assert own["total"] == 2
+    path = f"/api/recommendations/{own['data'][0]['id']}"
+    assert (await ask(bench, "GET", path, MEMBER)).status_code == 200
+    path = f"/api/recommendations/{foreign['id']}"
+    assert (await ask(bench, "GET", path, MEMBER)).status_code == 404
+
+
+async def test_an_admin_deletes_one(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await generate(workshop, count=1)
+    row = (await ask(bench, "GET", "/api/recommendations")).json()["data"][0]
+    path = f"/api/recommendations/{row['id']}"
+
+    assert (await ask(bench, "DELETE", path)).status_code == 204
+    assert (await ask(bench, "DELETE", path)).status_code == 404
+    assert (await ask(bench, "GET", path)).status_code == 404
+
+
+async def test_an_erased_person_has_none_left(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="hybrid")
+    await generate(workshop, count=1)
+    await bench.deliver(PersonErased(tenant_id=TENANT, occurred_at=MOMENT, person_uid="ann"))
+
+    rows = (await ask(bench, "GET", "/api/recommendations")).json()["data"]
+    assert {row["userId"] for row in rows} == {"ben", MEMBER.subject}
+
+
+async def test_the_answer_names_the_job(bench: Bench) -> None:
+    answer = await ask(bench, "POST", "/api/recommendations/generate", json={})
+
+    body = answer.json()
+    assert answer.status_code == 202
+    assert body["status"] == "processing"
+    assert isinstance(body["jobId"], str)
+    assert body["estimatedCompletionMs"] > 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"algorithm": "magic"},
+        {"count": 0},
+        {"count": 101},
+        {"count": "ten"},
+        {"userSegment": "somebody"},
+        {"userSegment": 5},
+        [],
+    ],
+    ids=repr,
+)
+async def test_bad_values_begin_nothing(bench: Bench, body: Any) -> None:
+    answer = await ask(bench, "POST", "/api/recommendations/generate", json=body)
+
+    assert answer.status_code == 400
+    generating: Generating = bench.app.state.generating
+    assert not await generating.step()
+
+
+@pytest.mark.parametrize("query", ["page=0", "pageSize=0", "pageSize=101", "page=x"])
+async def test_a_page_that_cannot_be_is_refused(bench: Bench, query: str) -> None:
+    for path in ("/api/recommendations", "/api/recommendations/my"):
+        assert (await ask(bench, "GET", f"{path}?{query}")).status_code == 400
+
+
+@pytest.mark.parametrize("odd", ["%00", "a%00b", "' OR 1=1", "🙂", "x" * 300])
+async def test_an_odd_id_names_nothing(bench: Bench, odd: str) -> None:
+    assert (await ask(bench, "GET", f"/api/recommendations/{odd}")).status_code == 404
+    listed = await ask(bench, "GET", f"/api/recommendations?userId={odd}")
+    assert listed.status_code in (200, 400)

@@ -1,0 +1,283 @@
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from chassis.problems import Conflict, NotFound, Unavailable
+from inference.domain.models import Model, ModelMissing, ModelRefused
+from inference.operations.preloading import Preloading
+from inference.operations.serving import Shelf
+from inference.scorers import Scorer
+from inference.tests.doubles import NeighbourScorer
+
+
+def model(model_id: int, *, algorithm: str | None = "hybrid", size: int = 1000) -> Model:
+    return Model(
+        model_id=model_id,
+        tenant_id="tenant",
+        project_id=1,
+        algorithm=algorithm,
+        version=f"v{model_id}",
+        learner="double",
+        artefact_key=f"key-{model_id}",
+        artefact_digest="0" * 64,
+        artefact_bytes=size,
+    )
+
+
+class Store:
+    """Hands out scorers as told, each as often as it is asked for."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[int, list[Exception]] = {}
+        self.loads: list[int] = []
+        self.refusals: list[tuple[int, str]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def load(self, wanted: Model) -> Scorer:
+        self.loads.append(wanted.model_id)
+        await self.gate.wait()
+        if self.outcomes.get(wanted.model_id):
+            raise self.outcomes[wanted.model_id].pop(0)
+        return NeighbourScorer(nbytes=wanted.artefact_bytes)
+
+    async def refuse(self, refused: Model, reason: str) -> None:
+        self.refusals.append((refused.model_id, reason))
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def shelf(store: Store) -> Shelf:
+    return Shelf(store.load, capacity=3000, on_refusal=store.refuse)
+
+
+def announce(shelf: Shelf, *models: Model) -> None:
+    for each in models:
+        shelf.announce(each)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.001)
+
+
+async def answering_id(shelf: Shelf) -> int | None:
+    serving = await shelf.answering("tenant", "hybrid")
+    return serving.model.model_id if serving else None
+
+
+async def test_another_tenants_algorithm_has_no_model(shelf: Shelf) -> None:
+    announce(shelf, model(1))
+
+    assert await shelf.answering("other", "hybrid") is None
+    assert await shelf.answering("tenant", "collaborative") is None
+
+
+async def test_the_newest_model_answers(shelf: Shelf) -> None:
+    announce(shelf, model(2), model(3), model(1))
+
+    assert await answering_id(shelf) == 3
+
+
+async def test_while_a_newer_model_loads_the_old_one_answers_and_then_the_new_one(
+    shelf: Shelf, store: Store
+) -> None:
+    announce(shelf, model(1))
+    held = await shelf.answering("tenant", "hybrid")
+    store.gate.clear()
+    announce(shelf, model(2))
+    loading = shelf.load(model(2))
+    await until(lambda: 2 in store.loads)
+
+    assert await answering_id(shelf) == 1
+    store.gate.set()
+    await loading
+    assert await answering_id(shelf) == 2
+    assert held is not None
+    assert held.model.model_id == 1
+
+
+async def test_an_older_model_that_comes_late_does_not_take_over(shelf: Shelf) -> None:
+    announce(shelf, model(5))
+    assert await answering_id(shelf) == 5
+    announce(shelf, model(4))
+    await shelf.load(model(4))
+
+    assert await answering_id(shelf) == 5
+
+
+async def test_a_bad_artefact_is_refused_once_and_the_old_one_keeps_answering(
+    shelf: Shelf, store: Store
+) -> None:
+    announce(shelf, model(1))
+    await answering_id(shelf)
+    store.outcomes[2] = [ModelRefused("altered")]
+    announce(shelf, model(2))
+    with pytest.raises(ModelRefused):
+        await shelf.load(model(2))
+
+    assert await answering_id(shelf) == 1
+    with pytest.raises(Conflict, match="altered"):
+        await shelf.named(2)
+    assert store.refusals == [(2, "altered")]
+
+
+async def test_after_a_start_a_bad_newest_model_leaves_the_one_before(
+    shelf: Shelf, store: Store
+) -> None:
+    store.outcomes[2] = [ModelRefused("altered")]
+    announce(shelf, model(1), model(2))
+
+    assert await answering_id(shelf) == 1
+
+
+async def test_many_who_want_a_model_load_it_once(shelf: Shelf, store: Store) -> None:
+    announce(shelf, model(1))
+
+    found = await asyncio.gather(*(shelf.named(1) for _ in range(20)))
+
+    assert store.loads == [1]
+    assert len({id(serving) for serving in found}) == 1
+
+
+async def test_a_model_that_loads_does_not_hold_up_another(shelf: Shelf, store: Store) -> None:
+    announce(shelf, model(1), model(2, algorithm=None))
+    await shelf.named(1)
+    store.gate.clear()
+    waiting = asyncio.create_task(shelf.named(2))
+    await until(lambda: 2 in store.loads)
+
+    assert (await shelf.named(1)).model.model_id == 1
+    assert not waiting.done()
+    store.gate.set()
+    assert (await waiting).model.model_id == 2
+
+
+async def test_memory_is_bounded_and_what_was_let_go_loads_again(
+    shelf: Shelf, store: Store
+) -> None:
+    announce(shelf, *(model(n, algorithm=None) for n in range(1, 6)))
+    for n in (1, 2, 3, 1, 4):
+        await shelf.named(n)
+        assert shelf.held_bytes <= 3000
+
+    assert shelf.loaded_ids == [1, 3, 4]
+    assert (await shelf.named(2)).model.model_id == 2
+    assert store.loads == [1, 2, 3, 4, 2]
+
+
+async def test_what_was_replaced_is_let_go_first(shelf: Shelf) -> None:
+    announce(shelf, model(1), model(2, algorithm=None), model(3))
+    for n in (1, 2):
+        await shelf.named(n)
+    await shelf.named(1)
+    await shelf.load(model(3))
+    announce(shelf, model(4, algorithm=None))
+    await shelf.named(4)
+
+    assert shelf.loaded_ids == [2, 3, 4]
+
+
+async def test_a_model_beyond_all_memory_is_refused(shelf: Shelf) -> None:
+    announce(shelf, model(1), model(2, size=3001))
+    await answering_id(shelf)
+    with pytest.raises(ModelRefused, match="3001 bytes"):
+        await shelf.load(model(2, size=3001))
+
+    assert await answering_id(shelf) == 1
+
+
+async def test_a_deleted_model_is_gone_and_the_one_before_answers(shelf: Shelf) -> None:
+    announce(shelf, model(1), model(2))
+    await answering_id(shelf)
+    shelf.retire(2)
+
+    assert await answering_id(shelf) == 1
+    with pytest.raises(NotFound):
+        await shelf.named(2)
+    announce(shelf, model(2))
+    assert await answering_id(shelf) == 1
+
+
+async def test_a_model_deleted_while_it_loads_is_not_kept(shelf: Shelf, store: Store) -> None:
+    announce(shelf, model(1))
+    store.gate.clear()
+    loading = shelf.load(model(1))
+    await until(lambda: store.loads == [1])
+    shelf.retire(1)
+    store.gate.set()
+
+    with pytest.raises(ModelMissing):
+        await loading
+    assert shelf.loaded_ids == []
+
+
+async def test_while_the_blob_store_is_away_a_request_is_told_to_come_back(
+    shelf: Shelf, store: Store
+) -> None:
+    store.outcomes[1] = [Unavailable("away")]
+    announce(shelf, model(1))
+
+    with pytest.raises(Unavailable):
+        await shelf.named(1)
+    assert (await shelf.named(1)).model.model_id == 1
+
+
+async def test_preloading_tries_again_until_the_store_is_back(shelf: Shelf, store: Store) -> None:
+    store.outcomes[1] = [Unavailable("away"), ModelMissing("not yet")]
+    announce(shelf, model(1))
+    preloading = Preloading(shelf, first_pause=0.001)
+    preloading.want(model(1), announced_at=0.0)
+    assert not await preloading.settled()
+    task = asyncio.create_task(preloading.run())
+
+    await until(lambda: shelf.loaded_ids == [1])
+
+    assert await preloading.settled()
+    assert store.loads == [1, 1, 1]
+    task.cancel()
+
+
+async def test_preloading_takes_the_newest_first_and_leaves_out_what_they_replace(
+    shelf: Shelf, store: Store
+) -> None:
+    wanted = [model(1), model(2), model(3, algorithm=None), model(4)]
+    announce(shelf, *wanted)
+    preloading = Preloading(shelf, first=[3])
+    for each in wanted:
+        preloading.want(each, announced_at=0.0)
+    task = asyncio.create_task(preloading.run())
+
+    await until(lambda: not preloading.waiting)
+
+    assert store.loads == [3, 4]
+    task.cancel()
+
+
+async def test_preloading_does_not_drive_out_what_is_newer(shelf: Shelf, store: Store) -> None:
+    wanted = [model(n, algorithm=None) for n in range(1, 6)]
+    announce(shelf, *wanted)
+    preloading = Preloading(shelf)
+    for each in wanted:
+        preloading.want(each, announced_at=0.0)
+    task = asyncio.create_task(preloading.run())
+
+    await until(lambda: not preloading.waiting)
+
+    assert shelf.loaded_ids == [3, 4, 5]
+    task.cancel()
+
+
+async def test_news_of_today_does_not_unsettle_a_process_that_began_before(
+    shelf: Shelf,
+) -> None:
+    preloading = Preloading(shelf)
+    preloading.want(model(1), announced_at=4_000_000_000.0)
+
+    assert await preloading.settled()

@@ -1,0 +1,95 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from chassis.clock import now
+from chassis.outbox import Outgoing
+from chassis.problems import Unavailable
+from chassis.testing import TENANT
+from contracts.serving import Served
+from inference.operations.servings import Answered, Servings, open_spool
+
+
+class Topic:
+    """Takes records, unless it is away."""
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+        self.is_away = False
+
+    async def send_all(self, records: Sequence[Outgoing]) -> None:
+        if self.is_away:
+            raise ConnectionError
+        self.records.extend(records)
+
+
+def servings(folder: Path, topic: Topic, *, limit: int = 100_000) -> Servings:
+    return Servings(open_spool(folder, limit_bytes=limit), topic, clock=now)
+
+
+def answered(user: str = "ann") -> Answered:
+    return Answered(request_id=f"for-{user}", operation="recommend", user_id=user, item_ids=["tea"])
+
+
+async def test_an_answer_becomes_a_served_event_under_the_users_key(tmp_path: Path) -> None:
+    topic = Topic()
+    told = servings(tmp_path, topic)
+    await told.start()
+    told.tell(TENANT, [answered(), answered('odd\n"user"\t🙂')])
+
+    assert await told.sweep() == 2
+    assert await told.sweep() == 0
+
+    events = [Served.model_validate_json(record.value) for record in topic.records]
+    assert [event.user_id for event in events] == ["ann", 'odd\n"user"\t🙂']
+    assert [record.key for record in topic.records] == [event.key for event in events]
+    assert [record.event_id for record in topic.records] == [event.event_id for event in events]
+    assert {record.topic for record in topic.records} == {"servings.v1"}
+    assert events[0].centiunits == 100
+    await told.stop()
+
+
+async def test_what_could_not_be_sent_is_sent_by_the_next_process(tmp_path: Path) -> None:
+    topic = Topic()
+    topic.is_away = True
+    before = servings(tmp_path, topic)
+    await before.start()
+    before.tell(TENANT, [answered()])
+    with pytest.raises(ConnectionError):
+        await before.sweep()
+    await before.stop()
+
+    topic.is_away = False
+    after = servings(tmp_path, topic)
+    await after.start()
+    assert await after.sweep() == 1
+    assert b"for-ann" in topic.records[0].value
+    await after.stop()
+
+
+async def test_nothing_is_answered_that_cannot_be_written_down(tmp_path: Path) -> None:
+    told = servings(tmp_path, Topic(), limit=600)
+    await told.start()
+    told.tell(TENANT, [answered()])
+
+    with pytest.raises(Unavailable):
+        told.tell(TENANT, [answered(), answered()])
+    await told.stop()
+
+
+async def test_a_broken_line_does_not_stop_the_ones_behind_it(tmp_path: Path) -> None:
+    topic = Topic()
+    told = servings(tmp_path, topic)
+    await told.start()
+    told.tell(TENANT, [answered("ann")])
+    [segment] = tmp_path.glob("*/*.lines")
+    with segment.open("ab") as file:
+        file.write(b"\x00\x00 nonsense\n")
+    told.tell(TENANT, [answered("ben")])
+
+    while await told.sweep():
+        pass
+
+    assert [Served.model_validate_json(r.value).user_id for r in topic.records] == ["ann", "ben"]
+    await told.stop()
