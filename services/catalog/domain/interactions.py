@@ -13,7 +13,7 @@ Door = Literal["http", "batch", "kafka"]
 
 _NAMESPACE = UUID("5d2b2f0a-6f2e-4d5c-9a34-7a2c1f0b9e11")
 #: Hundredths of a billing unit: a single call costs one unit, mass traffic a hundredth of it.
-_CENTIUNITS: dict[Door, int] = {"http": 100, "batch": 1, "kafka": 1}
+CENTIUNITS: dict[Door, int] = {"http": 100, "batch": 1, "kafka": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +97,5 @@ def announcement(
         session_id=kept.session_id,
         request_id=kept.request_id,
         source=kept.source,
-        centiunits=_CENTIUNITS[kept.source],
+        centiunits=CENTIUNITS[kept.source],
     )

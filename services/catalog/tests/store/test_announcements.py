@@ -1,0 +1,78 @@
+"""The walk of the relay along the table of interactions."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from catalog.domain.interactions import Interaction, announcement
+from catalog.store import interactions as store
+from catalog.store.announcements import Announcements
+from chassis import outbox
+from chassis.outbox import Relay
+from chassis.testing import OTHER_TENANT, TENANT, Bench
+from contracts.interactions import InteractionRecorded, InteractionType
+
+NOW = datetime(2026, 1, 15, 10, 30, 0, 250, tzinfo=UTC)
+Announced = Callable[[], Awaitable[list[InteractionRecorded]]]
+PLAIN = Interaction(
+    event_id="e",
+    user_id="u",
+    item_id="i",
+    interaction_type=InteractionType.LIKE,
+    occurred_at=NOW,
+)
+
+
+async def keep(bench: Bench, *interactions: Interaction, tenant_id: str = TENANT) -> None:
+    async with bench.database.transaction(tenant_id=tenant_id) as tx:
+        await store.insert(tx, interactions, tenant_id=tenant_id, recorded_at=NOW)
+
+
+@pytest.mark.parametrize(
+    "interaction",
+    [
+        PLAIN,
+        replace(PLAIN, value=0.0, source="kafka"),
+        replace(PLAIN, value=0.125, session_id="s", request_id="r", source="batch"),
+        replace(PLAIN, user_id="ü 'x\u2028", timed=True, metadata='{"a":1}'),
+    ],
+)
+async def test_what_is_told_is_the_announcement_of_what_was_kept(
+    bench: Bench, announced: Announced, interaction: Interaction
+) -> None:
+    await keep(bench, interaction)
+    [heard] = await announced()
+    assert heard == announcement(interaction, tenant_id=TENANT, sequence=1, recorded_at=NOW)
+
+
+async def test_records_carry_the_trace_and_the_key(
+    bench: Bench, announced: Announced, topics: Any
+) -> None:
+    await keep(bench, replace(PLAIN, trace="00-1-2-01"), replace(PLAIN, event_id="f"))
+    await announced()
+    first, second = (each for each in topics.records if each.topic == "interactions.v1")
+    assert (first.headers, second.headers) == ({"traceparent": "00-1-2-01"}, {})
+    assert first.key == f"{TENANT}:u"
+
+
+async def test_every_tenants_interactions_leave_once_and_in_order(
+    bench: Bench, relay: Relay, announced: Announced
+) -> None:
+    await keep(bench, *(replace(PLAIN, event_id=f"a{n}") for n in range(700)))
+    await keep(bench, PLAIN, tenant_id=OTHER_TENANT)
+    assert (await relay.backlog())[0] >= 701
+    heard = await announced()
+    assert [each.sequence for each in heard] == list(range(1, 702))
+    assert heard[-1].tenant_id == OTHER_TENANT
+    assert await relay.backlog() == (0, 0.0)
+
+
+async def test_what_left_can_be_told_again(bench: Bench, announced: Announced) -> None:
+    await keep(bench, PLAIN)
+    await announced()
+    await outbox.replay(bench.database, sources=[Announcements()])
+    first, again = await announced()
+    assert first == again
