@@ -31,7 +31,7 @@ class Stage:
 
     def say(self, text: str) -> None:
         """Tell one fact."""
-        self.console.print(f"  {text}", highlight=False)
+        self.console.print(f"  {text}", highlight=False, soft_wrap=True)
 
     @contextmanager
     def chapter(self, title: str) -> Iterator[None]:

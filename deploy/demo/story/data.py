@@ -103,16 +103,25 @@ async def _send_singles(stage: Stage, interactions: Sequence[Interaction]) -> No
 
 
 async def _wait_until_kept(stage: Stage, total: int) -> None:
+    """Wait for the last interaction, however slow the machine, as long as there is progress."""
     started = time.perf_counter()
+    seen = -1
+    while seen < total:
+        before = seen
 
-    async def seen() -> bool:
-        algorithms = await stage.back_end.admin("GET", "/api/v1/algorithms")
-        listed = algorithms["data"] if isinstance(algorithms, dict) else algorithms
-        return any(each["interactions_seen"] >= total for each in listed)
+        async def moved(before: int = before) -> int | None:
+            now = await _seen(stage)
+            return now if now > before else None
 
-    await eventually(seen, f"{total:,} interactions", seconds=120)
+        seen = await eventually(moved, f"interaction {before + 1:,} of {total:,}", seconds=60)
     waited = time.perf_counter() - started
     stage.say(f"all {total:,} kept and replicated to training, {waited:.1f} s after the last call")
+
+
+async def _seen(stage: Stage) -> int:
+    algorithms = await stage.back_end.admin("GET", "/api/v1/algorithms")
+    listed = algorithms["data"] if isinstance(algorithms, dict) else algorithms
+    return max(int(each["interactions_seen"]) for each in listed)
 
 
 def record(each: Interaction) -> dict[str, Any]:

@@ -115,7 +115,8 @@ def _report(stage: Stage, results: dict[str, Any]) -> None:
         stage.say(f"{arm}: {clicks} clicks of {shown} ({results[f'{arm}_rate']:.1%})")
     verdict = "significant" if results["significant"] else "not significant"
     low, high = results["confidence_interval"]
+    chance = f"p = {results['p_value']:.2g}" if results["p_value"] >= 1e-6 else "p < 0.000001"
     stage.say(
-        f"lift {results['lift']:+.1f} %, p = {results['p_value']:.2g}, "
+        f"lift {results['lift']:+.1f} %, {chance}, "
         f"difference {low:+.3f} to {high:+.3f}: [bold]{verdict}[/bold]"
     )
