@@ -36,6 +36,8 @@ from gateway.routes import ROUTES, SELF
 from gateway.settings import GatewaySettings
 from gateway.store.tables import Base
 
+SETTINGS = GatewaySettings
+
 
 def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> Service:
     """Return the composed service."""
@@ -58,11 +60,9 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
     keys = ApiKeys(database)
     people = People(database, passwords=passwords, tokens=tokens)
     uses = Uses(writer(database))
-    remembered = Remembered(
-        Credentials(database, tokens=tokens),
-        AssertionSigner.from_file(settings.key_file("assertion.pem")),
-        uses,
-    )
+    credentials = Credentials(database, tokens=tokens)
+    signer = AssertionSigner.from_file(settings.key_file("assertion.pem"))
+    remembered = Remembered(credentials, signer, uses)
     sessions.on_end = lambda uid: remembered.forget(session=uid)
     keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
     people.on_change = remembered.forget_all
@@ -81,6 +81,8 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
             "api_keys": keys,
             "ring": ring,
             "remembered": remembered,
+            "credentials": credentials,
+            "uses": uses,
             "probes": Probes(upstreams),
         },
         parts=[ring, _Operator(database, passwords, settings), *upstreams.values()],
@@ -144,4 +146,4 @@ class _Operator:
 
 
 if __name__ == "__main__":
-    serve(build(GatewaySettings()))
+    serve(build(SETTINGS()))

@@ -37,6 +37,7 @@ class Connection(asyncio.Protocol):
         self._buffered = 0
         self._error: Exception | None = None
         self._until_close = False
+        self._stays_open = False
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.has_head = False
@@ -107,7 +108,7 @@ class Connection(asyncio.Protocol):
             and not self.is_closed
             and not self._until_close
             and not self._head_only
-            and bool(self._parser.should_keep_alive())
+            and self._stays_open
         )
 
     def close(self) -> None:
@@ -214,3 +215,5 @@ class Connection(asyncio.Protocol):
         """Note the end of the answer."""
         if self.has_head:
             self.is_done = True
+            # The parser knows this only now: it forgets the head with the message.
+            self._stays_open = bool(self._parser.should_keep_alive())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -66,25 +67,19 @@ class Front:
             await self._app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
+        began = time.time_ns()
         incoming = Incoming()
         try:
             incoming = heads.read(scope["headers"])
             match = self._match(scope)
-            here = match.route.owner == self._own
-            admission = await self._gate.admit(match, incoming, scope) if here else Admission()
+            admission = await self._gate.admit(match, incoming, scope)
         except Exception as error:
-            problem = _problem_of(error)
-            with _span(scope, "refused", incoming) as span:
-                span.set_attribute("http.response.status_code", problem.status)
-                await send_problem(problem, scope, send)
-            _observe(scope, "refused", problem.status, started)
+            await _refuse(_problem_of(error), incoming, scope, send, began)
             return
-        if here:
+        if match.route.owner == self._own:
             await self._serve_here(match, incoming, admission, scope, receive, send)
         else:
-            status = await self._forward(match, incoming, scope, receive, send)
-            _observe(scope, match.route.prefix, status, started)
+            await self._forward(match, incoming, admission, scope, receive, send, began)
 
     def _match(self, scope: Scope) -> Match:
         path = canonical(scope["path"])
@@ -120,44 +115,61 @@ class Front:
         await self._app(inner, receive, _with_headers(send, extra) if extra else send)
 
     async def _forward(
-        self, match: Match, incoming: Incoming, scope: Scope, receive: Receive, send: Send
-    ) -> int:
-        route = match.route
-        with _span(scope, route.prefix, incoming) as span:
-            admission = Admission()
-            answer = _Answer(send)
-            try:
-                admission = await self._gate.admit(match, incoming, scope)
-                _describe(span, match, admission)
-                await self._relay.pass_on(
-                    self._request(match, incoming, admission, scope),
-                    self._upstreams[route.owner],
-                    receive=receive,
-                    send=answer,
-                    extra=_extra(match, admission),
-                )
-            except ClientGone:
-                answer.status = _CLIENT_GONE
-            except Exception as error:
-                if answer.status:
-                    raise  # the client has a part of the answer: it must see that it breaks off
-                problem = _problem_of(error)
-                _add(problem, match, admission)
-                await send_problem(problem, scope, answer)
-            finally:
-                if not 200 <= answer.status < 300:
-                    self._gate.give_back(admission)
-            span.set_attribute("http.response.status_code", answer.status)
-        return answer.status
+        self,
+        match: Match,
+        incoming: Incoming,
+        admission: Admission,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        began: int,
+    ) -> None:
+        known = admission.known
+        span = _span(
+            scope,
+            match.route.prefix,
+            incoming,
+            began,
+            upstream=match.route.owner,
+            tenant=known.identity.caller.tenant_id if known else None,
+        )
+        answer = _Answer(send)
+        try:
+            await self._relay.pass_on(
+                self._request(match, incoming, admission, scope, span),
+                self._upstreams[match.route.owner],
+                receive=receive,
+                send=answer,
+                extra=_extra(match, admission),
+            )
+        except ClientGone:
+            answer.status = _CLIENT_GONE
+        except Exception as error:
+            telemetry.fail(span, error)
+            if answer.status:
+                raise  # the client has a part of the answer: it must see that it breaks off
+            await _tell(_problem_of(error), match, admission, scope, answer, span)
+        finally:
+            if not 200 <= answer.status < 300:
+                self._gate.give_back(admission)
+            _end(span, scope, match.route.prefix, answer.status, began)
 
     def _request(
-        self, match: Match, incoming: Incoming, admission: Admission, scope: Scope
+        self,
+        match: Match,
+        incoming: Incoming,
+        admission: Admission,
+        scope: Scope,
+        span: Span,
     ) -> Request:
         upstream = self._upstreams[match.route.owner]
         added = _forwarded(incoming, scope)
         if admission.known is not None:
             added.append((_ASSERTION, self._remembered.assertion(admission.known).encode()))
-        added += [(name.encode(), text.encode()) for name, text in telemetry.inject().items()]
+        if span.get_span_context().is_valid:
+            added.append((b"traceparent", telemetry.traceparent(span).encode()))
+            if "tracestate" in incoming.trace:
+                added.append((b"tracestate", incoming.trace["tracestate"].encode("latin-1")))
         target = _target(match.path)
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
@@ -179,6 +191,31 @@ def _problem_of(error: Exception) -> Problem:
     return Problem("Something went wrong.")
 
 
+async def _refuse(
+    problem: Problem, incoming: Incoming, scope: Scope, send: Send, began: int
+) -> None:
+    """Answer a request that may not pass."""
+    span = _span(scope, "refused", incoming, began)
+    with trace.use_span(span):
+        await send_problem(problem, scope, send)
+    _end(span, scope, "refused", problem.status, began)
+
+
+async def _tell(
+    problem: Problem,
+    match: Match,
+    admission: Admission,
+    scope: Scope,
+    send: Send,
+    span: Span,
+) -> None:
+    """Answer a request that passed and came to nothing."""
+    for name, text in _extra(match, admission):
+        problem.headers.setdefault(name.decode(), text.decode())
+    with trace.use_span(span):
+        await send_problem(problem, scope, send)
+
+
 class _Answer:
     """Passes an answer on and remembers its status."""
 
@@ -192,19 +229,21 @@ class _Answer:
         await self._send(message)
 
 
-def _span(scope: Scope, name: str, incoming: Incoming) -> Any:
-    parent = telemetry.extract(incoming.trace) if incoming.trace else None
-    return telemetry.span(f"{scope['method']} {name}", kind=SpanKind.SERVER, parent=parent)
+def _span(scope: Scope, name: str, incoming: Incoming, began: int, **attributes: Any) -> Span:
+    return telemetry.open_span(
+        f"{scope['method']} {name}",
+        parent=telemetry.extract(incoming.trace) if incoming.trace else None,
+        kind=SpanKind.SERVER,
+        start_ns=began,
+        **attributes,
+    )
 
 
-def _describe(span: Span, match: Match, admission: Admission) -> None:
-    span.set_attribute("millrace.upstream", match.route.owner)
-    if admission.known is not None:
-        span.set_attribute("millrace.tenant", admission.known.identity.caller.tenant_id)
-
-
-def _observe(scope: Scope, route: str, status: int, started: float) -> None:
-    REQUESTS.labels(scope["method"], route, str(status)).observe(time.perf_counter() - started)
+def _end(span: Span, scope: Scope, route: str, status: int, began: int) -> None:
+    span.set_attribute("http.response.status_code", status)
+    span.end()
+    seconds = (time.time_ns() - began) / 1e9
+    REQUESTS.labels(scope["method"], route, str(status)).observe(max(0.0, seconds))
 
 
 def _target(path: str) -> bytes:
@@ -231,11 +270,6 @@ def _extra(match: Match, admission: Admission) -> Headers:
         successor = f'<{quote(match.path)}>; rel="successor-version"'
         extra += [(b"deprecation", _DEPRECATED), (b"link", successor.encode())]
     return extra
-
-
-def _add(problem: Problem, match: Match, admission: Admission) -> None:
-    for name, text in _extra(match, admission):
-        problem.headers.setdefault(name.decode().title(), text.decode())
 
 
 def _with_headers(send: Send, extra: Headers) -> Send:

@@ -3,6 +3,7 @@ it.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -16,11 +17,16 @@ from gateway.domain.identities import Identity
 from gateway.forwarding.incoming import Incoming
 from gateway.forwarding.uses import Uses
 
-#: Seconds for which another gateway's change may go unnoticed here.
-_FRESH_FOR = 1.0
+#: Seconds after which a credential is checked again, while it is still trusted, and after which
+#: it no longer is: so long may another gateway's change go unnoticed here.
+_FRESH_FOR = 0.5
+_TRUSTED_FOR = 1.0
 #: Seconds for which an assertion is shown again, so that it still lives when it arrives.
 _SHOWN_FOR = LIFETIME / 2
 _MOST = 50_000
+
+
+Check = Callable[[str], Awaitable[Identity]]
 
 
 class Checks(Protocol):
@@ -40,7 +46,8 @@ class Known:
     """An identity, how long it may be trusted unasked, and its assertion."""
 
     identity: Identity
-    fresh_until: float
+    fresh_until: float = 0.0
+    trusted_until: float = 0.0
     assertion: str = ""
     shown_until: float = 0.0
 
@@ -98,23 +105,33 @@ class Remembered:
         self._epoch += 1
         self._known.clear()
 
-    async def _look(self, secret: str, check: Callable[[str], Awaitable[Identity]]) -> Known:
+    async def _look(self, secret: str, check: Check) -> Known:
         moment = time.time()
         known = self._known.get(secret)
-        if known is not None and moment < known.fresh_until:
-            ends_at = known.identity.ends_at
-            if ends_at is None or moment < ends_at:
-                return known
-        epoch = self._epoch
+        if known is None or moment >= known.trusted_until:
+            return await self._checked(secret, check)
+        if moment >= known.fresh_until and secret not in self._asked:
+            # Nobody waits for this one: it is written into `known` when it is done.
+            self._background = asyncio.ensure_future(self._again(secret, check))
+        return known
+
+    async def _again(self, secret: str, check: Check) -> None:
+        with contextlib.suppress(Unauthenticated):
+            await self._checked(secret, check)
+
+    async def _checked(self, secret: str, check: Check) -> Known:
+        """Ask the database and remember its answer, unless something changed meanwhile."""
+        moment, epoch = time.time(), self._epoch
         try:
             identity = await self._once(secret, check)
         except Unauthenticated:
             self._known.pop(secret, None)
             raise
-        if known is not None and known.identity == identity:
-            known.fresh_until = moment + _FRESH_FOR
-        else:
-            known = Known(identity, moment + _FRESH_FOR)
+        known = self._known.get(secret)
+        if known is None or known.identity != identity:
+            known = Known(identity)
+        known.fresh_until = moment + _FRESH_FOR
+        known.trusted_until = min(moment + _TRUSTED_FOR, identity.ends_at or float("inf"))
         if epoch == self._epoch:
             self._known[secret] = known
             self._known.move_to_end(secret)
@@ -122,7 +139,7 @@ class Remembered:
                 self._known.popitem(last=False)
         return known
 
-    async def _once(self, secret: str, check: Callable[[str], Awaitable[Identity]]) -> Identity:
+    async def _once(self, secret: str, check: Check) -> Identity:
         """Check a secret; requests that come meanwhile wait for the same answer."""
         task = self._asked.get(secret)
         if task is None:

@@ -14,8 +14,7 @@ from gateway.domain import keys
 from gateway.domain.keys import ApiKey
 from gateway.store import api_keys, projects
 
-#: How long a project that was just made may need to become known here, in seconds.
-_PATIENCE = 2.0
+_PATIENCE = 2.0  # seconds
 _SAME_NAME = "The fields project, name must make a unique set."
 
 
@@ -27,7 +26,8 @@ class ApiKeys:
     def __init__(self, database: Database, *, patience: float = _PATIENCE) -> None:
         """Work on the gateway's database."""
         self._database = database
-        self._patience = patience
+        #: How long a project that was just made may need to become known here, in seconds.
+        self.patience = patience
         #: Told of the prefix of each key that changed, so that what remembers the key forgets it
         #: at once.
         self.on_change: Callable[[str], None] = _nobody
@@ -100,7 +100,7 @@ class ApiKeys:
         Raises:
             Invalid: the tenant has no such project.
         """
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self.patience
         while True:
             async with self._database.transaction(caller, write=False) as tx:
                 if await projects.exists(tx, project_id):

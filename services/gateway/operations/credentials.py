@@ -21,8 +21,8 @@ _NO_TOKEN = "Given token not valid for any token type"  # noqa: S105 - a sentenc
 class Credentials:
     """Checks tokens and API keys against the database."""
 
-    def __init__(self, database: Database, *, tokens: Tokens) -> None:
-        """Work on the gateway's database."""
+    def __init__(self, database: Database, *, tokens: Tokens | None = None) -> None:
+        """Work on the gateway's database; without `tokens` only keys can be checked."""
         self._database = database
         self._tokens = tokens
 
@@ -47,6 +47,8 @@ class Credentials:
         )
 
     async def _claims(self, token: str) -> dict[str, Any]:
+        if self._tokens is None:
+            raise _invalid_token()
         try:
             return await self._tokens.read(token, "access")
         except Unauthenticated as error:

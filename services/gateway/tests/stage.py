@@ -18,6 +18,8 @@ from chassis.identity import AssertionVerifier, Caller
 from chassis.testing import Bench
 from contracts.catalog import ProjectChanged
 from gateway.app import build
+from gateway.forwarding.uses import Uses
+from gateway.operations.credentials import Credentials
 from gateway.operations.passwords import Passwords
 from gateway.settings import GatewaySettings
 
@@ -133,6 +135,18 @@ class Stage(Bench):
             service.settings.key_file("assertion.pub.pem")
         )
 
+    @property
+    def uses(self) -> Uses:
+        """Return what notes the last uses."""
+        found: Uses = self.app.state.uses
+        return found
+
+    @property
+    def credentials(self) -> Credentials:
+        """Return what asks the database about credentials."""
+        found: Credentials = self.app.state.credentials
+        return found
+
     def client(self, *, address: str = "192.0.2.1", **headers: str) -> httpx.AsyncClient:
         """Return a client of the gateway, with headers of its own."""
         transport = httpx.ASGITransport(
@@ -210,5 +224,6 @@ async def play(home: Path, keys: Path, recorder: Recorder, **settings: Any) -> A
     assert service.front is not None
     app = create_app(service, background=False)
     await service.database.create_all()
+    service.state["api_keys"].patience = 0.1
     async with app.router.lifespan_context(app):
         yield Stage(app, service, service.front(app), recorder)
