@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Request, Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from chassis import crud
 from chassis.database import Store, Tx
@@ -19,6 +19,15 @@ from training.operations.references import patiently
 Positive = Annotated[Whole, Field(ge=1)]
 
 
+def _texts(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return value
+    raise ValueError("Must be a JSON array of strings.")
+
+
+Texts = Annotated[list[Text], BeforeValidator(_texts)]
+
+
 class TuningJobIn(Wire):
     data: Key
     split: Key
@@ -29,7 +38,7 @@ class TuningJobIn(Wire):
     timeout_overall: Positive | None = None
     timeout_singlestep: Positive | None = None
     random_seed: Whole | None = None
-    tried_algorithms_json: list[Text] | None = None
+    tried_algorithms_json: Texts | None = None
     train_after_tuning: bool = True
 
 

@@ -1,6 +1,7 @@
 """Training's own compact copy of all interactions, and the tallies that save counting them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, cast
 
@@ -13,8 +14,6 @@ from training.domain.replicas import Kept
 from training.store.tables import InteractionRow, TallyRow
 
 _TABLE = cast(Table, InteractionRow.__table__)
-#: Rows of one INSERT, well below the 32,766 variables that SQLite binds.
-_CHUNK = 2000
 
 
 async def insert_all(tx: Transaction, rows: Sequence[Kept], *, tenant_id: str) -> int:
@@ -22,24 +21,13 @@ async def insert_all(tx: Transaction, rows: Sequence[Kept], *, tenant_id: str) -
 
     This goes round the session's tenant scope, so the tenant is named.
     """
-    insert = sqlite.insert if tx.session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    if not rows:
+        return 0
     connection = await tx.session.connection()
-    new = 0
-    for start in range(0, len(rows), _CHUNK):
-        values = [
-            {
-                "tenant_id": tenant_id,
-                "sequence": row.sequence,
-                "user_id": row.user_id,
-                "item_id": row.item_id,
-                "weight": row.weight,
-                "at": row.at,
-            }
-            for row in rows[start : start + _CHUNK]
-        ]
-        statement = insert(_TABLE).values(values).on_conflict_do_nothing()
-        new += cast("CursorResult[Any]", await connection.execute(statement)).rowcount
-    return new
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    values = [asdict(row) | {"tenant_id": tenant_id} for row in rows]
+    new = insert(_TABLE).on_conflict_do_nothing().returning(_TABLE.c.sequence)
+    return len((await connection.execute(new, values)).all())
 
 
 async def after(tx: Transaction, sequence: int, *, through: int, limit: int) -> Sequence[Kept]:

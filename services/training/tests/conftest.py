@@ -1,4 +1,4 @@
-"""Training on a throw-away database, with a compute that does as it is told and a clock that waits."""
+"""Training on a throw-away database, with an obedient compute and a clock that waits."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

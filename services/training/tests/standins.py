@@ -1,4 +1,4 @@
-"""Stand-ins for what surrounds training: a compute that does as it is told, and facts of catalog."""
+"""Stand-ins for what surrounds training: an obedient compute, and facts of catalog."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -107,10 +107,10 @@ async def run_everything(bench: Bench) -> None:
         await runner.idle()
 
 
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait until something holds, at most ten seconds."""
-    async with asyncio.timeout(10):
-        while not condition():
+async def until(condition: Callable[[], Any], *, seconds: float = 10) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what changes is outside of this process
             await asyncio.sleep(0.01)
 
 

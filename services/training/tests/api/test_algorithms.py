@@ -1,0 +1,207 @@
+"""`/api/v1/algorithms`: where they stand, training on request, and training by themselves."""
+
+from typing import Any
+
+from chassis.testing import ADMIN, OTHER_TENANT, STRANGER, TENANT, Bench, FrozenClock, key_of
+from contracts.models import ModelReady, ModelRetired
+from training.domain.algorithms import Rhythm
+from training.operations import algorithms
+from training.tests.standins import (
+    FakeCompute,
+    interactions,
+    item_changed,
+    know,
+    result,
+    run_everything,
+    runner_of,
+)
+
+ALGORITHMS = "/api/v1/algorithms"
+RHYTHM = Rhythm()
+
+
+async def standing(bench: Bench, name: str) -> dict[str, Any]:
+    """Return where an algorithm stands."""
+    rows = (await bench.as_caller(ADMIN).get(ALGORITHMS)).json()
+    return next(row for row in rows if row["name"] == name)
+
+
+async def consider(bench: Bench) -> int:
+    """Return how many trainings are due and begin."""
+    return await algorithms.consider_all(bench.database, RHYTHM)
+
+
+async def test_a_stranger_is_refused(bench: Bench) -> None:
+    client = bench.as_caller(None)
+    assert (await client.get(ALGORITHMS)).status_code == 401
+    assert (await client.post(f"{ALGORITHMS}/collaborative/train")).status_code == 401
+
+
+async def test_another_tenants_interactions_train_nothing_here(bench: Bench) -> None:
+    await know(bench, *interactions(100))
+    other = bench.as_caller(STRANGER)
+    answer = await other.post(f"{ALGORITHMS}/collaborative/train")
+    assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")
+    rows = (await other.get(ALGORITHMS)).json()
+    assert rows[0]["interactions_until_training"] == 100
+
+
+async def test_a_key_needs_the_scope(bench: Bench) -> None:
+    client = bench.as_caller(key_of("read"))
+    assert (await client.get(ALGORITHMS)).status_code == 200
+    assert (await client.post(f"{ALGORITHMS}/collaborative/train")).status_code == 403
+
+
+async def test_a_new_tenants_algorithms_wait(bench: Bench) -> None:
+    rows = (await bench.as_caller(ADMIN).get(ALGORITHMS)).json()
+    assert [(row["name"], row["status"]) for row in rows] == [
+        ("collaborative", "waiting"),
+        ("content-based", "waiting"),
+        ("hybrid", "waiting"),
+        ("deep-learning", "unavailable"),
+    ]
+    expected = {"model_version": None, "trained_at": None, "interactions_seen": 0}
+    assert rows[0].items() >= (expected | {"next_training": None}).items()
+
+
+async def test_training_on_request_makes_the_next_version(
+    bench: Bench, compute: FakeCompute, clock: FrozenClock
+) -> None:
+    await know(bench, *interactions(10))
+    compute.play(result(rows=10, learner="DenseSLIMRecommender"))
+    answer = await bench.as_caller(ADMIN).post(f"{ALGORITHMS}/collaborative/train")
+    assert answer.status_code == 202
+    assert (answer.json()["status"], answer.json()["kind"]) == ("submitted", "algorithm")
+    assert (await standing(bench, "collaborative"))["status"] == "queued"
+    await run_everything(bench)
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"]) == ("ready", "collaborative-1")
+    assert row["interactions_seen"] == 10
+    assert row["trained_at"] == clock().isoformat().replace("+00:00", "Z")
+    assert (await standing(bench, "hybrid"))["model_version"] == "collaborative-1"
+    [ready] = await bench.emitted(ModelReady)
+    assert (ready.algorithm, ready.version) == ("collaborative", "collaborative-1")
+    assert (ready.project_id, ready.interactions_seen) == (None, 10)
+    [spec] = compute.specs
+    assert spec["learner"] == "collaborative"
+    assert "items" not in spec
+    models = (await bench.as_caller(ADMIN).get("/api/v1/trained_model/")).json()
+    assert models["count"] == 0
+
+
+async def test_asking_twice_starts_one_training(bench: Bench) -> None:
+    await know(bench, *interactions(10))
+    client = bench.as_caller(ADMIN)
+    path = f"{ALGORITHMS}/collaborative/train"
+    first, second = (await client.post(path)).json(), (await client.post(path)).json()
+    assert first["job_id"] == second["job_id"]
+
+
+async def test_the_hybrid_trains_its_members(bench: Bench) -> None:
+    await know(bench, *interactions(10), item_changed("item-1", title="One"))
+    answer = await bench.as_caller(ADMIN).post(f"{ALGORITHMS}/hybrid/train")
+    assert answer.status_code == 202
+    assert len(answer.json()["jobs"]) == 2
+    assert (await standing(bench, "collaborative"))["status"] == "queued"
+    assert (await standing(bench, "content-based"))["status"] == "queued"
+
+
+async def test_content_is_trained_on_what_items_say(bench: Bench, compute: FakeCompute) -> None:
+    client = bench.as_caller(ADMIN)
+    await know(bench, *interactions(10))
+    assert (await client.post(f"{ALGORITHMS}/content-based/train")).status_code == 409
+    await know(bench, item_changed("item-1", title="One"))
+    compute.play(result())
+    assert (await client.post(f"{ALGORITHMS}/content-based/train")).status_code == 202
+    await run_everything(bench)
+    assert compute.specs[0]["items"]["key"].startswith(f"{TENANT}/exports/")
+
+
+async def test_what_does_not_exist_is_not_trained(bench: Bench) -> None:
+    client = bench.as_caller(ADMIN)
+    assert (await client.post(f"{ALGORITHMS}/alchemy/train")).status_code == 404
+    assert (await client.post(f"{ALGORITHMS}/deep-learning/train")).status_code == 409
+
+
+async def test_the_first_interactions_train_by_themselves(
+    bench: Bench, compute: FakeCompute, clock: FrozenClock
+) -> None:
+    await know(bench, *interactions(99))
+    clock.advance(seconds=3)
+    assert await consider(bench) == 0
+    await know(bench, *interactions(1, first=100))
+    assert await consider(bench) == 0  # the burst is not over
+    clock.advance(seconds=3)
+    assert await consider(bench) == 1
+    assert await consider(bench) == 0
+    compute.play(result(rows=100))
+    await run_everything(bench)
+    assert (await standing(bench, "collaborative"))["model_version"] == "collaborative-1"
+
+
+async def test_few_people_are_not_enough(bench: Bench, clock: FrozenClock) -> None:
+    await know(bench, *interactions(200, users=4))
+    clock.advance(seconds=3)
+    assert await consider(bench) == 0
+    await know(bench, *interactions(1, users=1, first=1000, tenant_id=OTHER_TENANT))
+    clock.advance(seconds=3)
+    assert await consider(bench) == 0
+
+
+async def test_growth_trains_again_and_old_versions_are_retired(
+    bench: Bench, compute: FakeCompute, clock: FrozenClock
+) -> None:
+    first = 1
+    for version in range(1, 6):
+        await know(bench, *interactions(100 * version, first=first))
+        first += 100 * version
+        clock.advance(minutes=2)
+        assert await consider(bench) == 1
+        compute.play(result(rows=first - 1))
+        await run_everything(bench)
+    row = await standing(bench, "collaborative")
+    assert (row["model_version"], row["interactions_seen"]) == ("collaborative-5", 1500)
+    ready = [event.model_id for event in await bench.emitted(ModelReady)]
+    assert [event.model_id for event in await bench.emitted(ModelRetired)] == ready[:2]
+
+
+async def test_a_model_no_better_than_popularity_does_not_take_over(
+    bench: Bench, compute: FakeCompute, clock: FrozenClock
+) -> None:
+    await know(bench, *interactions(100))
+    client = bench.as_caller(ADMIN)
+    for beats in (True, False):
+        compute.play(result(metrics={"beats_popularity": beats}))
+        await client.post(f"{ALGORITHMS}/collaborative/train")
+        await run_everything(bench)
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"]) == ("ready", "collaborative-1")
+    assert row["detail"] == "collaborative-2 did not beat popularity and is not put in service."
+    told = [event.deploys_itself for event in await bench.emitted(ModelReady)]
+    assert told == [True, False]
+
+
+async def test_a_failed_training_says_why_and_waits_for_news(
+    bench: Bench, compute: FakeCompute, clock: FrozenClock
+) -> None:
+    await know(bench, *interactions(100))
+    clock.advance(seconds=3)
+    compute.play(result(refused="nothing to learn"))
+    assert await consider(bench) == 1
+    await run_everything(bench)
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["detail"]) == ("failed", "nothing to learn")
+    clock.advance(hours=1)
+    assert await consider(bench) == 0
+
+
+async def test_exports_are_gone_when_the_training_is_over(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    await know(bench, *interactions(10))
+    compute.play(result())
+    await bench.as_caller(ADMIN).post(f"{ALGORITHMS}/collaborative/train")
+    await run_everything(bench)
+    await runner_of(bench).idle()
+    blobs = (bench.service.settings.home / "blobs" / TENANT).rglob("*.parquet")
+    assert list(blobs) == []

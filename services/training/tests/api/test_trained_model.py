@@ -1,0 +1,179 @@
+"""`/api/v1/trained_model`, `/api/v1/task_log` and references that may still be on their way."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chassis.testing import ADMIN, STRANGER, Bench, key_of
+from contracts.models import ModelRetired
+from training.tests.standins import (
+    FakeCompute,
+    configured,
+    data_changed,
+    know,
+    posted,
+    progress,
+    project_changed,
+    requested,
+    result,
+    run_everything,
+)
+
+MODELS, LOGS = "/api/v1/trained_model/", "/api/v1/task_log/"
+
+
+@pytest.mark.parametrize("path", [MODELS, LOGS, f"{MODELS}1/", f"{LOGS}1/"])
+async def test_a_stranger_is_refused(bench: Bench, path: str) -> None:
+    assert (await bench.as_caller(None).get(path)).status_code == 401
+
+
+async def test_another_tenant_sees_neither_model_nor_log(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    compute.play(progress(0.5, "half way"), result())
+    model = await requested(bench)
+    await run_everything(bench)
+    line = (await bench.as_caller(ADMIN).get(LOGS)).json()["results"][0]
+    other = bench.as_caller(STRANGER)
+    assert (await other.get(MODELS)).json()["count"] == 0
+    assert (await other.get(LOGS)).json()["count"] == 0
+    for path in (f"{MODELS}{model['id']}/", f"{LOGS}{line['id']}/"):
+        assert (await other.get(path)).status_code == 404
+    assert (await other.delete(f"{MODELS}{model['id']}/")).status_code == 404
+    assert await bench.emitted(ModelRetired) == []
+
+
+async def test_another_tenants_things_can_not_be_named(bench: Bench, no_patience: None) -> None:
+    model = await requested(bench)
+    await know(bench, project_changed(3, STRANGER.tenant_id))
+    await know(bench, data_changed(7, 3, STRANGER.tenant_id))
+    other = bench.as_caller(STRANGER)
+    own = await posted(
+        other,
+        "/api/v1/model_configuration/",
+        project=3,
+        recommender_class_name="TopPopRecommender",
+    )
+    theirs: dict[str, Any] = {"configuration": model["configuration"], "data_loc": 7}
+    answer = await other.post(MODELS, json=theirs)
+    assert answer.json()["configuration"] == [
+        f'Invalid pk "{model["configuration"]}" - object does not exist.'
+    ]
+    answer = await other.post(MODELS, json={"configuration": own["id"], "data_loc": 5})
+    assert answer.json()["data_loc"] == ['Invalid pk "5" - object does not exist.']
+
+
+async def test_a_fact_on_its_way_is_waited_for(bench: Bench) -> None:
+    made = await configured(bench)
+    body = {"configuration": made["id"], "data_loc": 6}
+    asked = asyncio.create_task(bench.as_caller(ADMIN).post(MODELS, json=body))
+    await asyncio.sleep(0)
+    await know(bench, data_changed(6, 1))
+    assert (await asked).status_code == 201
+
+
+async def test_configuration_and_data_are_of_one_project(bench: Bench) -> None:
+    made = await configured(bench)
+    await know(bench, project_changed(2), data_changed(6, 2))
+    answer = await bench.as_caller(ADMIN).post(
+        MODELS, json={"configuration": made["id"], "data_loc": 6}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["configuration"] == [
+        "Model configuration must belong to the same project as the training data."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "message"),
+    [
+        ({}, "configuration", "This field is required."),
+        ({"configuration": "x", "data_loc": 5}, "configuration", "A valid integer is required."),
+        ({"configuration": 1, "data_loc": None}, "data_loc", "This field may not be null."),
+    ],
+)
+async def test_bad_bodies_are_named(
+    bench: Bench, body: dict[str, Any], field: str, message: str
+) -> None:
+    answer = await bench.as_caller(ADMIN).post(MODELS, json=body)
+    assert (answer.status_code, answer.json()[field]) == (400, [message])
+
+
+async def test_models_are_filtered_by_all_four(bench: Bench) -> None:
+    first = await requested(bench)
+    await know(bench, project_changed(2), data_changed(6, 2))
+    client = bench.as_caller(ADMIN)
+    other = await posted(
+        client,
+        "/api/v1/model_configuration/",
+        project=2,
+        recommender_class_name="TopPopRecommender",
+    )
+    second = await posted(client, MODELS, configuration=other["id"], data_loc=6)
+    for query, expected in (
+        ("", [second["id"], first["id"]]),
+        (f"id={first['id']}", [first["id"]]),
+        ("data_loc=6", [second["id"]]),
+        ("data_loc__project=1", [first["id"]]),
+        (f"configuration={other['id']}", [second["id"]]),
+        ("data_loc=999", []),
+    ):
+        rows = (await client.get(f"{MODELS}?{query}")).json()["results"]
+        assert [row["id"] for row in rows] == expected, query
+    key = bench.as_caller(key_of("read", project=2))
+    rows = (await key.get(MODELS)).json()["results"]
+    assert [row["id"] for row in rows] == [second["id"]]
+
+
+async def test_a_deleted_model_is_retired_everywhere(bench: Bench, compute: FakeCompute) -> None:
+    compute.play(result())
+    model = await requested(bench)
+    await run_everything(bench)
+    client = bench.as_caller(ADMIN)
+    assert (await client.delete(f"{MODELS}{model['id']}/")).status_code == 204
+    assert (await client.get(f"{MODELS}{model['id']}/")).status_code == 404
+    assert (await client.delete(f"{MODELS}{model['id']}/")).status_code == 404
+    assert [event.model_id for event in await bench.emitted(ModelRetired)] == [model["id"]]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_a_model_is_not_edited(bench: Bench, method: str) -> None:
+    model = await requested(bench)
+    answer = await bench.as_caller(ADMIN).request(method, f"{MODELS}{model['id']}/", json={})
+    assert answer.status_code == 405
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_the_log_is_read_only(bench: Bench, method: str) -> None:
+    client = bench.as_caller(ADMIN)
+    path = LOGS if method == "POST" else f"{LOGS}1/"
+    assert (await client.request(method, path, json={})).status_code == 405
+
+
+async def test_lines_are_found_by_job_model_and_place(bench: Bench, compute: FakeCompute) -> None:
+    said = [progress(at / 10, f"line {at}") for at in range(3)]
+    compute.play(*said, result())
+    compute.play(progress(0.1, "other"), result())
+    model = await requested(bench)
+    client = bench.as_caller(ADMIN)
+    body = {"configuration": model["configuration"], "data_loc": 5}
+    second = await posted(client, MODELS, **body)
+    await run_everything(bench)
+
+    async def lines(query: str) -> list[str]:
+        rows = (await client.get(f"{LOGS}?{query}")).json()["results"]
+        return [row["contents"] for row in rows]
+
+    everything = (await client.get(LOGS)).json()["results"]
+    task = next(row["task"] for row in everything if row["contents"] == "line 0")
+    first = min(row["id"] for row in everything)
+    assert await lines(f"task={task}") == ["line 2", "line 1", "line 0"]
+    assert await lines(f"model_id={second['id']}") == ["other"]
+    assert await lines(f"id={first}") == ["line 0"]
+    assert await lines(f"model_id={model['id']}&id_gt={first}") == ["line 2", "line 1"]
+    assert await lines("tuning_job_id=1") == []
+    assert len((await bench.as_caller(key_of("read")).get(LOGS)).json()["results"]) == 4
+    elsewhere = bench.as_caller(key_of("read", project=2))
+    assert (await elsewhere.get(LOGS)).json()["count"] == 0
+    assert (await elsewhere.get(f"{LOGS}{first}/")).status_code == 404
