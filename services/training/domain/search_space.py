@@ -136,9 +136,7 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
     "TopPopRecommender": (
         Parameter("half_life_days", float, None, low=1e-3, high=1e6, optional=True),
     ),
-    "popularity": (
-        Parameter("half_life_days", float, 90.0, low=1e-3, high=1e6, optional=True),
-    ),
+    "popularity": (Parameter("half_life_days", float, 90.0, low=1e-3, high=1e6, optional=True),),
     "IALSRecommender": _IALS,
     "CosineKNNRecommender": (*_NEIGHBOURS, *_WEIGHTING, Parameter("normalize", bool, True)),
     "AsymmetricCosineKNNRecommender": (*_NEIGHBOURS, *_WEIGHTING, _ALPHA),
@@ -182,7 +180,7 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
         _HALF_LIFE,
     ),
     "session": (
-        Parameter("window", int, 5, low=1, high=100),
+        Parameter("window", int, 10, low=1, high=100),
         Parameter("top_k", int, 100, low=1, high=10_000),
         Parameter("history_half_life", float, 3.0, low=0.1, high=1e6, optional=True),
     ),
@@ -195,6 +193,7 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
     ),
     "hybrid": (
         Parameter("collaborative", float, 1.0, low=0.0, high=100.0),
+        Parameter("session", float, 0.2, low=0.0, high=100.0),
         Parameter("content", float, 0.2, low=0.0, high=100.0),
         Parameter("popularity", float, 0.05, low=0.0, high=100.0),
     ),
@@ -248,6 +247,7 @@ SEARCH: Mapping[str, Mapping[str, Range]] = {
 
 #: Searched beside the above where interactions have times and the split respects them.
 RECENCY: Range = Choice((None, 5.0, 10.0, 20.0, 50.0))
+FIRST_HALF_LIFE = 10.0
 
 
 def complete(learner: str, given: Mapping[str, Any]) -> dict[str, Any]:

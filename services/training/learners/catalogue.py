@@ -22,6 +22,7 @@ Fit = Callable[[Matrix, Mapping[str, Any], int], Fitted]
 COLLABORATIVE = "collaborative"
 CONTENT = "content-based"
 HYBRID = "hybrid"
+SESSION = "session"
 
 #: The half-life of popularity inside a hybrid: what is liked now counts more than what was.
 POPULARITY_DAYS = 90.0
@@ -37,7 +38,7 @@ _FITS: Mapping[str, Fit] = {
     "DenseSLIMRecommender": linear.dense_slim,
     "EDLAERecommender": linear.edlae,
     "SLIMRecommender": linear.slim,
-    "session": session,
+    SESSION: session,
     **{name: neighbours.item_neighbours(name) for name in ITEM_NEIGHBOURS},
 }
 
@@ -153,6 +154,9 @@ def _hybrid(made: Recipe, matrix: Matrix, items: Items | None, *, seed: int) -> 
         member = Recipe(told["member"], told["member_parameters"])
         model = fit(member, matrix, items, seed=seed)
         voices.append(Member("collaborative", told["collaborative"], model))
+    if told["session"] > 0 and matrix.times is not None:
+        steps = fit(recipe(SESSION, {}), matrix, items, seed=seed)
+        voices.append(Member("session", told["session"], steps))
     if told["content"] > 0 and items is not None:
         content = fit(recipe(CONTENT, {}), matrix, items, seed=seed)
         voices.append(Member("content", told["content"], content))
@@ -160,5 +164,5 @@ def _hybrid(made: Recipe, matrix: Matrix, items: Items | None, *, seed: int) -> 
         counts = decayed(matrix, half_life_days=POPULARITY_DAYS)
         voices.append(Member("popularity", told["popularity"], Popularity(counts)))
     if not voices:
-        raise OrderRefused("hybrid: content has weight alone, but there is no item metadata")
+        raise OrderRefused("hybrid: what has weight needs item metadata or times, absent here")
     return Hybrid(members=tuple(voices))

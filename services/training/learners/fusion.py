@@ -1,7 +1,6 @@
-"""The weights of a hybrid, found on a held-out part."""
+"""The weights of a hybrid, found on a held-out part, one voice after the other."""
 
-from collections.abc import Mapping
-from itertools import product
+from collections.abc import Mapping, Sequence
 
 from training.learners import catalogue
 from training.learners.arrays import Codes, Doubles
@@ -14,8 +13,11 @@ from training.learners.profiles import profiles
 from training.learners.progress import Progress
 
 #: Weights tried for each voice beside the collaborative one, which has 1.
-_CONTENT = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
-_POPULARITY = (0.0, 0.05, 0.1, 0.2)
+_TRIED: Mapping[str, Sequence[float]] = {
+    "session": (0.0, 0.1, 0.2, 0.4, 0.8),
+    "content": (0.0, 0.05, 0.1, 0.2, 0.4, 0.8),
+    "popularity": (0.0, 0.02, 0.05, 0.1, 0.2),
+}
 #: Content keeps this much of a voice even where it does not pay: it alone knows items of today.
 _LEAST_CONTENT = 0.02
 #: Cells of the members' scores kept in memory while weights are tried.
@@ -27,21 +29,16 @@ def fused(
 ) -> Recipe:
     """Return the hybrid of this member whose weights rank the exam's held-out part best."""
     told = {"member": member.learner, "member_parameters": dict(member.parameters)}
-    if items is not None and not _describes(items, exam, order.seed):
-        items = None
-    equal = catalogue.recipe(catalogue.HYBRID, {**told, "collaborative": 1.0, "popularity": 1.0})
-    model = fit(equal, exam.train, items, seed=order.seed)
+    all_voices = catalogue.recipe(catalogue.HYBRID, {**told, **dict.fromkeys(_TRIED, 1.0)})
+    described = items if items is not None and _describes(items, exam, order.seed) else None
+    model = fit(all_voices, exam.train, described, seed=order.seed)
     assert isinstance(model, Hybrid)  # noqa: S101 (the recipe says so)
     voices = _Voices.of(model, exam, member.half_life)
-    tried = {
-        weights: voices.marks(weights)[order.evaluation.metric.value]
-        for weights in product(_CONTENT if items else (0.0,), _POPULARITY)
-    }
-    content, popularity = max(tried, key=lambda weights: tried[weights])
-    progress.say(1.0, f"Content weighs {content}, popularity {popularity}.")
-    kept = max(content, _LEAST_CONTENT) if items else 0.0
-    weights = {"collaborative": 1.0, "content": kept, "popularity": popularity}
-    return catalogue.recipe(catalogue.HYBRID, {**told, **weights})
+    weights = voices.weighed(order.evaluation.metric.value)
+    if described is not None:
+        weights["content"] = max(weights["content"], _LEAST_CONTENT)
+    progress.say(1.0, f"Voices beside {member.learner}: {weights}.")
+    return catalogue.recipe(catalogue.HYBRID, {**told, "collaborative": 1.0, **weights})
 
 
 def _describes(items: Items, exam: Exam, seed: int) -> bool:
@@ -69,10 +66,19 @@ class _Voices:
         }
         return cls(exam, rows, heard)
 
-    def marks(self, weights: tuple[float, float]) -> Mapping[str, float]:
-        """Return the figures for these weights of content and popularity."""
-        total = self._scores["collaborative"].copy()
-        for name, weight in zip(("content", "popularity"), weights, strict=True):
-            if weight:
-                total += weight * self._scores[name]
-        return self._exam.marks_of(total, self._rows)
+    def weighed(self, metric: str) -> dict[str, float]:
+        """Return a weight per voice: each in turn the best one beside those before it."""
+        total = self._scores["collaborative"]
+        weights = dict.fromkeys(_TRIED, 0.0)
+        for name in weights:
+            if name in self._scores:
+                weights[name] = self._best(total, name, metric)
+                total = total + weights[name] * self._scores[name]
+        return weights
+
+    def _best(self, total: Doubles, name: str, metric: str) -> float:
+        found = {
+            weight: self._exam.marks_of(total + weight * self._scores[name], self._rows)[metric]
+            for weight in _TRIED[name]
+        }
+        return max(found, key=lambda weight: found[weight])

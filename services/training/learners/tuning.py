@@ -11,7 +11,15 @@ from typing import Any
 
 import optuna
 
-from training.domain.search_space import RECENCY, SEARCH, Choice, Range, Real, Whole
+from training.domain.search_space import (
+    FIRST_HALF_LIFE,
+    RECENCY,
+    SEARCH,
+    Choice,
+    Range,
+    Real,
+    Whole,
+)
 from training.learners import catalogue
 from training.learners.catalogue import Recipe
 from training.learners.evaluation import Exam
@@ -174,8 +182,9 @@ class _Study:
         sampler = optuna.samplers.TPESampler(seed=seed, multivariate=False, constant_liar=False)
         study = optuna.create_study(direction="maximize", sampler=sampler)
         made = cls(study, learners, recency)
-        for learner in learners:
-            study.enqueue_trial({"learner": learner, **made._first(learner)})
+        for half_life in (None, FIRST_HALF_LIFE) if recency else (None,):
+            for learner in learners:
+                study.enqueue_trial(made._first(learner, half_life))
         return made
 
     def ask(self) -> tuple[optuna.Trial, Recipe]:
@@ -183,23 +192,25 @@ class _Study:
         learner = trial.suggest_categorical("learner", self.learners)
         values = {
             name: _suggested(trial, f"{learner}.{name}", range_)
-            for name, range_ in self._ranges(learner).items()
+            for name, range_ in SEARCH.get(learner, {}).items()
         }
+        if self._fades(learner):
+            # One name for all learners: what one finds out about recency helps the others.
+            values["history_half_life"] = _suggested(trial, "history_half_life", RECENCY)
         return trial, catalogue.recipe(learner, values)
 
     def tell(self, trial: optuna.Trial, score: float | None) -> None:
         state = optuna.trial.TrialState.FAIL if score is None else None
         self.study.tell(trial, score, state=state)
 
-    def _ranges(self, learner: str) -> dict[str, Range]:
-        ranges = dict(SEARCH.get(learner, {}))
-        if self.recency and learner in SEARCH:
-            ranges["history_half_life"] = RECENCY
-        return ranges
+    def _fades(self, learner: str) -> bool:
+        return self.recency and learner in SEARCH
 
-    def _first(self, learner: str) -> dict[str, Any]:
+    def _first(self, learner: str, half_life: float | None) -> dict[str, Any]:
         defaults = catalogue.recipe(learner, {}).parameters
-        return {f"{learner}.{name}": defaults[name] for name in self._ranges(learner)}
+        first = {f"{learner}.{name}": defaults[name] for name in SEARCH.get(learner, {})}
+        recency = {"history_half_life": half_life} if self._fades(learner) else {}
+        return {"learner": learner, **first, **recency}
 
 
 def _suggested(trial: optuna.Trial, name: str, range_: Range) -> Any:

@@ -53,12 +53,15 @@ def test_each_learner_is_tried_with_its_defaults_first() -> None:
         "TopPopRecommender",
     ]
     assert result.trials[0].recipe.parameters["reg"] == 200.0
+    again = result.trials[3].recipe
+    assert (again.learner, again.half_life) == ("DenseSLIMRecommender", 10.0)
 
 
 def test_the_same_seed_searches_the_same_way() -> None:
-    one, other = (learners.tune(ORDER, groups()) for _ in range(2))
+    longer = replace(QUICK, n_trials=10)
+    one, other = (learners.tune(replace(ORDER, tuning=longer), groups()) for _ in range(2))
     assert one.trials == other.trials
-    third = learners.tune(replace(ORDER, tuning=replace(QUICK, seed=9)), groups())
+    third = learners.tune(replace(ORDER, tuning=replace(longer, seed=9)), groups())
     assert third.trials != one.trials
 
 

@@ -240,7 +240,7 @@ def test_an_unknown_learner_is_refused(name: str) -> None:
     [
         ("IALSRecommender", {"components": 3}),
         ("collaborative", {"reg": 1}),
-        ("hybrid", {"collaborative": 0, "content": 0, "popularity": 0}),
+        ("hybrid", dict.fromkeys(("collaborative", "session", "content", "popularity"), 0)),
         ("hybrid", {"collaborative": -1}),
         ("hybrid", {"member": "hybrid"}),
         ("hybrid", {"member": "DenseSLIMRecommender", "member_parameters": {"rge": 1}}),
