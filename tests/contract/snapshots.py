@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from chassis.app import Service, create_app
 from chassis.asyncapi import document, schema_of
@@ -23,7 +23,8 @@ def build(service: str, home: Path) -> Service:
     """Compose a service on a data folder of its own, without starting anything."""
     write_keys(home / "keys")
     module = importlib.import_module(f"{service}.app")
-    settings: type[Settings] = getattr(module, "SETTINGS", Settings)
+    # What a service builds from is its own: the annotation of the first argument says it.
+    settings: type[Settings] = next(iter(get_type_hints(module.build).values()))
     built: Service = module.build(settings(home=home))
     built.verifier = VERIFIER
     return built
