@@ -121,6 +121,16 @@ def span_within(name: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def span_continuing(headers: Mapping[str, str], name: str, **attributes: Any) -> Iterator[None]:
+    """Run the block in a span of the trace that `headers` carry; without one in none at all."""
+    if "traceparent" not in headers:
+        yield
+        return
+    with span(name, parent=extract(headers), **attributes):
+        yield
+
+
 def open_span(
     name: str,
     *,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chassis import telemetry
@@ -19,6 +19,8 @@ _LOOKS = 8
 class _Wanted:
     model: Model
     due: float
+    #: Continues the trace in which the model was announced.
+    trace: Mapping[str, str]
     failures: int = 0
     first_pass: bool = False
 
@@ -40,7 +42,10 @@ class Preloading:
     def want(self, model: Model, *, announced_at: float) -> None:
         """Load a model as soon as its turn comes."""
         self._wanted[model.model_id] = _Wanted(
-            model, due=time.monotonic(), first_pass=announced_at < self._started_at
+            model,
+            due=time.monotonic(),
+            trace=telemetry.inject(),
+            first_pass=announced_at < self._started_at,
         )
         self._news.set()
 
@@ -89,7 +94,8 @@ class Preloading:
             self.forget(model.model_id)
             return
         try:
-            await self._shelf.load(model)
+            with telemetry.span_continuing(wanted.trace, "swap", model=model.model_id):
+                await self._shelf.load(model)
         except ModelRefused:
             self.forget(model.model_id)
         except Exception as error:
