@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from uuid import uuid4
 
 import httpx
@@ -27,12 +27,13 @@ from chassis.kafka import OutboxProducer
 from chassis.migrations import upgrade
 from chassis.settings import Settings
 from chassis.testing import new_key_pair
-from contracts.artefact import Manifest
+from contracts.artefact import MANIFEST_NAME, Manifest
 from contracts.envelope import Event
 from contracts.interactions import InteractionRecorded, InteractionType
 from contracts.models import ModelReady
 from embedded import ports
 from servers.kafka import kafka
+from training import learners
 
 TENANT = "00000000-0000-4000-8000-000000000001"
 #: The shape of MovieLens 100K.
@@ -72,8 +73,8 @@ class Rig:
         """Keep an artefact in the blob store and return its announcement."""
         key = f"{TENANT}/models/{model_id}"
         async with open_blobs(self.settings.blobs()) as blobs:
-            for path in folder.iterdir():
-                await blobs.put(f"{key}/{path.name}", path)
+            for name in (MANIFEST_NAME, *manifest.files):
+                await blobs.put(f"{key}/{name}", folder / name)
         return ModelReady(
             tenant_id=TENANT,
             occurred_at=datetime.now(UTC),
@@ -95,6 +96,15 @@ class Rig:
         assert isinstance(key, Ed25519PrivateKey)  # noqa: S101
         return key
 
+    @contextmanager
+    def trained(
+        self, order: learners.LearningOrder, known: learners.Interactions
+    ) -> Iterator[tuple[Path, Manifest]]:
+        """Train a model and yield its artefact's folder and manifest."""
+        with TemporaryDirectory() as folder:
+            model = learners.learn(order, known)
+            yield Path(folder), learners.write(model, Path(folder), signer=self.signer())
+
     async def until_ready(self) -> None:
         """Wait until the process has read all that was announced and loaded its models."""
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
@@ -112,15 +122,15 @@ class Rig:
         raise TimeoutError("inference did not become ready")
 
 
-def ratings(*, seed: int = 1) -> list[tuple[str, str]]:
+def ratings(*, items: int = ITEMS, seed: int = 1) -> list[tuple[str, str]]:
     """Return pairs of user and item in the shape of MovieLens 100K, popular items more often."""
     draw = random.Random(seed)  # noqa: S311
-    weights = [1 / (n + 10) for n in range(ITEMS)]
+    weights = [1 / (n + 10) for n in range(items)]
     pairs: set[tuple[str, str]] = set()
     while len(pairs) < RATINGS:
         users = [int(USERS * draw.random() ** 1.5) for _ in range(10_000)]
-        items = draw.choices(range(ITEMS), weights, k=10_000)
-        pairs.update((f"user-{u}", f"item-{i}") for u, i in zip(users, items, strict=True))
+        chosen = draw.choices(range(items), weights, k=10_000)
+        pairs.update((f"user-{u}", f"item-{i}") for u, i in zip(users, chosen, strict=True))
     return sorted(pairs)[:RATINGS]
 
 
@@ -141,6 +151,16 @@ def interactions(pairs: Sequence[tuple[str, str]]) -> list[Event]:
         )
         for n, (user, item) in enumerate(pairs)
     ]
+
+
+def columns(pairs: Sequence[tuple[str, str]]) -> learners.Interactions:
+    """Return the same interactions as training takes them."""
+    return learners.Interactions.from_columns(
+        [user for user, _ in pairs],
+        [item for _, item in pairs],
+        [0.7] * len(pairs),
+        [(1_700_000_000 + n) * 1_000_000 for n in range(len(pairs))],
+    )
 
 
 @contextmanager

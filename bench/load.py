@@ -48,7 +48,7 @@ async def run(
     seconds: float,
     header: str = "",
 ) -> Report:
-    """Post bodies from some connections at once for some seconds, each as fast as it is answered."""
+    """Post bodies from some connections for some seconds, each as fast as it is answered."""
     report = Report()
     started = time.perf_counter()
     until = started + seconds

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from chassis import telemetry
 from chassis.database import Database, Transaction
-from chassis.ids import new_uid
+from chassis.ids import is_uid, new_uid
 from chassis.problems import NotFound
 from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Histories
@@ -56,7 +56,7 @@ async def retrieve(tx: Transaction, uid: str) -> Recommendation:
     Raises:
         NotFound: there is none for the caller.
     """
-    row = await table.get(tx.session, uid)
+    row = await table.get(tx.session, uid) if is_uid(uid) else None
     if row is None or not (tx.caller.is_admin or row.user_id == tx.caller.subject):
         raise NotFound.of("Recommendation")
     return row
@@ -68,7 +68,7 @@ async def remove(tx: Transaction, uid: str) -> None:
     Raises:
         NotFound: there is none.
     """
-    if not await table.remove(tx.session, uid):
+    if not is_uid(uid) or not await table.remove(tx.session, uid):
         raise NotFound.of("Recommendation")
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from chassis.problems import Conflict, NotFound, Unavailable
 from inference.domain.models import Model, ModelMissing, ModelRefused
+from inference.operations.patience import wait_until
 from inference.operations.preloading import Preloading
 from inference.operations.serving import Shelf
 from inference.scorers import Scorer
@@ -62,9 +63,7 @@ def announce(shelf: Shelf, *models: Model) -> None:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0.001)
+    assert await wait_until(holds, seconds=5)
 
 
 async def answering_id(shelf: Shelf) -> int | None:

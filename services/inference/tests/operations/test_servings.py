@@ -28,6 +28,12 @@ def servings(folder: Path, topic: Topic, *, limit: int = 100_000) -> Servings:
     return Servings(open_spool(folder, limit_bytes=limit), topic, clock=now)
 
 
+def spoil(folder: Path) -> None:
+    [segment] = folder.glob("*/*.lines")
+    with segment.open("ab") as file:
+        file.write(b"\x00\x00 nonsense\n")
+
+
 def answered(user: str = "ann") -> Answered:
     return Answered(request_id=f"for-{user}", operation="recommend", user_id=user, item_ids=["tea"])
 
@@ -83,9 +89,7 @@ async def test_a_broken_line_does_not_stop_the_ones_behind_it(tmp_path: Path) ->
     told = servings(tmp_path, topic)
     await told.start()
     told.tell(TENANT, [answered("ann")])
-    [segment] = tmp_path.glob("*/*.lines")
-    with segment.open("ab") as file:
-        file.write(b"\x00\x00 nonsense\n")
+    spoil(tmp_path)
     told.tell(TENANT, [answered("ben")])
 
     while await told.sweep():
