@@ -95,7 +95,7 @@ contracts: $(ready) ## rewrite the snapshots of schemas, AsyncAPI and OpenAPI
 
 migration: $(ready) ## write a migration; s=<service> m="what it does"
 	@export MILLRACE_HOME=$$(mktemp -d) && $(bin)/python -m chassis.migrations upgrade $(s) \
-		&& $(bin)/python -m chassis.migrations revision $(s) "$(m)"
+		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
 .PHONY: help setup lock demo up down status logs trace assertion replay migrate check format lint \
 	types imports test test-unit test-contract test-integration test-e2e test-chaos bench contracts \

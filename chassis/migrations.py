@@ -78,17 +78,16 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m chassis.migrations", description=__doc__)
     parser.add_argument("action", choices=["upgrade", "revision", "head"])
-    parser.add_argument("service")
-    parser.add_argument("message", nargs="?", default="change")
+    parser.add_argument("services", nargs="+", metavar="service")
+    parser.add_argument("--message", default="change")
     chosen = parser.parse_args()
-    if chosen.action == "head":
-        sys.stdout.write(f"{head(chosen.service)}\n")
-        return
-    url = Settings().database(chosen.service)
-    if chosen.action == "upgrade":
-        upgrade(chosen.service, url)
-    else:
-        add(chosen.service, chosen.message, url)
+    for service in chosen.services:
+        if chosen.action == "head":
+            sys.stdout.write(f"{head(service)}\n")
+        elif chosen.action == "upgrade":
+            upgrade(service, Settings().database(service))
+        else:
+            add(service, chosen.message, Settings().database(service))
 
 
 if __name__ == "__main__":

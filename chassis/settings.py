@@ -41,8 +41,13 @@ class Settings(BaseSettings):
         return path
 
     def database(self, service: str) -> str:
-        """Return the database URL of a service: the set one, or its own SQLite file."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.folder(service)}/{service}.db"
+        """Return the database URL of a service: the set one, or its own SQLite file.
+
+        One setting can serve all: `{service}` in it stands for the service's name.
+        """
+        if self.database_url:
+            return self.database_url.replace("{service}", service)
+        return f"sqlite+aiosqlite:///{self.folder(service)}/{service}.db"
 
     def documents(self, service: str) -> str:
         """Return the document store's URL of a service."""

@@ -6,6 +6,7 @@ import subprocess
 from embedded import records
 from embedded.failure import Failure
 from embedded.home import Home, prepare
+from embedded.processes import MIGRATE
 from embedded.settings import Settings
 from embedded.stack import RUN_VARIABLE, SERVICES, Stack, python
 
@@ -29,7 +30,7 @@ def migrate(settings: Settings, service: str | None) -> int:
         settings.home, port=settings.port, kafka_port=settings.kafka_port
     )
     chosen = (service,) if service else SERVICES
-    return max(_run(stack, name, ("chassis.migrations", "upgrade", name)) for name in chosen)
+    return _run(stack, chosen[0], (*MIGRATE, *chosen))
 
 
 def _run(stack: Stack, service: str, command: tuple[str, ...]) -> int:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from embedded import kafka
 from embedded.probes import Probe, answers_ready, port_is_open
-from embedded.stack import Stack, python
+from embedded.stack import SERVICES, Stack, python
 
 Command = tuple[str, ...]
+MIGRATE = ("chassis.migrations", "upgrade")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ def processes(stack: Stack) -> tuple[Process, ...]:
     return (
         broker(stack),
         Process("topics", python("chassis.topics"), stack.environment(), after=("kafka",)),
+        Process("tables", python(*MIGRATE, *SERVICES), stack.environment()),
         service("gateway", stack),
         service("catalog", stack),
         service("training", stack),
@@ -54,13 +56,12 @@ def broker(stack: Stack) -> Process:
 
 
 def service(name: str, stack: Stack) -> Process:
-    """Return a service; it starts with the same command as in its image, its tables up to date."""
+    """Return a service; it starts with the same command as in its image."""
     return Process(
         name=name,
         command=python(f"{name}.app"),
         environment=stack.environment(name),
-        after=("topics",),
-        first=python("chassis.migrations", "upgrade", name),
+        after=("topics", "tables"),
         probe=answers_ready(stack.url(name)),
         port=stack.service_ports[name],
     )

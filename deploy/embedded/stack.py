@@ -53,17 +53,10 @@ class Stack:
         environment = {**os.environ, **shared}
         if service:
             environment["MILLRACE_SERVICE_PORT"] = str(self.service_ports[service])
-            environment |= _own_database(service)
         if service == "gateway":
             others = SERVICES[1:]
             environment |= {f"MILLRACE_{name.upper()}_URL": self.url(name) for name in others}
         return environment
-
-
-def _own_database(service: str) -> dict[str, str]:
-    """Return a service's database where one setting names them all: `…/millrace_{service}`."""
-    shared = os.environ.get("MILLRACE_DATABASE_URL")
-    return {"MILLRACE_DATABASE_URL": shared.replace("{service}", service)} if shared else {}
 
 
 def python(*arguments: str) -> tuple[str, ...]:

@@ -19,15 +19,19 @@ def parts(stack: Stack) -> dict[str, Process]:
     return {process.name: process for process in processes(stack)}
 
 
-def test_kafka_comes_first_then_its_topics_then_the_services(parts: dict[str, Process]) -> None:
+def test_kafka_and_tables_come_first_then_topics_then_services(parts: dict[str, Process]) -> None:
     assert parts["kafka"].after == ()
     assert parts["topics"].after == ("kafka",)
-    assert {parts[name].after for name in SERVICES} == {("topics",)}
+    assert parts["tables"].after == ()
+    assert {parts[name].after for name in SERVICES} == {("topics", "tables")}
 
 
-def test_a_service_starts_with_one_command_after_its_tables(parts: dict[str, Process]) -> None:
+def test_a_service_starts_with_the_command_of_its_image(parts: dict[str, Process]) -> None:
     assert parts["catalog"].command[1:] == ("-m", "catalog.app")
-    assert parts["catalog"].first[1:] == ("-m", "chassis.migrations", "upgrade", "catalog")
+
+
+def test_every_service_has_its_tables_brought_up_to_date(parts: dict[str, Process]) -> None:
+    assert parts["tables"].command[1:] == ("-m", "chassis.migrations", "upgrade", *SERVICES)
 
 
 def test_every_process_has_a_port_of_its_own(parts: dict[str, Process]) -> None:
@@ -46,13 +50,6 @@ def test_only_the_gateway_knows_where_the_others_are(parts: dict[str, Process]) 
 
 def test_every_process_carries_the_id_of_its_run(parts: dict[str, Process], stack: Stack) -> None:
     assert {process.environment["MILLRACE_RUN"] for process in parts.values()} == {stack.run_id}
-
-
-def test_one_database_setting_serves_six_services(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MILLRACE_DATABASE_URL", "postgresql+asyncpg://db/millrace_{service}")
-    assert stack.environment("billing")["MILLRACE_DATABASE_URL"].endswith("/millrace_billing")
 
 
 def test_kafka_listens_on_this_machine_alone(stack: Stack) -> None:
