@@ -237,8 +237,19 @@ class Relay:
                     await committed.wait()
 
     async def sweep(self) -> int:
-        """Send one batch of each source; return how many records left."""
-        return sum([await self._sweep(source) for source in self._sources])
+        """Send one batch of each source; return how many records left.
+
+        A source that cannot send holds up none of the others; its failure is raised after them.
+        """
+        left, failures = 0, []
+        for source in self._sources:
+            try:
+                left += await self._sweep(source)
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return left
 
     async def _sweep(self, source: Source) -> int:
         async with self._database.engine.connect() as connection:

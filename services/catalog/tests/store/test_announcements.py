@@ -1,6 +1,6 @@
 """The walk of the relay along the table of interactions."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,8 @@ from catalog.domain.interactions import Interaction, announcement
 from catalog.store import interactions as store
 from catalog.store.announcements import Announcements
 from chassis import outbox
-from chassis.outbox import Relay
+from chassis.outbox import Outgoing, Relay
+from chassis.replay import replay
 from chassis.testing import OTHER_TENANT, TENANT, Bench
 from contracts.interactions import InteractionRecorded, InteractionType
 
@@ -76,3 +77,30 @@ async def test_what_left_can_be_told_again(bench: Bench, announced: Announced) -
     await outbox.replay(bench.database, sources=[Announcements()])
     first, again = await announced()
     assert first == again
+
+
+async def test_an_outbox_that_cannot_send_holds_up_no_interactions(
+    bench: Bench, topics: Any
+) -> None:
+    class Choosy:
+        """Knows no topic of the outbox."""
+
+        async def send_all(self, records: Sequence[Outgoing]) -> None:
+            if any(each.topic != "interactions.v1" for each in records):
+                raise ConnectionError("no such topic")
+            await topics.send_all(records)
+
+    await keep(bench, PLAIN)
+    relay = Relay(bench.database, Choosy(), sources=(Announcements(),))
+    with pytest.raises(ConnectionError):
+        await relay.sweep()
+    assert [each.topic for each in topics.records] == ["interactions.v1"]
+
+
+async def test_a_service_can_be_told_to_send_everything_again(
+    bench: Bench, announced: Announced
+) -> None:
+    await keep(bench, PLAIN)
+    await announced()
+    assert await replay(bench.service) == 3  # two default projects and the interaction
+    assert len(await announced()) == 2

@@ -1,0 +1,30 @@
+"""Fill a lost Kafka again from what a service remembers: `python -m chassis.replay <service>`."""
+
+import asyncio
+import importlib
+import sys
+
+from chassis import outbox
+from chassis.app import Service
+from chassis.settings import Settings
+
+
+async def replay(service: Service) -> int:
+    """Let the running service's relay send everything again; return how many records that is."""
+    try:
+        return await outbox.replay(service.database, sources=service.sources)
+    finally:
+        await service.database.close()
+
+
+def main() -> None:
+    """Run the command line."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m chassis.replay <service>")
+    service: Service = importlib.import_module(f"{sys.argv[1]}.app").build(Settings())
+    count = asyncio.run(replay(service))
+    sys.stdout.write(f"{count} records of {service.name} will be sent again\n")
+
+
+if __name__ == "__main__":
+    main()
