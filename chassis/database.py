@@ -324,7 +324,7 @@ async def _open_transaction(request: Request) -> AsyncIterator[Transaction]:
         yield tx
 
 
-def database_of(request: Request) -> Database:
+async def database_of(request: Request) -> Database:
     """Return the service's database, for routes that open transactions at their own moments."""
     database: Database = request.app.state.database
     return database

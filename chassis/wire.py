@@ -138,7 +138,7 @@ class Page:
         return (self.number - 1) * self.size
 
 
-def _numbered_page(
+async def _numbered_page(
     page: Annotated[str, Query()] = "1", page_size: Annotated[str, Query()] = "20"
 ) -> Page:
     """Read numbered paging: a page that is no number is not found, a large size is clamped."""
@@ -148,7 +148,7 @@ def _numbered_page(
     return Page(int(page), min(size, 100))
 
 
-def _camel_page(
+async def _camel_page(
     page: Annotated[int, Query(ge=1, le=2**31)] = 1,
     page_size: Annotated[int, Query(ge=1, le=100, alias="pageSize")] = 20,
 ) -> Page:

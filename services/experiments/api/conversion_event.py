@@ -102,7 +102,7 @@ _EVENT = TypeAdapter(ConversionIn)
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(EventIdentifier)
 
 
-def _idempotency_key(
+async def _idempotency_key(
     key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
 ) -> str | None:
     """Read the header that stands in for a missing `eventId`."""
@@ -118,7 +118,7 @@ def _idempotency_key(
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 
 
-def _door(request: Request) -> SingleDoor:
+async def _door(request: Request) -> SingleDoor:
     door: SingleDoor = request.app.state.conversions
     return door
 

@@ -43,7 +43,7 @@ class SlotOut(Wire):
 PartialSlotIn = crud.partial(SlotIn)
 
 
-def _patience(request: Request) -> float:
+async def _patience(request: Request) -> float:
     seconds: float = request.app.state.patience
     return seconds
 
