@@ -66,7 +66,7 @@ def told(
 ) -> dict[str, str]:
     """Write an answer down for the world to hear; return the headers that name it."""
     servings: Servings = request.app.state.servings
-    model = found.serving.model if found.serving else None
+    model = found.servings[0].model if found.servings else None
     request_id = new_uid()
     answered = Answered(
         request_id=request_id,

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 
-#: Which models may answer for an algorithm, best first; after them comes popularity.
-STAND_INS: dict[str, tuple[str, ...]] = {
-    "hybrid": ("hybrid", "collaborative", "content-based", "session"),
-    "collaborative": ("collaborative", "session", "hybrid", "content-based"),
-    "content-based": ("content-based", "hybrid", "collaborative", "session"),
-    "deep-learning": ("deep-learning", "hybrid", "collaborative", "content-based", "session"),
+HYBRID = "hybrid"
+_BOTH = ("collaborative", "content-based")
+#: Which models may answer for an algorithm, best first; after them comes popularity. Where two
+#: stand together, they answer together: that is the hybrid where none was trained.
+STAND_INS: dict[str, tuple[tuple[str, ...], ...]] = {
+    HYBRID: ((HYBRID,), _BOTH, ("session",)),
+    "collaborative": (("collaborative",), ("session",), (HYBRID,), ("content-based",)),
+    "content-based": (("content-based",), (HYBRID,), ("collaborative",), ("session",)),
+    "deep-learning": (("deep-learning",), (HYBRID,), _BOTH, ("session",)),
 }
+#: Which models say what an item is like, best first.
+LIKENESS = ("collaborative", "session", HYBRID, "content-based")
 POPULARITY = "popularity"
 
 

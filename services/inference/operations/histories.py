@@ -43,7 +43,7 @@ class Known:
     #: Items too old to be scored, but still not to be recommended again.
     older: frozenset[str]
     #: What models had been trained on beside it, by model id; filled by whoever scores.
-    merged: dict[int, Any] = field(default_factory=dict)
+    merged: dict[object, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, history: History, stored: History, read_at: float) -> "Known":

@@ -153,14 +153,14 @@ class Generating:
         return bool(history.entries) and history.entries[0].moment >= since
 
     def _tell(self, tenant_id: str, user_id: str, answer: Recommendations) -> None:
-        model = answer.serving.model if answer.serving else None
+        model = answer.servings[0].model if answer.servings else None
         answered = Answered(
             request_id=new_uid(),
             operation="recommendations",
             user_id=user_id,
             item_ids=[item.item for item in answer.items],
             model_id=model.model_id if model else None,
-            algorithm=model.algorithm if model else None,
+            algorithm=answer.items[0].algorithm if answer.items else None,
             centiunits=BATCH_UNITS,
         )
         self._servings.tell(tenant_id, [answered])

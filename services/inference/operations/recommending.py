@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from chassis.problems import unknown_reference
 from inference.domain import explanations
-from inference.domain.models import POPULARITY, STAND_INS
+from inference.domain.models import HYBRID, LIKENESS, POPULARITY, STAND_INS
 from inference.domain.rankings import Recommended, below
 from inference.operations.catalogue import Catalogue
+from inference.operations.fusing import Fusing
 from inference.operations.histories import Histories, Known
 from inference.operations.patience import wait_until
 from inference.operations.popularity import Popularity
@@ -18,15 +19,15 @@ from inference.scorers import Ranking
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """An answer and the model that gave it; without a model, popularity did."""
+    """An answer and the models that gave it; where there are none, popularity did."""
 
     items: tuple[Recommended, ...]
-    serving: Serving | None
+    servings: tuple[Serving, ...] = ()
 
     @property
     def version(self) -> str:
-        """Return the version of the model that answered."""
-        return POPULARITY if self.serving is None else self.serving.model.version
+        """Return the version of what answered."""
+        return "+".join(serving.model.version for serving in self.servings) or POPULARITY
 
 
 class Recommender:
@@ -47,6 +48,7 @@ class Recommender:
         self._histories = histories
         self._catalogue = catalogue
         self._scoring = scoring
+        self._fusing = Fusing(scoring)
         self._popularity = popularity
         self._patience = patience
 
@@ -56,18 +58,16 @@ class Recommender:
         """Return the best items for a user by the algorithm, or by the best that stands in."""
         known = await self._histories.of(tenant_id, user_id)
         first: Serving | None = None
-        for name in STAND_INS[algorithm]:
-            serving = await self._shelf.answering(tenant_id, name)
-            if serving is None:
+        for names in STAND_INS[algorithm]:
+            servings = await self._answering(tenant_id, names)
+            if not servings:
                 continue
-            first = first or serving
-            profile = self._scoring.profile(serving, user_id, known)
-            items = self._personal(tenant_id, serving, profile, count)
+            first = first or servings[0]
+            items = self._personal(servings, user_id, known, count)
             if items:
-                missing = count - len(items)
-                if missing:
-                    items += self._fill(serving, profile, missing, items)
-                return Recommendations(tuple(items), serving)
+                profile = self._scoring.profile(servings[0], user_id, known)
+                items += self._fill(servings[0], profile, count - len(items), items)
+                return Recommendations(tuple(items), servings)
         return await self._impersonal(tenant_id, user_id, known, first, count)
 
     async def similar(self, tenant_id: str, item_id: str, *, count: int) -> Recommendations:
@@ -76,45 +76,72 @@ class Recommender:
         Raises:
             Invalid: the tenant has no such item.
         """
-        for name in STAND_INS["collaborative"]:
+        for name in LIKENESS:
             serving = await self._shelf.answering(tenant_id, name)
             if serving is None or serving.scorer.position(item_id) is None:
                 continue
             ranking = self._scoring.similar(serving, item_id, k=count)
-            if len(ranking):
-                items = (
-                    Recommended(item, score, name, "")
-                    for item, score in zip(ranking.items, ranking.scores, strict=True)
-                )
-                return Recommendations(tuple(items), serving)
+            items = [Recommended(i, score, name, "") for i, score in _pairs(ranking) if score > 0]
+            if items:
+                return Recommendations(tuple(items), (serving,))
         if not await wait_until(
             lambda: self._catalogue.knows(tenant_id, item_id), seconds=self._patience
         ):
             raise unknown_reference("itemId", item_id)
-        return Recommendations((), None)
+        return Recommendations(())
+
+    async def _answering(self, tenant_id: str, names: Sequence[str]) -> tuple[Serving, ...]:
+        found = [await self._shelf.answering(tenant_id, name) for name in names]
+        return tuple(serving for serving in found if serving is not None)
 
     def _personal(
-        self, tenant_id: str, serving: Serving, profile: Profile, count: int
+        self, servings: Sequence[Serving], user_id: str, known: Known, count: int
     ) -> list[Recommended]:
-        if not (serving.scorer.personal and profile.pasts):
-            return []
-        algorithm = serving.model.algorithm or serving.model.learner
-        answer = self._scoring.rank(serving, profile, k=count, reasons=explanations.NAMED)
+        voices = []
+        for serving in servings:
+            profile = self._scoring.profile(serving, user_id, known)
+            if serving.scorer.personal and profile.pasts:
+                voices.append((serving, profile))
+        if len(voices) > 1:
+            return self._fused([serving for serving, _profile in voices], user_id, known, count)
+        return [row for serving, profile in voices for row in self._alone(serving, profile, count)]
 
+    def _alone(self, serving: Serving, profile: Profile, count: int) -> list[Recommended]:
+        model = serving.model
+        answer = self._scoring.rank(serving, profile, k=count, reasons=explanations.NAMED)
+        because = self._sentences(model.tenant_id, answer.reasons)
+        return [
+            Recommended(item, score, model.algorithm or model.learner, sentence)
+            for (item, score), sentence in zip(_pairs(answer.ranking), because, strict=True)
+        ]
+
+    def _fused(
+        self, servings: Sequence[Serving], user_id: str, known: Known, count: int
+    ) -> list[Recommended]:
+        found = self._fusing.rank(servings, user_id, known, k=count, reasons=explanations.NAMED)
+        because = self._sentences(
+            servings[0].model.tenant_id, [because.reasons for because in found]
+        )
+        rows = []
+        for each, sentence in zip(found, because, strict=True):
+            # An item that one model alone found is that model's recommendation.
+            alone = len(each.fused.voices) == 1
+            name = each.fused.voices[0] if alone else HYBRID
+            rows.append(Recommended(each.fused.item, each.fused.score, name, sentence))
+        return rows
+
+    def _sentences(self, tenant_id: str, reasons: Sequence[Sequence[str]]) -> list[str]:
         def title(item: str) -> str:
             return self._catalogue.title(tenant_id, item)
 
-        return [
-            Recommended(item, score, algorithm, explanations.because_of(past, title))
-            for item, score, past in zip(
-                answer.ranking.items, answer.ranking.scores, answer.reasons, strict=True
-            )
-        ]
+        return [explanations.because_of(past, title) for past in reasons]
 
     def _fill(
         self, serving: Serving, profile: Profile, missing: int, found: Sequence[Recommended]
     ) -> list[Recommended]:
         """Return popular items for the places that the user's own history left empty."""
+        if missing <= 0:
+            return []
         named = {recommended.item for recommended in found}
         ranking = self._scoring.popular(serving, profile, k=missing + len(named))
         left = [pair for pair in _pairs(ranking) if pair[0] not in named][:missing]
@@ -129,17 +156,17 @@ class Recommender:
             profile = self._scoring.profile(serving, user_id, known)
             ranking = self._scoring.popular(serving, profile, k=count)
             if len(ranking):
-                return Recommendations(tuple(_popular(_pairs(ranking), sentence)), serving)
+                return Recommendations(tuple(_popular(_pairs(ranking), sentence)), (serving,))
         _edition, blocked = self._catalogue.blocked(tenant_id)
         consumed = {entry.item for entry in known.history.entries} | blocked
         counted = await self._popularity.strongest(tenant_id)
         left = [pair for pair in counted if pair[0] not in consumed][:count]
         if left:
-            return Recommendations(tuple(_popular(left, sentence)), None)
+            return Recommendations(tuple(_popular(left, sentence)))
         newest = self._catalogue.newest(tenant_id, limit=count + len(known.history))
         fresh = [item for item in newest if item not in consumed][:count]
         steps = [(item, float(len(fresh) - place)) for place, item in enumerate(fresh)]
-        return Recommendations(tuple(_popular(steps, explanations.NEWEST)), None)
+        return Recommendations(tuple(_popular(steps, explanations.NEWEST)))
 
 
 def _pairs(ranking: Ranking) -> list[tuple[str, float]]:

@@ -70,8 +70,7 @@ class Scoring:
 
     def rank(self, serving: Serving, profile: Profile, *, k: int, reasons: int = 0) -> Answer:
         """Return the best items for a user, and why they are."""
-        edition, _blocked = self._catalogue.blocked(serving.model.tenant_id)
-        question = (k, reasons, edition)
+        question = (k, reasons, self.edition(serving))
         answer = profile.answers.get(question)
         if answer is None:
             answer = self._ask(serving, profile, k, reasons)
@@ -80,6 +79,11 @@ class Scoring:
                     del profile.answers[next(iter(profile.answers))]
                 profile.answers[question] = answer
         return answer
+
+    def edition(self, serving: Serving) -> int:
+        """Return the edition of what must not be recommended."""
+        edition, _blocked = self._catalogue.blocked(serving.model.tenant_id)
+        return edition
 
     def _ask(self, serving: Serving, profile: Profile, k: int, reasons: int) -> Answer:
         scorer = serving.scorer

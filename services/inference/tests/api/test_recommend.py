@@ -165,6 +165,53 @@ async def test_an_algorithm_without_a_model_is_answered_by_another_and_says_so(
         assert {row["algorithm"] for row in rows} == {"collaborative"}
 
 
+async def test_two_models_answer_together_as_the_hybrid(workshop: Workshop, bench: Bench) -> None:
+    class Musicals(NeighbourScorer):
+        """Knows nothing but the last four."""
+
+        def recommend(self, *given: Any, **rest: Any) -> Any:
+            others = dict.fromkeys(ITEMS[:4], 0)
+            return super().recommend(*given, **{**rest, "exclude": others.keys()})
+
+    workshop.scorers[6] = Musicals()
+    await workshop.load(5, algorithm="collaborative")
+    await workshop.load(6, algorithm="content-based")
+    await workshop.interact("cid", "movie-4")
+    await workshop.interact("cid", "movie-0")
+
+    answer = await post(bench, "recommend", {"userId": "cid", "count": 8})
+
+    rows = answer.json()
+    named = {row["itemId"]: row["algorithm"] for row in rows}
+    assert named == {f"movie-{n}": "collaborative" for n in (1, 2, 3)} | {
+        f"movie-{n}": "hybrid" for n in (5, 6, 7)
+    }
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    best = next(row for row in rows if row["itemId"] == "movie-5")
+    assert best["explanation"] == 'Because of your interest in "movie-4" and "movie-0".'
+    assert answer.headers["Millrace-Model"] == "v5+v6"
+    alone = await recommend(bench, "cid", algorithm="content-based")
+    assert {row["algorithm"] for row in alone} == {"content-based"}
+
+
+async def test_the_hybrid_follows_every_change_at_once(workshop: Workshop, bench: Bench) -> None:
+    await workshop.load(5, algorithm="collaborative")
+    await workshop.load(6, algorithm="content-based")
+    await workshop.item("movie-1")
+    await workshop.interact("cid", "movie-0")
+    assert (await recommend(bench, "cid"))[0]["itemId"] == "movie-1"
+
+    await workshop.item("movie-1", revision=2, active=False)
+    assert (await recommend(bench, "cid"))[0]["itemId"] == "movie-2"
+    await workshop.interact("cid", "movie-2")
+    assert (await recommend(bench, "cid"))[0]["itemId"] == "movie-3"
+    workshop.scorers[7] = NeighbourScorer(items=ITEMS[:1])
+    await workshop.load(7, algorithm="collaborative")
+    answer = await post(bench, "recommend", {"userId": "cid", "count": 3})
+    assert answer.headers["Millrace-Model"] == "v7+v6"
+
+
 async def test_a_short_personal_list_is_filled_up_with_popular_items(
     workshop: Workshop, bench: Bench
 ) -> None:
