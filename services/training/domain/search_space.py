@@ -90,6 +90,7 @@ class Choice:
 Range = Whole | Real | Choice
 
 _HALF_LIFE = Parameter("history_half_life", float, None, low=0.1, high=1e6, optional=True)
+#: Understood and left unused: one thread adds numbers in one order, and so makes one artefact.
 _THREADS = Parameter("n_threads", int, None, low=1, high=1024, optional=True)
 _TOP = Parameter("top_k", int, 100, low=1, high=100_000, optional=True)
 _SHRINKAGE = Parameter("shrinkage", float, 0.0, low=0.0)
@@ -119,7 +120,7 @@ _IALS = (
     Parameter("confidence_scaling", str, "none", choices=("none", "log")),
     Parameter("epsilon", float, 1.0, low=1e-9),
     Parameter("init_std", float, 0.1, low=1e-9),
-    Parameter("solver_type", str, "CHOLESKY", choices=("CG", "CHOLESKY", "IALSPP")),
+    Parameter("solver_type", str, "CG", choices=("CG", "CHOLESKY", "IALSPP")),
     Parameter("max_cg_steps", int, 3, low=1, high=1000),
     Parameter("ialspp_subspace_dimension", int, 64, low=1, high=2048),
     Parameter("loss_type", str, "IALSPP", choices=("IALSPP", "ORIGINAL")),

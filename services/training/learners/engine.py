@@ -41,6 +41,8 @@ COLLABORATIVE_TUNING = Tuning(
     ),
     n_trials=30,
     timeout_overall=600,
+    # Dense models of more than some 8,000 items take minutes a trial.
+    memory_budget=1500,
 )
 
 _BASELINE = catalogue.recipe("TopPopRecommender", {})

@@ -18,7 +18,7 @@ from training.learners.splits import held_out
 Hits = NDArray[np.bool_]
 
 #: More test users than this are sampled: the figure would not change in its third digit.
-JUDGED = 10_000
+JUDGED = 5_000
 #: Cells of the score matrix held at a time.
 _CELLS = 16_000_000
 
