@@ -1,4 +1,4 @@
-"""The hybrid of a tenant's models, made while serving: no training of its own, always up to date."""
+"""The hybrid of a tenant's models, made while serving: it needs no training of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -206,7 +206,6 @@ async def test_the_hybrid_follows_every_change_at_once(workshop: Workshop, bench
     assert (await recommend(bench, "cid"))[0]["itemId"] == "movie-2"
     await workshop.interact("cid", "movie-2")
     assert (await recommend(bench, "cid"))[0]["itemId"] == "movie-3"
-    workshop.scorers[7] = NeighbourScorer(items=ITEMS[:1])
     await workshop.load(7, algorithm="collaborative")
     answer = await post(bench, "recommend", {"userId": "cid", "count": 3})
     assert answer.headers["Millrace-Model"] == "v7+v6"
