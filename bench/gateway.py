@@ -1,6 +1,7 @@
-"""Forwarding: requests per second straight to a service, through nginx with `auth_request`, and through the gateway.
+"""Forwarding: straight to a service, through nginx with `auth_request`, and through the gateway.
 
-`python -m bench.gateway` takes turns, so that a noisy machine is unfair to nobody, and prints medians.
+`python -m bench.gateway` takes turns, so that a noisy machine is unfair to nobody, and prints
+medians of requests per second.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What the gateway is measured with: a service behind it, and nginx with `auth_request` beside it."""
+"""What the gateway is measured with: a service behind it, nginx with `auth_request` beside it."""
 
 import asyncio
 import contextlib

@@ -13,6 +13,7 @@ from chassis.database import Database
 from chassis.identity import AssertionSigner
 from gateway import api, events
 from gateway.domain.allowances import Allowances
+from gateway.forwarding.documents import Documents
 from gateway.forwarding.front import Front
 from gateway.forwarding.gate import Gate
 from gateway.forwarding.probes import Probes
@@ -84,8 +85,9 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
             "credentials": credentials,
             "uses": uses,
             "probes": Probes(upstreams),
+            "documents": Documents(upstreams),
         },
-        parts=[ring, _Operator(database, passwords, settings), *upstreams.values()],
+        parts=[ring, _Operator(database, passwords, settings), *upstreams.values(), remembered],
         tasks=[ring.run, uses.run, sessions.run],
         front=_front(settings, remembered, allowances, upstreams),
     )

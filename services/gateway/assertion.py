@@ -1,4 +1,4 @@
-"""`python -m gateway.assertion KEY` prints an assertion for an API key, for whom debugs a service."""
+"""`python -m gateway.assertion KEY` prints an assertion for a key, for whom debugs a service."""
 
 import asyncio
 import sys

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from gateway.api import api_keys, auth, gotrue, health, ping
+from gateway.api import admin, api_keys, auth, gotrue, health, ping, schema, users
 from gateway.operations.api_keys import ApiKeys
 
 
@@ -12,6 +12,9 @@ def routers(keys: ApiKeys) -> list[APIRouter]:
         auth.router,
         gotrue.router,
         api_keys.routes(keys),
+        users.router,
         health.router,
         ping.router,
+        schema.router,
+        admin.router,
     ]

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from gateway.domain.identities import Identity
+from gateway.forwarding.documents import Documents
 from gateway.forwarding.probes import Probes
 from gateway.forwarding.remembered import Remembered
 from gateway.operations.api_keys import ApiKeys
@@ -50,6 +51,11 @@ def _probes(request: Request) -> Probes:
     return found
 
 
+def _documents(request: Request) -> Documents:
+    found: Documents = request.app.state.documents
+    return found
+
+
 def _settings(request: Request) -> GatewaySettings:
     found: GatewaySettings = request.app.state.settings
     return found
@@ -67,6 +73,7 @@ ApiKeysPart = Annotated[ApiKeys, Depends(_keys)]
 RingPart = Annotated[KeyRing, Depends(_ring)]
 RememberedPart = Annotated[Remembered, Depends(_remembered)]
 ProbesPart = Annotated[Probes, Depends(_probes)]
+DocumentsPart = Annotated[Documents, Depends(_documents)]
 SettingsPart = Annotated[GatewaySettings, Depends(_settings)]
 #: The session of the token that the request came with; None where it came otherwise.
 SessionUid = Annotated[str | None, Depends(_session_uid)]

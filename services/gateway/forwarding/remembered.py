@@ -62,8 +62,16 @@ class Remembered:
         self._uses = uses
         self._known: OrderedDict[str, Known] = OrderedDict()
         self._asked: dict[str, asyncio.Task[Identity]] = {}
+        self._background: set[asyncio.Task[None]] = set()
         #: Rises with every change, so that a check under way before it is not remembered after it.
         self._epoch = 0
+
+    async def start(self) -> None:
+        """Know nobody."""
+
+    async def stop(self) -> None:
+        """Finish the checks under way: they use the database."""
+        await asyncio.gather(*self._background, *self._asked.values(), return_exceptions=True)
 
     async def of(self, incoming: Incoming) -> Known | None:
         """Return who asks; None where no credential is shown.
@@ -112,7 +120,9 @@ class Remembered:
             return await self._checked(secret, check)
         if moment >= known.fresh_until and secret not in self._asked:
             # Nobody waits for this one: it is written into `known` when it is done.
-            self._background = asyncio.ensure_future(self._again(secret, check))
+            task = asyncio.ensure_future(self._again(secret, check))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
         return known
 
     async def _again(self, secret: str, check: Check) -> None:

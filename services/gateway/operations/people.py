@@ -84,6 +84,11 @@ class People:
             raise Invalid("You cannot deactivate your own account.")
         return await self._changed(tx, person, values)
 
+    async def toggle(self, tx: Transaction, name: str) -> Person:
+        """Turn a person's state round."""
+        person = await self.get(tx, name)
+        return await self.change(tx, name, {"is_active": not person.is_active})
+
     async def change_oneself(self, tx: Transaction, values: dict[str, Any]) -> Person:
         """Change one's own names."""
         return await self._changed(tx, await self.myself(tx, tx.caller), values)
@@ -129,6 +134,12 @@ class People:
         if old is not None and not await self._passwords.matches(old, kept):
             raise Invalid(fields={"old_password": ["Current password is incorrect."]})
         await self._set_password(person, new, field=field, but=session)
+
+    @staticmethod
+    def refuse_others(caller: Caller, name: str | None) -> None:
+        """Refuse to act for anybody but oneself."""
+        if name is not None and name not in {str(caller.person_id), caller.subject}:
+            raise Forbidden("You can change only your own password.")
 
     async def reset_password(self, caller: Caller, name: str, new: str) -> None:
         """Give a person another password, as an admin may, and end their sessions."""

@@ -1,0 +1,94 @@
+"""`schema`: one OpenAPI document for the whole platform, and two pages that show it from local
+assets.
+"""
+
+import asyncio
+import json
+from importlib.resources import files
+from typing import Any, Literal
+
+import yaml
+from fastapi import APIRouter, Request, Response
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+
+from chassis.problems import NotFound
+from gateway.api.parts import DocumentsPart
+from gateway.domain.schema import merge
+from gateway.routes import ROUTES, SELF
+
+router = APIRouter(tags=["schema"])
+
+_PATH = "/api/v1/schema"
+_ASSETS = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "redoc.standalone.js": "text/javascript",
+    "favicon.png": "image/png",
+}
+_JSON = "application/vnd.oai.openapi+json"
+_YAML = "application/vnd.oai.openapi"
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@router.get(_PATH, response_class=Response)
+async def schema(
+    request: Request,
+    documents: DocumentsPart,
+    format: Literal["json", "yaml"] | None = None,
+) -> Response:
+    """Return the OpenAPI document, as YAML unless JSON is asked for."""
+    found = {SELF: request.app.openapi(), **await documents.fetch()}
+    merged = merge(found, version=request.app.version, door=_door)
+    as_json = format == "json" or (format is None and _prefers_json(request))
+    if as_json:
+        return Response(json.dumps(merged), media_type=_JSON)
+    # A long document takes a moment to spell: other requests need not wait for it.
+    text = await asyncio.to_thread(yaml.dump, merged, Dumper=_DUMPER, sort_keys=False)
+    return Response(text, media_type=_YAML)
+
+
+@router.get(f"{_PATH}/swagger-ui", include_in_schema=False)
+async def swagger_ui() -> HTMLResponse:
+    """Return Swagger UI."""
+    return get_swagger_ui_html(
+        openapi_url=f"{_PATH}/?format=json",
+        title="Millrace",
+        swagger_js_url=f"{_PATH}/assets/swagger-ui-bundle.js",
+        swagger_css_url=f"{_PATH}/assets/swagger-ui.css",
+        swagger_favicon_url=f"{_PATH}/assets/favicon.png",
+    )
+
+
+@router.get(f"{_PATH}/redoc", include_in_schema=False)
+async def redoc() -> HTMLResponse:
+    """Return ReDoc."""
+    return get_redoc_html(
+        openapi_url=f"{_PATH}/?format=json",
+        title="Millrace",
+        redoc_js_url=f"{_PATH}/assets/redoc.standalone.js",
+        redoc_favicon_url=f"{_PATH}/assets/favicon.png",
+        with_google_fonts=False,
+    )
+
+
+@router.get(f"{_PATH}/assets/{{name}}", include_in_schema=False)
+async def asset(name: str) -> Response:
+    """Return a script or a style of the two pages."""
+    if name not in _ASSETS:
+        raise NotFound("Not found.")
+    content = await asyncio.to_thread((files("fastapi_offline") / "static" / name).read_bytes)
+    headers = {"Cache-Control": "public, max-age=86400"}
+    return Response(content, media_type=_ASSETS[name], headers=headers)
+
+
+def _door(service: str, path: str) -> str | None:
+    match = ROUTES.find(path)
+    if match is None or match.is_alias or match.route.owner != service:
+        return None
+    return match.route.door.admits
+
+
+def _prefers_json(request: Request) -> bool:
+    accepted = request.headers.get("accept", "")
+    return "json" in accepted and "yaml" not in accepted

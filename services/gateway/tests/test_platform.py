@@ -1,0 +1,176 @@
+"""The platform as a whole: health, schema, index, operator's page."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chassis.testing import new_key_pair
+from gateway.domain.schema import merge
+from gateway.tests.stage import OPERATOR_PASSWORD, Heard, Recorder, Stage, answer, play
+
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "paths": {
+        "/api/v1/project/{id}": {"get": {"operationId": "get_project", "responses": {}}},
+        "/api/billing/plans": {"get": {"operationId": "plans", "responses": {}}},
+        "/livez": {"get": {"responses": {}}},
+    },
+    "components": {"schemas": {"Project": {"type": "object"}}},
+}
+
+
+async def _ready(heard: Heard) -> bytes:
+    if heard.target == "/openapi.json":
+        return answer(200, json.dumps(DOCUMENT).encode())
+    return answer(200, b'{"ready": true, "version": "1.2.3", "lag": 4}')
+
+
+async def test_health_is_a_word_and_on_request_a_list(stage: Stage) -> None:
+    stage.recorder.reply = _ready
+    client = stage.client()
+    plain = await client.get("/health")
+    assert (plain.status_code, plain.text) == (200, "Healthy")
+    assert plain.headers["content-type"].startswith("text/plain")
+    listed = (await client.get("/health", headers={"Accept": "application/json"})).json()
+    assert listed["services"]["catalog"] == {"ready": True, "version": "1.2.3", "lag": 4}
+    assert len(listed["services"]) == 5
+
+
+async def test_a_missing_service_is_no_good_health(tmp_path: Path, keys: Path) -> None:
+    async with Recorder.listening() as gone:
+        pass
+    async with play(tmp_path, keys, gone) as stage:
+        answered = await stage.client().get("/health")
+        assert (answered.status_code, answered.text) == (503, "Unhealthy")
+
+
+async def test_ping_and_the_index_need_nobody(stage: Stage) -> None:
+    client = stage.client()
+    for path in ("/ping", "/api/v1/ping/", "/api/ping/"):
+        assert (await client.get(path)).json() == {"status": "ok", "success": True}
+    index = (await client.get("/api/v1/")).json()
+    assert index["project"] == "http://gateway/api/v1/project/"
+
+
+async def test_one_schema_tells_of_all_services(stage: Stage) -> None:
+    stage.recorder.reply = _ready
+    client = stage.client()
+    as_yaml = await client.get("/api/v1/schema/")
+    assert as_yaml.headers["content-type"].startswith("application/vnd.oai.openapi")
+    found = yaml.safe_load(as_yaml.text)
+    as_json = await client.get("/api/v1/schema/?format=json")
+    assert as_json.headers["content-type"] == "application/vnd.oai.openapi+json"
+    assert as_json.json() == found
+    assert found["openapi"].startswith("3.0")
+    assert "/livez" not in found["paths"]
+    assert found["paths"]["/api/v1/project/{id}"]["get"]["security"][0] == {"apiKey": []}
+    assert found["paths"]["/api/billing/plans"]["get"]["security"] == []
+    assert "/api/auth/register" in found["paths"]
+    schemes = found["components"]["securitySchemes"]
+    assert schemes["apiKey"]["name"] == "X-API-Key"
+    assert schemes["bearer"]["scheme"] == "bearer"
+
+
+def test_schemas_of_one_name_stay_apart_and_become_older() -> None:
+    body = {"$ref": "#/components/schemas/Item"}
+    documents = {
+        service: {
+            "paths": {f"/{service}": {"get": {"operationId": "x", "body": body}}},
+            "components": {
+                "schemas": {
+                    "Item": {
+                        "properties": {
+                            "const": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                            "other": {"anyOf": [body, {"type": "null"}]},
+                            "kind": {"const": service},
+                            "size": {"type": "integer", "exclusiveMinimum": 0},
+                        }
+                    }
+                }
+            },
+        }
+        for service in ("one", "two")
+    }
+    merged = merge(documents, version="1", door=lambda _service, _path: "members")
+    assert merged["paths"]["/two"]["get"]["body"] == {"$ref": "#/components/schemas/TwoItem"}
+    assert merged["paths"]["/two"]["get"]["operationId"] == "two_x"
+    properties = merged["components"]["schemas"]["TwoItem"]["properties"]
+    assert properties["const"] == {"type": "string", "nullable": True}
+    assert properties["other"] == {
+        "nullable": True,
+        "allOf": [{"$ref": "#/components/schemas/TwoItem"}],
+    }
+    assert properties["kind"] == {"enum": ["two"]}
+    assert properties["size"] == {"type": "integer", "minimum": 0, "exclusiveMinimum": True}
+
+
+@pytest.mark.parametrize("page", ["swagger-ui", "redoc"])
+async def test_the_pages_need_nothing_from_elsewhere(stage: Stage, page: str) -> None:
+    client = stage.client()
+    shown = await client.get(f"/api/v1/schema/{page}/")
+    assert shown.status_code == 200
+    assert "https://" not in shown.text
+    asset = {"swagger-ui": "swagger-ui-bundle.js", "redoc": "redoc.standalone.js"}[page]
+    assert asset in shown.text
+    script = await client.get(f"/api/v1/schema/assets/{asset}")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert (await client.get("/api/v1/schema/assets/__init__.py")).status_code == 404
+
+
+async def test_the_operators_page_is_for_the_operator(stage: Stage) -> None:
+    stage.recorder.reply = _ready
+    admin = await stage.admin()
+    for client in (stage.client(), admin):
+        shown = await client.get("/admin/")
+        assert shown.status_code == 200
+        assert "1.2.3" not in shown.text
+    client = stage.client()
+    wrong = await client.post("/admin/login", data={"username": "admin", "password": "x"})
+    assert wrong.status_code == 401
+    signed_in = await client.post(
+        "/admin/login", data={"username": "admin", "password": OPERATOR_PASSWORD}
+    )
+    assert signed_in.status_code == 303
+    shown = await client.get("/admin/")
+    assert "1.2.3" in shown.text
+    assert "script-src" not in shown.headers["content-security-policy"]
+
+
+async def test_probes_reach_the_gateway_itself(stage: Stage) -> None:
+    client = stage.client()
+    assert (await client.get("/livez")).json() == {"status": "ok"}
+    assert (await client.get("/readyz")).json()["ready"] is True
+    assert "millrace_request_seconds" in (await client.get("/metrics")).text
+
+
+async def test_a_made_up_password_is_told_once(
+    tmp_path: Path, keys: Path, recorder: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    for told in (1, 0):
+        async with play(home, keys, recorder, admin_password=None) as stage:
+            file = home / "admin-password"
+            password = file.read_text().strip()
+            assert file.stat().st_mode & 0o777 == 0o600
+            assert capsys.readouterr().out.count(password) == told
+            assert (await stage.login("admin@example.com", password=password))["access"]
+
+
+async def test_a_new_assertion_key_makes_a_new_token_key(
+    tmp_path: Path, keys: Path, recorder: Recorder
+) -> None:
+    other = tmp_path / "keys"
+    other.mkdir()
+    private, public = new_key_pair()
+    (other / "assertion.pem").write_bytes(private)
+    (other / "assertion.pub.pem").write_bytes(public)
+    async with play(tmp_path, keys, recorder) as stage:
+        before = await stage.admin()
+        assert (await before.get("/api/v1/auth/user/")).status_code == 200
+        token = before.headers["authorization"]
+    async with play(tmp_path, other, recorder) as stage:
+        still = stage.client(Authorization=token)
+        assert (await still.get("/api/v1/auth/user/")).status_code == 200
+        assert (await stage.login())["access"]
