@@ -25,6 +25,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "IALSRecommender original": {
         "n_components": 8,
         "loss_type": "ORIGINAL",
+        "solver_type": "CHOLESKY",
         "confidence_scaling": "log",
         "nu": 0.5,
         "nu_star": 1.0,

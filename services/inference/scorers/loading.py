@@ -24,7 +24,7 @@ from contracts.artefact import (
 )
 from inference.scorers.arrays import Misshapen
 from inference.scorers.kinds import ranker
-from inference.scorers.scorer import Scorer
+from inference.scorers.scorer import Past, Scorer
 
 #: An artefact above this many bytes is refused unless the caller allows more.
 SIZE_LIMIT = 4 * 1024**3
@@ -48,9 +48,20 @@ def load(
     if ARRAYS_NAME not in files:
         raise ArtefactRefused(f"the manifest names no {ARRAYS_NAME}")
     try:
-        return ranker(manifest, load_arrays(files[ARRAYS_NAME]))
+        scorer = ranker(manifest, load_arrays(files[ARRAYS_NAME]))
     except (SafetensorError, Misshapen, UnicodeDecodeError) as wrong:
         raise ArtefactRefused(f"{ARRAYS_NAME}: {wrong}") from wrong
+    _rehearse(scorer)
+    return scorer
+
+
+def _rehearse(scorer: Scorer) -> None:
+    """Ask everything once, so that no request pays for what a model makes at its first question."""
+    for item_id in scorer.item_ids[:1]:
+        history = [Past(item_id)]
+        ranking = scorer.recommend(history, k=1)
+        scorer.contributions(history, ranking)
+        scorer.similar(item_id, k=1)
 
 
 def read(

@@ -33,7 +33,7 @@ class UserNeighbours:
 
     @property
     def nbytes(self) -> int:
-        return 2 * (self.plain.nbytes + self.weighted.nbytes)
+        return 2 * (self.plain.nbytes + self.weighted.nbytes) + self._norms.nbytes
 
     def scores(self, profile: Profile) -> Scores:
         past = profile.within(self.plain.width)

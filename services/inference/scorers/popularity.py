@@ -20,7 +20,7 @@ class Popularity:
 
     @property
     def nbytes(self) -> int:
-        return 0  # Both arrays belong to the scorer around it.
+        return self.seen.nbytes  # Once more, turned; the arrays themselves are the scorer's.
 
     def scores(self, profile: Profile) -> Scores:
         return self.counts.copy()
