@@ -87,7 +87,10 @@ async def train(tx: Transaction, name: str) -> Sequence[Job]:
     if name == CONTENT_BASED and tally.items == 0:
         raise Conflict("There is nothing to learn from: no item has metadata.")
     chosen = [name] if name != HYBRID else [each for each in TRAINED if _can_learn(each, tally)]
-    return [await _request(tx, each, tally) for each in chosen]
+    try:
+        return [await _request(tx, each, tally) for each in chosen]
+    except jobs.AlreadyAtWork as error:  # another service was faster by milliseconds
+        raise Conflict(f"{name} is being trained already.") from error
 
 
 async def consider_all(database: Database, rhythm: Rhythm) -> int:

@@ -97,6 +97,8 @@ class Run:
             try:
                 if await self._hold(work):
                     await self._conclude(work.result())
+                else:
+                    await self._forsake()
             except asyncio.CancelledError:
                 await _stopped(work)
                 await self._give_back()
@@ -149,10 +151,11 @@ class Run:
             **job.order,
             "kind": job.kind.value,
             "job": job.uid,
-            "artefact": f"{job.tenant_id}/models/{job.order.get('model_uid')}/{job.attempt}",
+            "artefact": self._artefact(job.attempt),
         }
         if job.kind is Kind.ALGORITHM:
-            stack.push_async_callback(self._clear, prefix)
+            # Earlier attempts too: what they exported died with their service.
+            stack.push_async_callback(self._clear, f"{job.tenant_id}/exports/{job.uid}-")
             spec |= await self._exported(prefix)
         return spec
 
@@ -171,7 +174,7 @@ class Run:
         return found
 
     async def _clear(self, prefix: str) -> None:
-        for key in await self._blobs.keys(f"{prefix}/"):
+        for key in await self._blobs.keys(prefix):
             await self._blobs.delete(key)
 
     def _hear(self, report: Report) -> Outcome | None:
@@ -215,9 +218,9 @@ class Run:
             state, error = State.FAILED, "zero score"
         ends = {"progress": 1.0, "result": dict(result), "error": error}
         if not await jobs.finish(tx, self.job, state, finished_at=tx.clock(), **ends):
-            if "key" in result:
-                await artefacts.discard(tx, str(result["key"]), now=tx.clock())
+            await self._discard(tx, through=self.job.attempt)
             return
+        await self._discard(tx, through=self.job.attempt - 1)
         if self.job.kind is Kind.TUNE:
             if state is State.COMPLETED:
                 await tuning.conclude(tx, self.job, result)
@@ -231,6 +234,7 @@ class Run:
     async def _fail(self, tx: Transaction, reason: str) -> None:
         self._say(reason)
         await jobs.finish(tx, self.job, State.FAILED, error=reason, finished_at=tx.clock())
+        await self._discard(tx, through=self.job.attempt)
 
     async def _retry(self, tx: Transaction, reason: str) -> None:
         attempt, most = self.job.attempt, self.job.max_retries + 1
@@ -241,6 +245,20 @@ class Run:
         self._say(f"{reason} Attempt {attempt + 1} of {most} follows.")
         rests = tx.clock() + backoff(attempt)
         await jobs.finish(tx, self.job, state, not_before=rests, error=reason)
+
+    async def _forsake(self) -> None:
+        """Leave a job that was cancelled or taken over, and what its worker may have written."""
+        async with self._database.transaction(tenant_id=self.job.tenant_id) as tx:
+            await self._discard(tx, through=self.job.attempt)
+
+    async def _discard(self, tx: Transaction, *, through: int) -> None:
+        """Throw away what attempts left in the blob store, whole or half written."""
+        if "model_uid" in self.job.order:
+            for attempt in range(1, through + 1):
+                await artefacts.discard(tx, self._artefact(attempt), now=tx.clock())
+
+    def _artefact(self, attempt: int) -> str:
+        return f"{self.job.tenant_id}/models/{self.job.order.get('model_uid')}/{attempt}"
 
     async def _give_back(self) -> None:
         """Let somebody else begin at once: this service stops, which is no fault of the job."""
