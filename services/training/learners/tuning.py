@@ -1,7 +1,8 @@
 """The search for the learner and parameters that rank held-out interactions best.
 
 Optuna's tree-structured Parzen estimator (Bergstra et al. 2011) proposes; each learner's defaults
-are tried first, so that even a short search ends no worse than them.
+are tried first, then once more with a fading history where time is known, so that even a short
+search ends no worse than them.
 """
 
 import time
@@ -9,17 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import optuna
-
-from training.domain.search_space import (
-    FIRST_HALF_LIFE,
-    RECENCY,
-    SEARCH,
-    Choice,
-    Range,
-    Real,
-    Whole,
-)
 from training.learners import catalogue
 from training.learners.catalogue import Recipe
 from training.learners.evaluation import Exam
@@ -33,6 +23,7 @@ from training.learners.orders import (
     Tuning,
 )
 from training.learners.progress import Progress
+from training.learners.study import Question, Study
 from training.learners.trials import Apart, Bench, Here, Outcome
 
 _NOT_TUNED = {catalogue.COLLABORATIVE, catalogue.CONTENT, catalogue.HYBRID}
@@ -101,7 +92,7 @@ def search(
     _check(tuning)
     learners = _affordable(tried(tuning.algorithms), exam, tuning, progress)
     recency = exam.train.times is not None and split.scheme is not Scheme.RANDOM
-    study = _Study.of(learners, seed=seed if tuning.seed is None else tuning.seed, recency=recency)
+    study = Study.of(learners, seed=seed if tuning.seed is None else tuning.seed, recency=recency)
     apart = tuning.parallel > 1 or tuning.timeout_singlestep is not None
     bench: Bench = Apart(exam, seed, tuning.parallel) if apart else Here(exam, seed)
     metric = f"{evaluation.metric}@{evaluation.cutoff}"
@@ -116,7 +107,7 @@ def search(
 class _Hunt:
     """One search under way."""
 
-    study: "_Study"
+    study: Study
     bench: Bench
     tuning: Tuning
     metric: str
@@ -144,7 +135,7 @@ class _Hunt:
         for (question, recipe), outcome in zip(asked, outcomes, strict=True):
             self._note(question, recipe, outcome)
 
-    def _note(self, question: optuna.Trial, recipe: Recipe, outcome: Outcome) -> None:
+    def _note(self, question: Question, recipe: Recipe, outcome: Outcome) -> None:
         trial = Trial(len(self.trials), recipe, dict(outcome.marks), outcome.failure)
         self.trials.append(trial)
         self.study.tell(question, None if outcome.failure else outcome.marks[self.metric])
@@ -166,61 +157,6 @@ class _Hunt:
 
     def _say(self, message: str) -> None:
         self.progress.say(len(self.trials) / self.tuning.n_trials, message)
-
-
-@dataclass
-class _Study:
-    """Optuna, asked for recipes."""
-
-    study: optuna.Study
-    learners: tuple[str, ...]
-    recency: bool
-
-    @classmethod
-    def of(cls, learners: tuple[str, ...], *, seed: int, recency: bool) -> "_Study":
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=False, constant_liar=False)
-        study = optuna.create_study(direction="maximize", sampler=sampler)
-        made = cls(study, learners, recency)
-        for half_life in (None, FIRST_HALF_LIFE) if recency else (None,):
-            for learner in learners:
-                study.enqueue_trial(made._first(learner, half_life))
-        return made
-
-    def ask(self) -> tuple[optuna.Trial, Recipe]:
-        trial = self.study.ask()
-        learner = trial.suggest_categorical("learner", self.learners)
-        values = {
-            name: _suggested(trial, f"{learner}.{name}", range_)
-            for name, range_ in SEARCH.get(learner, {}).items()
-        }
-        if self._fades(learner):
-            # One name for all learners: what one finds out about recency helps the others.
-            values["history_half_life"] = _suggested(trial, "history_half_life", RECENCY)
-        return trial, catalogue.recipe(learner, values)
-
-    def tell(self, trial: optuna.Trial, score: float | None) -> None:
-        state = optuna.trial.TrialState.FAIL if score is None else None
-        self.study.tell(trial, score, state=state)
-
-    def _fades(self, learner: str) -> bool:
-        return self.recency and learner in SEARCH
-
-    def _first(self, learner: str, half_life: float | None) -> dict[str, Any]:
-        defaults = catalogue.recipe(learner, {}).parameters
-        first = {f"{learner}.{name}": defaults[name] for name in SEARCH.get(learner, {})}
-        recency = {"history_half_life": half_life} if self._fades(learner) else {}
-        return {"learner": learner, **first, **recency}
-
-
-def _suggested(trial: optuna.Trial, name: str, range_: Range) -> Any:
-    match range_:
-        case Whole(low, high, log):
-            return trial.suggest_int(name, low, high, log=log)
-        case Real(low, high, log):
-            return trial.suggest_float(name, low, high, log=log)
-        case Choice(values):
-            return trial.suggest_categorical(name, values)
 
 
 def _affordable(
