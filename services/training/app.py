@@ -9,7 +9,7 @@ from chassis.compute import open_compute
 from chassis.database import Database
 from training.api import ROUTERS
 from training.events import subscriptions
-from training.operations import algorithms, cleaning
+from training.operations import algorithms, cleaning, schedules
 from training.operations.runner import Runner
 from training.settings import TrainingSettings
 from training.store.tables import Base
@@ -37,6 +37,7 @@ def build(settings: TrainingSettings) -> Service:
     async def consider() -> None:
         while True:
             await algorithms.consider_all(database, settings.rhythm)
+            await schedules.fire_due(database)
             await asyncio.sleep(_TICK)
 
     async def clean() -> None:

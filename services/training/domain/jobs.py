@@ -72,6 +72,8 @@ class Job:
     #: Row of `trained_models` or of `tuning_jobs` that waits for the outcome.
     model_id: int | None = None
     tuning_job: int | None = None
+    #: Run of a retraining schedule of which it is a part.
+    retraining_run: int | None = None
     algorithm: str | None = None
     progress: float = 0.0
     error: str | None = None

@@ -10,6 +10,7 @@ from training.domain import search_space
 from training.domain.configurations import ModelConfiguration
 from training.operations import references, registry, tuning
 from training.store import configurations as store
+from training.store import schedules
 from training.store import tuning as searches
 from training.store.rows import Rows
 
@@ -50,6 +51,7 @@ class Recipes:
         """Delete a configuration and the searches that used it."""
         if await self._rows.get(tx, row_id) is not None:
             await tuning.drop_where(tx, **{self._used_as: row_id})
+            await schedules.forget(tx, f"{self._used_as}_config", row_id)
         return await self._rows.remove(tx, row_id)
 
 
@@ -118,6 +120,7 @@ async def drop(tx: Transaction, configuration: ModelConfiguration) -> None:
     """Delete a configuration and retire its models."""
     await registry.retire_where(tx, configuration=configuration.id)
     await searches.forget_configuration(tx, configuration.id)
+    await schedules.forget(tx, "model_configuration", configuration.id)
     await store.models.remove(tx, configuration.id)
 
 

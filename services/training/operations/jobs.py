@@ -1,6 +1,7 @@
 """Request, finish and cancel jobs: the one life cycle behind every dialect's training."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chassis import telemetry
@@ -10,8 +11,28 @@ from chassis.problems import Conflict, NotFound
 from contracts.training import TrainingRequested
 from training.domain.jobs import Job, Kind, State
 from training.domain.tuning import STATUS
+from training.operations import retraining
 from training.store import jobs as store
 from training.store import tuning as searches
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a project's job is done: by request, or as part of a schedule's run."""
+
+    retraining_run: int | None = None
+    max_retries: int = 3
+    #: Slot that the model takes over, if it is worth it.
+    slot: str | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> "Cause":
+        """Return why a job was done, for the job that follows from it."""
+        return cls(job.retraining_run, job.max_retries, job.order.get("deploy_to_slot"))
+
+
+#: Somebody asked.
+ASKED = Cause()
 
 AlreadyAtWork = store.AlreadyAtWork
 
@@ -28,7 +49,7 @@ async def request(
     model_id: int | None = None,
     tuning_job: int | None = None,
     algorithm: str | None = None,
-    max_retries: int = 3,
+    cause: Cause = ASKED,
 ) -> Job:
     """Keep a job and announce it, in one transaction; somebody will lease and run it."""
     now = tx.clock()
@@ -36,12 +57,13 @@ async def request(
         tx,
         kind=kind,
         state=State.PENDING,
-        order=dict(order),
+        order=dict(order) if cause.slot is None else {**order, "deploy_to_slot": cause.slot},
         project=project,
         model_id=model_id,
         tuning_job=tuning_job,
         algorithm=algorithm,
-        max_retries=max_retries,
+        retraining_run=cause.retraining_run,
+        max_retries=cause.max_retries,
         requested_at=now,
         traceparent=telemetry.inject().get("traceparent"),
     )
@@ -86,18 +108,20 @@ async def cancel_all(tx: Transaction, found: Sequence[Job]) -> None:
     """Cancel those of the jobs that are not over."""
     by_id = {job.id: job for job in found}
     for job_id in await store.end(tx, list(by_id), state=State.CANCELLED, now=tx.clock()):
-        await mirror(tx, by_id[job_id], State.CANCELLED)
+        await mirror(tx, by_id[job_id], State.CANCELLED, reason="cancelled")
 
 
 async def finish(tx: Transaction, job: Job, state: State, **columns: Any) -> bool:
     """End a run; False when the job was cancelled or taken over: nothing may follow then."""
     if not await store.finish(tx, job, state=state, **columns):
         return False
-    await mirror(tx, job, state)
+    await mirror(tx, job, state, reason=columns.get("error"))
     return True
 
 
-async def mirror(tx: Transaction, job: Job, state: State) -> None:
-    """Show a job's state on the search that it carries out."""
+async def mirror(tx: Transaction, job: Job, state: State, *, reason: str | None = None) -> None:
+    """Show a job's state on the search that it carries out and the run that it is a part of."""
     if job.tuning_job is not None:
         await searches.note(tx, job.tuning_job, status=STATUS[state])
+    if job.retraining_run is not None:
+        await retraining.follow(tx, job, state, reason=reason)

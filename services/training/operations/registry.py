@@ -12,7 +12,7 @@ from training.domain.jobs import Job, Kind
 from training.domain.models import Artefact, Task, TaskLink, TrainedModel, version_of
 from training.domain.replicas import DataFile
 from training.operations import jobs, references
-from training.store import configurations, replicas
+from training.store import configurations, replicas, schedules
 from training.store import jobs as job_store
 from training.store import registry as store
 
@@ -50,7 +50,9 @@ async def request(tx: Transaction, *, configuration: int, data_loc: int) -> Trai
     return await train(tx, chosen, data)
 
 
-async def train(tx: Transaction, chosen: ModelConfiguration, data: DataFile) -> TrainedModel:
+async def train(
+    tx: Transaction, chosen: ModelConfiguration, data: DataFile, *, cause: jobs.Cause = jobs.ASKED
+) -> TrainedModel:
     """Have a configuration trained on a data file."""
     model = await store.models.add(
         tx, project=chosen.project, configuration=chosen.id, data_loc=data.file_id
@@ -61,7 +63,9 @@ async def train(tx: Transaction, chosen: ModelConfiguration, data: DataFile) -> 
         "model_uid": model.uid,
         "data": await source(tx, data),
     }
-    await jobs.request(tx, Kind.TRAIN, order, project=chosen.project, model_id=model.id)
+    await jobs.request(
+        tx, Kind.TRAIN, order, project=chosen.project, model_id=model.id, cause=cause
+    )
     return (await _linked(tx, [model]))[0]
 
 
@@ -84,11 +88,17 @@ async def publish(tx: Transaction, job: Job, artefact: Artefact) -> TrainedModel
     model = await store.models.get(tx, job.model_id or 0)
     if model is None:
         return None
-    return await announce(tx, model, artefact, version=version_of(None, model.id))
+    slot = job.order.get("deploy_to_slot") if artefact.beats_popularity else None
+    return await announce(tx, model, artefact, version=version_of(None, model.id), slot=slot)
 
 
 async def announce(
-    tx: Transaction, model: TrainedModel, artefact: Artefact, *, version: str
+    tx: Transaction,
+    model: TrainedModel,
+    artefact: Artefact,
+    *,
+    version: str,
+    slot: str | None = None,
 ) -> TrainedModel | None:
     """Write an artefact's facts to its model and tell the others that it is ready."""
     basename = f"model-{model.id}.safetensors"
@@ -121,6 +131,7 @@ async def announce(
             interactions_seen=artefact.rows,
             metrics=dict(artefact.metrics),
             deploys_itself=artefact.beats_popularity,
+            deploy_to_slot=slot,
         )
     )
     return ready
@@ -139,6 +150,7 @@ async def retire(tx: Transaction, model: TrainedModel) -> None:
     """Delete a model, stop what still trains it and tell the others to drop it."""
     found = await job_store.for_each(tx, "model_id", [model.id])
     await jobs.cancel_all(tx, found.get(model.id, []))
+    await schedules.forget(tx, "trained_model", model.id)
     await store.remove(tx, model, now=tx.clock())
     tx.emit(ModelRetired(tenant_id=tx.tenant_id, occurred_at=tx.clock(), model_id=model.id))
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from chassis.database import Transaction
 from training.domain.replicas import DataFile, Kept, Project
-from training.operations import configurations, registry, tuning
+from training.operations import configurations, registry, schedules, tuning
 from training.store import interactions
 from training.store import replicas as store
+from training.store import schedules as schedule_store
 
 TRAINING_DATA = "training_data"
 
@@ -19,6 +20,7 @@ async def project_changed(tx: Transaction, project: Project) -> None:
 
 async def project_deleted(tx: Transaction, project_id: int) -> None:
     """Let go of a project and of everything that was made in it."""
+    await schedules.drop_where(tx, project=project_id)
     await tuning.drop_where(tx, project=project_id)
     await configurations.drop_where(tx, project=project_id)
     await registry.retire_where(tx, project=project_id)
@@ -35,6 +37,7 @@ async def file_deleted(tx: Transaction, kind: str, file_id: int) -> None:
     if kind == TRAINING_DATA:
         await tuning.drop_where(tx, data=file_id)
         await registry.retire_where(tx, data_loc=file_id)
+        await schedule_store.forget(tx, "training_data", file_id)
     await store.drop_file(tx, kind, file_id)
 
 

@@ -10,25 +10,26 @@ from contracts.models import TuningConcluded, TuningForgotten
 from training.domain.configurations import EvaluationConfig, ModelConfiguration, SplitConfig
 from training.domain.jobs import Job, Kind
 from training.domain.models import Task, TaskLink
+from training.domain.replicas import DataFile
 from training.domain.tuning import TuningJob
 from training.operations import jobs, references, registry
-from training.store import configurations, replicas
+from training.store import configurations, replicas, schedules
 from training.store import jobs as job_store
 from training.store import tuning as store
 
 noun = "ParameterTuningJob"
 
-#: Members of a body that a search keeps as they came.
-_KEPT = (
-    "n_tasks_parallel",
-    "n_trials",
-    "memory_budget",
-    "timeout_overall",
-    "timeout_singlestep",
-    "random_seed",
-    "tried_algorithms_json",
-    "train_after_tuning",
-)
+#: How far a search goes, unless somebody says otherwise.
+LIMITS: Mapping[str, Any] = {
+    "n_tasks_parallel": 1,
+    "n_trials": 40,
+    "memory_budget": 8000,
+    "timeout_overall": None,
+    "timeout_singlestep": None,
+    "random_seed": None,
+    "tried_algorithms_json": None,
+    "train_after_tuning": True,
+}
 
 
 async def find(
@@ -53,24 +54,41 @@ async def get(tx: Transaction, search_id: int) -> TuningJob | None:
 async def request(tx: Transaction, values: Mapping[str, Any]) -> TuningJob:
     """Keep a search and start it."""
     data = await references.training_data(tx, values["data"], field="data")
-    split = await configurations.splits.get(tx, values["split"])
-    if split is None:
-        raise unknown_reference("split", values["split"])
-    evaluation = await configurations.evaluations.get(tx, values["evaluation"])
-    if evaluation is None:
-        raise unknown_reference("evaluation", values["evaluation"])
-    kept = {name: values[name] for name in _KEPT}
+    limits = {name: values[name] for name in LIMITS}
+    return await start(
+        tx, data, split=values["split"], evaluation=values["evaluation"], limits=limits
+    )
+
+
+async def start(
+    tx: Transaction,
+    data: DataFile,
+    *,
+    split: int,
+    evaluation: int,
+    limits: Mapping[str, Any] = LIMITS,
+    cause: jobs.Cause = jobs.ASKED,
+) -> TuningJob:
+    """Keep and start a search on known data."""
+    chosen = await configurations.splits.get(tx, split)
+    if chosen is None:
+        raise unknown_reference("split", split)
+    judged = await configurations.evaluations.get(tx, evaluation)
+    if judged is None:
+        raise unknown_reference("evaluation", evaluation)
     search = await store.searches.add(
         tx,
         data=data.file_id,
         project=data.project_id,
-        split=split.id,
-        evaluation=evaluation.id,
+        split=split,
+        evaluation=evaluation,
         status="PENDING",
-        **kept,
+        **limits,
     )
-    order = _order(search, split, evaluation) | {"data": await registry.source(tx, data)}
-    await jobs.request(tx, Kind.TUNE, order, project=data.project_id, tuning_job=search.id)
+    order = _order(search, chosen, judged) | {"data": await registry.source(tx, data)}
+    await jobs.request(
+        tx, Kind.TUNE, order, project=data.project_id, tuning_job=search.id, cause=cause
+    )
     return (await _linked(tx, [search]))[0]
 
 
@@ -105,7 +123,7 @@ async def conclude(tx: Transaction, job: Job, found: Mapping[str, Any]) -> None:
         )
     )
     if search.train_after_tuning:
-        await _train(tx, search, best)
+        await _train(tx, search, best, cause=jobs.Cause.of(job))
 
 
 async def remove(tx: Transaction, search_id: int) -> bool:
@@ -122,6 +140,7 @@ async def drop(tx: Transaction, search: TuningJob) -> None:
     found = await job_store.for_each(tx, "tuning_job", [search.id])
     await jobs.cancel_all(tx, found.get(search.id, []))
     await store.forget_search(tx, search.id)
+    await schedules.forget(tx, "tuning_job", search.id)
     await store.searches.remove(tx, search.id)
     tx.emit(
         TuningForgotten(tenant_id=tx.tenant_id, occurred_at=tx.clock(), tuning_job_id=search.id)
@@ -134,12 +153,16 @@ async def drop_where(tx: Transaction, **where: Any) -> None:
         await drop(tx, search)
 
 
-async def _train(tx: Transaction, search: TuningJob, best: ModelConfiguration) -> None:
+async def _train(
+    tx: Transaction, search: TuningJob, best: ModelConfiguration, *, cause: jobs.Cause
+) -> None:
     data = await replicas.data_file(tx, search.data)
     if data is None or data.table_key is None:
         return
-    model = await registry.train(tx, best, data)
+    model = await registry.train(tx, best, data, cause=cause)
     await store.note(tx, search.id, tuned_model=model.id)
+    if cause.retraining_run is not None:
+        await schedules.runs.change(tx, cause.retraining_run, {"trained_model": model.id})
 
 
 def _order(search: TuningJob, split: SplitConfig, evaluation: EvaluationConfig) -> dict[str, Any]:

@@ -107,3 +107,17 @@ async def items_after(
         .limit(limit)
     )
     return [(row.item_id, row.details) for row in await tx.session.execute(query)]
+
+
+async def newest_data(tx: Transaction, project_id: int) -> DataFile | None:
+    """Return the newest training data of a project that has a table."""
+    row = DataFileRow
+    query = select(row).where(
+        row.kind == "training_data", row.project_id == project_id, row.table_key.is_not(None)
+    )
+    found = (await tx.session.scalars(query.order_by(row.file_id.desc()).limit(1))).one_or_none()
+    if found is None:
+        return None
+    return DataFile(
+        found.file_id, found.project_id, found.table_key, found.table_digest, found.rows
+    )

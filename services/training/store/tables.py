@@ -158,6 +158,7 @@ class JobRow(Identified, TenantScoped, Base):
     project: Mapped[int | None] = mapped_column(BigInteger)
     model_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     tuning_job: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    retraining_run: Mapped[int | None] = mapped_column(BigInteger)
     algorithm: Mapped[str | None] = mapped_column(String(40))
     progress: Mapped[float] = mapped_column(Float, default=0.0)
     error: Mapped[str | None] = mapped_column(LongText)
@@ -182,6 +183,47 @@ class LogLineRow(Identified, TenantScoped, Base):
     contents: Mapped[str] = mapped_column(LongText)
     ins_datetime: Mapped[datetime] = mapped_column(Moment, default=now)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=now)
+
+
+class ScheduleRow(Identified, TenantScoped, Base):
+    """When a project trains again by itself, and what."""
+
+    __tablename__ = "retraining_schedules"
+
+    project: Mapped[int] = mapped_column(BigInteger, unique=True)
+    is_enabled: Mapped[bool] = mapped_column(Boolean)
+    cron_expression: Mapped[str] = mapped_column(String(100))
+    training_data: Mapped[int | None] = mapped_column(BigInteger)
+    model_configuration: Mapped[int | None] = mapped_column(BigInteger)
+    retune: Mapped[bool] = mapped_column(Boolean)
+    split_config: Mapped[int | None] = mapped_column(BigInteger)
+    evaluation_config: Mapped[int | None] = mapped_column(BigInteger)
+    max_retries: Mapped[int] = mapped_column(Integer)
+    notify_on_failure: Mapped[bool] = mapped_column(Boolean)
+    auto_deploy: Mapped[bool] = mapped_column(Boolean)
+    last_run_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_run_status: Mapped[str | None] = mapped_column(String(10))
+    next_run_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    ins_datetime: Mapped[datetime] = mapped_column(Moment, default=now)
+    updated_at: Mapped[datetime] = mapped_column(Moment, default=now, onupdate=now)
+
+
+class RetrainingRunRow(Identified, TenantScoped, Base):
+    """One time that a schedule came due or was triggered."""
+
+    __tablename__ = "retraining_runs"
+
+    schedule: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("retraining_schedules.id"), index=True
+    )
+    status: Mapped[str] = mapped_column(String(10))
+    trained_model: Mapped[int | None] = mapped_column(BigInteger)
+    tuning_job: Mapped[int | None] = mapped_column(BigInteger)
+    error_message: Mapped[str] = mapped_column(LongText, default="")
+    ins_datetime: Mapped[datetime] = mapped_column(Moment, default=now)
+    completed_at: Mapped[datetime | None] = mapped_column(Moment)
+    data_rows_at_trigger: Mapped[int | None] = mapped_column(BigInteger)
+    data_digest: Mapped[str | None] = mapped_column(String(64))
 
 
 class AlgorithmRow(TenantScoped, Base):

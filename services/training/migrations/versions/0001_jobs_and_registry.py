@@ -1,4 +1,4 @@
-"""jobs and registry."""
+"""Jobs and the registry, configurations, schedules, and replicas of catalog's facts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("project", sa.BigInteger(), nullable=True),
         sa.Column("model_id", sa.BigInteger(), nullable=True),
         sa.Column("tuning_job", sa.BigInteger(), nullable=True),
+        sa.Column("retraining_run", sa.BigInteger(), nullable=True),
         sa.Column("algorithm", sa.String(length=40), nullable=True),
         sa.Column("progress", sa.Float(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
@@ -238,6 +239,45 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_projects_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
+        "retraining_schedules",
+        sa.Column("project", sa.BigInteger(), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        sa.Column("cron_expression", sa.String(length=100), nullable=False),
+        sa.Column("training_data", sa.BigInteger(), nullable=True),
+        sa.Column("model_configuration", sa.BigInteger(), nullable=True),
+        sa.Column("retune", sa.Boolean(), nullable=False),
+        sa.Column("split_config", sa.BigInteger(), nullable=True),
+        sa.Column("evaluation_config", sa.BigInteger(), nullable=True),
+        sa.Column("max_retries", sa.Integer(), nullable=False),
+        sa.Column("notify_on_failure", sa.Boolean(), nullable=False),
+        sa.Column("auto_deploy", sa.Boolean(), nullable=False),
+        sa.Column("last_run_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_run_status", sa.String(length=10), nullable=True),
+        sa.Column("next_run_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ins_datetime", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("uid", sa.String(length=36), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retraining_schedules")),
+        sa.UniqueConstraint("project", name=op.f("uq_retraining_schedules_project")),
+        sa.UniqueConstraint("uid", name=op.f("uq_retraining_schedules_uid")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("retraining_schedules", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_retraining_schedules_next_run_at"), ["next_run_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_retraining_schedules_tenant_id"), ["tenant_id"], unique=False
+        )
+
+    op.create_table(
         "split_configs",
         sa.Column("name", sa.String(length=256), nullable=True),
         sa.Column("scheme", sa.String(length=2), nullable=False),
@@ -273,6 +313,40 @@ def upgrade() -> None:
         sa.Column("last_new_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_tallies")),
     )
+    op.create_table(
+        "retraining_runs",
+        sa.Column("schedule", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("trained_model", sa.BigInteger(), nullable=True),
+        sa.Column("tuning_job", sa.BigInteger(), nullable=True),
+        sa.Column("error_message", sa.Text(), nullable=False),
+        sa.Column("ins_datetime", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("data_rows_at_trigger", sa.BigInteger(), nullable=True),
+        sa.Column("data_digest", sa.String(length=64), nullable=True),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("uid", sa.String(length=36), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["schedule"],
+            ["retraining_schedules.id"],
+            name=op.f("fk_retraining_runs_schedule_retraining_schedules"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retraining_runs")),
+        sa.UniqueConstraint("uid", name=op.f("uq_retraining_runs_uid")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("retraining_runs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_retraining_runs_schedule"), ["schedule"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_retraining_runs_tenant_id"), ["tenant_id"], unique=False
+        )
+
     op.create_table(
         "task_logs",
         sa.Column("task", sa.BigInteger(), nullable=False),
@@ -412,11 +486,21 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_task_logs_task"))
 
     op.drop_table("task_logs")
+    with op.batch_alter_table("retraining_runs", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_retraining_runs_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_retraining_runs_schedule"))
+
+    op.drop_table("retraining_runs")
     op.drop_table("tallies")
     with op.batch_alter_table("split_configs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_split_configs_tenant_id"))
 
     op.drop_table("split_configs")
+    with op.batch_alter_table("retraining_schedules", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_retraining_schedules_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_retraining_schedules_next_run_at"))
+
+    op.drop_table("retraining_schedules")
     with op.batch_alter_table("projects", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_projects_tenant_id"))
 

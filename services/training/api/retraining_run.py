@@ -1,0 +1,56 @@
+"""`/api/v1/retraining_run`: what came of each time a schedule ran (seed 000, read only)."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request
+
+from chassis import crud
+from chassis.database import Tx
+from chassis.problems import Invalid, NotFound
+from chassis.wire import NumberedPage, Wire, counted, filters
+from chassis.wire import router as new_router
+from training.operations import schedules
+
+_NOUN = "RetrainingRun"
+_STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "SKIPPED")
+
+
+class RunOut(Wire):
+    id: int
+    schedule: int
+    status: str
+    trained_model: int | None
+    tuning_job: int | None
+    error_message: str
+    ins_datetime: datetime
+    completed_at: datetime | None
+    data_rows_at_trigger: int | None
+
+
+class RunPage(Wire):
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[RunOut]
+
+
+router = new_router(tags=["retraining_run"])
+
+
+@router.get("/api/v1/retraining_run", response_model=RunPage, dependencies=[crud.READ])
+async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
+    where = filters(request, id=int, schedule=int, status=str)
+    if where.get("status", "PENDING") not in _STATUSES:
+        text = f"Select a valid choice. {where['status']} is not one of the available choices."
+        raise Invalid(fields={"status": [text]})
+    rows, total = await schedules.find_runs(tx, where=where, offset=page.offset, limit=page.size)
+    return counted(request, page, total=total, rows=rows)
+
+
+@router.get("/api/v1/retraining_run/{id}", response_model=RunOut, dependencies=[crud.READ])
+async def retrieve(id: str, tx: Tx) -> Any:
+    found = await schedules.get_run(tx, crud.row_id(id, _NOUN))
+    if found is None:
+        raise NotFound.of(_NOUN)
+    return found
