@@ -13,15 +13,18 @@ async def insert_new(
     table: Table,
     rows: Sequence[Mapping[str, Any]],
     *,
-    returning: Sequence[Column[Any]],
+    returning: Sequence[Column[Any]] = (),
 ) -> Sequence[Row[Any]]:
-    """Insert the rows that no constraint refuses; return columns of those that went in.
+    """Insert the rows that no constraint refuses; return the named columns of those that went in.
 
     This goes past the session's tenant scope: every row must carry its tenant.
     """
     if not rows:
         return []
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).on_conflict_do_nothing().returning(*returning)
+    statement = dialect.insert(table).on_conflict_do_nothing()
     connection = await session.connection()
-    return (await connection.execute(statement, list(rows))).all()
+    if not returning:
+        await connection.execute(statement, list(rows))
+        return []
+    return (await connection.execute(statement.returning(*returning), list(rows))).all()

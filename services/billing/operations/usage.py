@@ -13,6 +13,7 @@ from contracts.catalog import ItemChanged, ItemDeleted
 from contracts.conversions import ConversionRecorded
 from contracts.interactions import InteractionRecorded
 from contracts.serving import Served
+from contracts.tenants import PersonErased
 
 Fact = InteractionRecorded | ConversionRecorded | Served
 
@@ -55,6 +56,11 @@ async def count_items(changes: list[ItemChanged | ItemDeleted], tx: Transaction)
             revision=change.revision,
             is_there=isinstance(change, ItemChanged),
         )
+
+
+async def forget_person(event: PersonErased, tx: Transaction) -> None:
+    """Forget an erased person; what they used stays used."""
+    await store.forget_user(tx.session, event.person_uid)
 
 
 async def state(tx: Transaction) -> Statement:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.domain.usage import Used
@@ -37,7 +37,12 @@ async def know_users(session: AsyncSession, users: Collection[str], *, tenant_id
     """Remember users; those known already stay one."""
     rows = [{"tenant_id": tenant_id, "user_id": user} for user in sorted(users)]
     table = KnownUserRow.metadata.tables[KnownUserRow.__tablename__]
-    await insert_new(session, table, rows, returning=[table.c.user_id])
+    await insert_new(session, table, rows)
+
+
+async def forget_user(session: AsyncSession, user_id: str) -> None:
+    """Forget a user."""
+    await session.execute(delete(KnownUserRow).where(KnownUserRow.user_id == user_id))
 
 
 async def users(session: AsyncSession) -> int:

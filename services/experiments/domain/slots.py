@@ -11,19 +11,11 @@ FULL_WEIGHT = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What experiments must know of a project: its default slot's tenant and name."""
+    """What experiments must know of a project."""
 
     id: int
     name: str
     is_default: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model that is ready to be served; one without a project serves the whole tenant."""
-
-    id: int
-    project_id: int | None
 
 
 @dataclass(frozen=True, slots=True)

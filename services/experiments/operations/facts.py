@@ -3,7 +3,8 @@
 from chassis.database import Transaction
 from contracts.catalog import ProjectChanged, ProjectDeleted
 from contracts.models import ModelReady, ModelRetired
-from experiments.domain.slots import Model, Project
+from experiments.domain.models import Model, accuracy_of
+from experiments.domain.slots import Project
 from experiments.operations import slots
 from experiments.store import replicas
 
@@ -21,8 +22,14 @@ async def project_changed(event: ProjectChanged | ProjectDeleted, tx: Transactio
 async def model_changed(event: ModelReady | ModelRetired, tx: Transaction) -> None:
     """Follow training: a model that is ready may be deployed, one that is gone takes its slots."""
     if isinstance(event, ModelReady):
-        model = Model(event.model_id, event.project_id)
-        await replicas.keep_model(tx.session, model, accuracy=None)
+        model = Model(
+            id=event.model_id,
+            project_id=event.project_id,
+            algorithm=event.algorithm,
+            ready_at=event.occurred_at,
+            accuracy=accuracy_of(event.metrics),
+        )
+        await replicas.keep_model(tx.session, model)
         await slots.deploy(tx, event)
         return
     await slots.retire(tx, event.model_id)

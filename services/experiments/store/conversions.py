@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.upserts import insert_new
@@ -12,6 +12,8 @@ from experiments.domain.conversions import Conversion, Report
 from experiments.store.tables import ConversionRow
 
 _CHUNK = 500
+#: Stands where the name of an erased user was.
+ERASED = "erased"
 _MEMBERS = (
     "project_id",
     "slot_id",
@@ -71,6 +73,16 @@ async def add(
         for report in reports
         if report.event_id in ids
     }
+
+
+async def forget_user(session: AsyncSession, user_id: str) -> None:
+    """Take a user's name from what was kept; what it counted for stays."""
+    await session.execute(
+        update(ConversionRow)
+        .where(ConversionRow.user_id == user_id)
+        .values(user_id=ERASED)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _matching(where: Mapping[str, Any]) -> Select[ConversionRow]:

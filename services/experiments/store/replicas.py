@@ -3,7 +3,8 @@
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from experiments.domain.slots import Model, Project
+from experiments.domain.models import Model
+from experiments.domain.slots import Project
 from experiments.store.tables import ModelRow, ProjectRow
 
 
@@ -41,20 +42,30 @@ async def model(session: AsyncSession, model_id: int) -> Model | None:
     """Return a ready model of the tenant's."""
     query = select(ModelRow).where(ModelRow.id == model_id)
     row = (await session.execute(query)).scalar_one_or_none()
-    return Model(row.id, row.project_id) if row else None
+    return _model(row) if row else None
 
 
-async def keep_model(session: AsyncSession, kept: Model, *, accuracy: float | None) -> None:
+async def models(session: AsyncSession) -> list[Model]:
+    """Return every model of the tenant's, oldest first."""
+    return [_model(row) for row in await session.scalars(select(ModelRow).order_by(ModelRow.id))]
+
+
+async def keep_model(session: AsyncSession, kept: Model) -> None:
     """Keep a model that is ready."""
     query = select(ModelRow).where(ModelRow.id == kept.id)
     row = (await session.execute(query)).scalar_one_or_none()
     if row is None:
         row = ModelRow(id=kept.id)
         session.add(row)
-    row.project_id, row.accuracy = kept.project_id, accuracy
+    row.project_id, row.algorithm = kept.project_id, kept.algorithm
+    row.ready_at, row.accuracy = kept.ready_at, kept.accuracy
     await session.flush()
 
 
 async def drop_model(session: AsyncSession, model_id: int) -> None:
     """Forget a model."""
     await session.execute(delete(ModelRow).where(ModelRow.id == model_id))
+
+
+def _model(row: ModelRow) -> Model:
+    return Model(row.id, row.project_id, row.algorithm, row.ready_at, row.accuracy)

@@ -1,6 +1,6 @@
 """Tables of experiments. Rows stay in this folder; what leaves it are values of the domain."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, String, UniqueConstraint
@@ -33,7 +33,50 @@ class ModelRow(TenantScoped, Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     project_id: Mapped[int | None]
+    algorithm: Mapped[str | None] = mapped_column(String(64))
+    ready_at: Mapped[datetime]
     accuracy: Mapped[float | None]
+
+
+class DayRow(TenantScoped, Base):
+    """Replica: what happened on one day, in UTC, by the events' own time."""
+
+    __tablename__ = "day"
+
+    tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    interactions: Mapped[int]
+    recommendations: Mapped[int]
+
+
+class ActiveUserRow(TenantScoped, Base):
+    """Replica: a user who interacted on a day."""
+
+    __tablename__ = "active_user"
+
+    tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+
+
+class KnownUserRow(TenantScoped, Base):
+    """Replica: a user who interacted at least once."""
+
+    __tablename__ = "known_user"
+
+    tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+
+
+class KnownItemRow(TenantScoped, Base):
+    """Replica: an item of the catalogue, or the memory of one that left it."""
+
+    __tablename__ = "known_item"
+
+    tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    item_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    revision: Mapped[int]
+    is_there: Mapped[bool]
 
 
 class SlotRow(Identified, TenantScoped, Base):

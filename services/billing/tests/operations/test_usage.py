@@ -24,12 +24,14 @@ from billing.tests.world import (
 from chassis.testing import (
     ADMIN,
     OTHER_TENANT,
+    TENANT,
     Bench,
     FrozenClock,
     on_the_bench,
     settings_in,
 )
 from contracts.envelope import Event
+from contracts.tenants import PersonErased
 
 
 async def test_all_three_kinds_of_facts_count(bench: Bench, admin: httpx.AsyncClient) -> None:
@@ -60,6 +62,15 @@ async def test_users_and_items_are_distinct(bench: Bench, admin: httpx.AsyncClie
     await bench.deliver(no_item("b", 3), item("b", 2), item("c", 1, OTHER_TENANT))
     found = await usage(admin)
     assert (found["usersUsed"], found["itemsUsed"]) == (3, 1)
+
+
+async def test_an_erased_person_is_forgotten_and_what_they_used_stays(
+    bench: Bench, admin: httpx.AsyncClient
+) -> None:
+    await bench.deliver(interaction(user_id="p"), interaction(user_id="q"))
+    await bench.deliver(PersonErased(tenant_id=TENANT, occurred_at=NOW, person_uid="p"))
+    found = await usage(admin)
+    assert (found["usersUsed"], found["requestsUsed"]) == (1, 2)
 
 
 async def test_a_late_event_counts_when_it_was_kept(
@@ -135,7 +146,7 @@ async def counted(events: list[Event]) -> tuple[float, int]:
             return found["requestsUsed"], found["usersUsed"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(facts, st.data())
 def test_any_order_and_any_repetition_add_up_to_the_same(
     happened: list[tuple[str, int, str]], data: st.DataObject

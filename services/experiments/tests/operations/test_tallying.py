@@ -83,7 +83,7 @@ async def move(
     assert (await client.post(f"/api/v1/ab_test/{test['id']}/{action}/")).status_code == 200
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(conversions, max_size=14), st.data())
 def test_any_order_and_any_repetition_end_in_the_same_results(
     told: list[Told], data: st.DataObject

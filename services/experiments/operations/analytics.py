@@ -1,0 +1,86 @@
+"""Analytics: counted from facts as they arrive, told to a tenant's administrators."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, date
+
+from chassis.database import Transaction
+from chassis.problems import Invalid
+from contracts.catalog import ItemChanged, ItemDeleted
+from contracts.envelope import Event
+from contracts.interactions import InteractionRecorded
+from contracts.serving import Served
+from experiments.domain.analytics import PERIODS, Day, Snapshot, days_until, end_of
+from experiments.domain.models import active, mean_accuracy
+from experiments.store import analytics as store
+from experiments.store import replicas
+
+
+async def interacted(facts: Sequence[InteractionRecorded], tx: Transaction) -> None:
+    """Count interactions and the users behind them, on the day that each tells of."""
+    days = Counter(_day(fact) for fact in facts)
+    await store.add_days(tx.session, interactions=days, recommendations={}, tenant_id=tx.tenant_id)
+    users = {(_day(fact), fact.user_id) for fact in facts}
+    await store.know_users(tx.session, users, tenant_id=tx.tenant_id)
+
+
+async def served(facts: Sequence[Served], tx: Transaction) -> None:
+    """Count answers."""
+    days = Counter(_day(fact) for fact in facts)
+    await store.add_days(tx.session, interactions={}, recommendations=days, tenant_id=tx.tenant_id)
+
+
+async def items_changed(changes: Sequence[ItemChanged | ItemDeleted], tx: Transaction) -> None:
+    """Follow the catalogue's size."""
+    newest = {change.item_id: change for change in sorted(changes, key=lambda c: c.revision)}
+    for change in newest.values():
+        await store.know_item(
+            tx.session,
+            change.item_id,
+            revision=change.revision,
+            is_there=isinstance(change, ItemChanged),
+        )
+
+
+async def snapshot(tx: Transaction) -> Snapshot:
+    """Return a tenant's totals."""
+    now = tx.clock()
+    today = now.astimezone(UTC).date()
+    interactions, recommendations = await store.totals(tx.session)
+    serving = active(await replicas.models(tx.session), by=now)
+    return Snapshot(
+        users=await store.users(tx.session),
+        items=await store.items(tx.session),
+        recommendations=recommendations,
+        interactions=interactions,
+        active_models=len(serving),
+        daily_active_users=(await store.active_users(tx.session, since=today))[today],
+        accuracy=mean_accuracy(serving),
+    )
+
+
+async def series(tx: Transaction, period: str) -> list[Day]:
+    """Return a period's days, oldest first, those on which nothing happened included.
+
+    Raises:
+        Invalid: nobody knows the period.
+    """
+    if period not in PERIODS:
+        raise Invalid(fields={"period": [f"Choose one of {', '.join(PERIODS)}."]})
+    days = days_until(tx.clock().astimezone(UTC).date(), count=PERIODS[period])
+    recommendations = await store.recommendations(tx.session, since=days[0])
+    users = await store.active_users(tx.session, since=days[0])
+    models = await replicas.models(tx.session)
+    return [
+        Day(
+            day=day,
+            recommendations=recommendations.get(day, 0),
+            active_users=users[day],
+            accuracy=mean_accuracy(active(models, by=end_of(day))),
+        )
+        for day in days
+    ]
+
+
+def _day(fact: Event) -> date:
+    return fact.occurred_at.astimezone(UTC).date()
