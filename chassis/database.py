@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     event,
+    make_url,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -25,7 +27,7 @@ from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with
 from sqlalchemy.orm.unitofwork import UOWTransaction
 from sqlalchemy.sql.util import find_tables
 
-from chassis import inbox, outbox
+from chassis import inbox, outbox, sqlite
 from chassis.clock import Clock, now
 from chassis.identity import Caller, CurrentCaller
 from chassis.ids import new_uid
@@ -238,7 +240,13 @@ class Database:
 
 
 def _sqlite(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": 30}, pool_size=8, max_overflow=8)
+    path = make_url(url).database or ":memory:"
+    engine = create_async_engine(
+        url,
+        async_creator=partial(sqlite.connect, path, timeout=30),
+        pool_size=8,
+        max_overflow=8,
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

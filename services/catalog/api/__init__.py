@@ -9,11 +9,11 @@ from catalog.api.project_summary import project_summary_router
 from catalog.api.training_data import training_data_router
 
 ROUTERS = (
+    interactions_router,  # by far the busiest, so the first to be matched
     project_router,
     project_summary_router,
     training_data_router,
     item_meta_data_router,
     items_router,
-    interactions_router,
     ingest_router,
 )

@@ -71,7 +71,7 @@ class BatchOut(CamelWire):
 _ITEM = TypeAdapter(InteractionIn)
 
 
-def _idempotency_key(
+async def _idempotency_key(
     key: Annotated[str | None, Header(alias=_HEADER)] = None,
 ) -> str | None:
     try:
@@ -81,7 +81,7 @@ def _idempotency_key(
         raise problem_of(findings) from error
 
 
-def _recorder(request: Request) -> Recorder:
+async def _recorder(request: Request) -> Recorder:
     recorder: Recorder = request.app.state.recorder
     return recorder
 

@@ -23,7 +23,7 @@ from chassis.validation import REQUIRED
 _WRAPPING = 64 * 1024
 
 
-def files_of(request: Request) -> DataFiles:
+async def files_of(request: Request) -> DataFiles:
     """Return the operations on files."""
     files: DataFiles = request.app.state.data_files
     return files
