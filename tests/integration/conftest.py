@@ -14,8 +14,6 @@ from servers.postgres import postgres
 from servers.redis import redis
 from servers.s3 import s3
 
-pytest.register_assert_rewrite("chassis.testing.blobs", "chassis.testing.documents")
-
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
