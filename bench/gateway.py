@@ -12,8 +12,8 @@ import sys
 
 from bench.gateway_rig import PATH, Rig, rig
 
-ROUNDS = 2
-SECONDS = 2
+ROUNDS = 5
+SECONDS = 3
 CONNECTIONS = 32
 
 

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import orjson
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
@@ -71,6 +72,19 @@ def _line(span: ReadableSpan, service: str) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Where finished spans go, and which traces are kept."""
+
+    processor: SpanProcessor
+    resource: Resource
+    #: Traces whose id's lower half is below this are kept.
+    bound: int
+
+
+_pipeline: Pipeline | None = None
+
+
 def start(service: str, settings: Settings) -> TracerProvider:
     """Send this process's spans to OTLP where an end point is set, else to a file."""
     provider = TracerProvider(
@@ -78,12 +92,18 @@ def start(service: str, settings: Settings) -> TracerProvider:
         sampler=ParentBased(TraceIdRatioBased(settings.trace_ratio)),
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(
-        BatchSpanProcessor(_exporter(service, settings), schedule_delay_millis=500)
-    )
-    global _tracer
+    processor = BatchSpanProcessor(_exporter(service, settings), schedule_delay_millis=500)
+    provider.add_span_processor(processor)
+    global _tracer, _pipeline
     _tracer = provider.get_tracer("millrace")
+    bound = TraceIdRatioBased.get_bound_for_rate(settings.trace_ratio)
+    _pipeline = Pipeline(processor, provider.resource, bound)
     return provider
+
+
+def pipeline() -> Pipeline | None:
+    """Return where finished spans go; None while this process records none."""
+    return _pipeline
 
 
 def _exporter(service: str, settings: Settings) -> SpanExporter:
@@ -131,25 +151,10 @@ def span_continuing(headers: Mapping[str, str], name: str, **attributes: Any) ->
         yield
 
 
-def open_span(
-    name: str,
-    *,
-    parent: Context | None,
-    kind: SpanKind = SpanKind.CONSUMER,
-    start_ns: int | None = None,
-    **attributes: Any,
-) -> Span:
-    """Open a span that the caller ends; it does not become the current one."""
+def open_span(name: str, *, parent: Context, **attributes: Any) -> Span:
+    """Open a consumer span that the caller ends; it does not become the current one."""
     named = {f"millrace.{key}": value for key, value in attributes.items() if value is not None}
-    return _tracer.start_span(
-        name, context=parent, kind=kind, attributes=named, start_time=start_ns
-    )
-
-
-def traceparent(span: Span) -> str:
-    """Return the header that continues a span, whether or not it is the current one."""
-    context = span.get_span_context()
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+    return _tracer.start_span(name, context=parent, kind=SpanKind.CONSUMER, attributes=named)
 
 
 def inject(context: Context | None = None) -> dict[str, str]:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import telemetry
@@ -16,6 +14,7 @@ from chassis.edge import send_problem
 from chassis.identity import ASSERTION_HEADER
 from chassis.metrics import REQUESTS
 from chassis.problems import Malformed, NotFound, Problem
+from chassis.server_spans import ServerSpan
 from gateway.domain.routing import Match, Table, canonical
 from gateway.forwarding import incoming as heads
 from gateway.forwarding.gate import Admission, Gate
@@ -30,6 +29,7 @@ _ASSERTION = ASSERTION_HEADER.lower().encode()
 _DEPRECATED = b"@1767225600"
 #: Status in traces and metrics of a request that its client gave up.
 _CLIENT_GONE = 499
+_STATUS = "http.response.status_code"
 
 
 class Front:
@@ -124,15 +124,8 @@ class Front:
         send: Send,
         began: int,
     ) -> None:
-        known = admission.known
-        span = _span(
-            scope,
-            match.route.prefix,
-            incoming,
-            began,
-            upstream=match.route.owner,
-            tenant=known.identity.caller.tenant_id if known else None,
-        )
+        span = _span(scope, match.route.prefix, incoming, began)
+        failed = False
         answer = _Answer(send)
         try:
             await self._relay.pass_on(
@@ -145,14 +138,15 @@ class Front:
         except ClientGone:
             answer.status = _CLIENT_GONE
         except Exception as error:
-            telemetry.fail(span, error)
+            failed = True
             if answer.status:
                 raise  # the client has a part of the answer: it must see that it breaks off
             await _tell(_problem_of(error), match, admission, scope, answer, span)
         finally:
             if not 200 <= answer.status < 300:
                 self._gate.give_back(admission)
-            _end(span, scope, match.route.prefix, answer.status, began)
+            span.end(_attributes(match, admission, answer.status), failed=failed)
+            _observe(scope, match.route.prefix, answer.status, began)
 
     def _request(
         self,
@@ -160,16 +154,15 @@ class Front:
         incoming: Incoming,
         admission: Admission,
         scope: Scope,
-        span: Span,
+        span: ServerSpan,
     ) -> Request:
         upstream = self._upstreams[match.route.owner]
         added = _forwarded(incoming, scope)
         if admission.known is not None:
             added.append((_ASSERTION, self._remembered.assertion(admission.known).encode()))
-        if span.get_span_context().is_valid:
-            added.append((b"traceparent", telemetry.traceparent(span).encode()))
-            if "tracestate" in incoming.trace:
-                added.append((b"tracestate", incoming.trace["tracestate"].encode("latin-1")))
+        added.append((b"traceparent", span.traceparent.encode()))
+        if "tracestate" in incoming.trace:
+            added.append((b"tracestate", incoming.trace["tracestate"].encode("latin-1")))
         target = _target(match.path)
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
@@ -196,9 +189,10 @@ async def _refuse(
 ) -> None:
     """Answer a request that may not pass."""
     span = _span(scope, "refused", incoming, began)
-    with trace.use_span(span):
+    with span.current():
         await send_problem(problem, scope, send)
-    _end(span, scope, "refused", problem.status, began)
+    span.end({_STATUS: problem.status})
+    _observe(scope, "refused", problem.status, began)
 
 
 async def _tell(
@@ -207,12 +201,12 @@ async def _tell(
     admission: Admission,
     scope: Scope,
     send: Send,
-    span: Span,
+    span: ServerSpan,
 ) -> None:
     """Answer a request that passed and came to nothing."""
     for name, text in _extra(match, admission):
         problem.headers.setdefault(name.decode(), text.decode())
-    with trace.use_span(span):
+    with span.current():
         await send_problem(problem, scope, send)
 
 
@@ -229,19 +223,18 @@ class _Answer:
         await self._send(message)
 
 
-def _span(scope: Scope, name: str, incoming: Incoming, began: int, **attributes: Any) -> Span:
-    return telemetry.open_span(
-        f"{scope['method']} {name}",
-        parent=telemetry.extract(incoming.trace) if incoming.trace else None,
-        kind=SpanKind.SERVER,
-        start_ns=began,
-        **attributes,
-    )
+def _span(scope: Scope, name: str, incoming: Incoming, began: int) -> ServerSpan:
+    return ServerSpan(f"{scope['method']} {name}", incoming.trace, start_ns=began)
 
 
-def _end(span: Span, scope: Scope, route: str, status: int, began: int) -> None:
-    span.set_attribute("http.response.status_code", status)
-    span.end()
+def _attributes(match: Match, admission: Admission, status: int) -> dict[str, Any]:
+    attributes: dict[str, Any] = {_STATUS: status, "millrace.upstream": match.route.owner}
+    if admission.known is not None:
+        attributes["millrace.tenant"] = admission.known.identity.caller.tenant_id
+    return attributes
+
+
+def _observe(scope: Scope, route: str, status: int, began: int) -> None:
     seconds = (time.time_ns() - began) / 1e9
     REQUESTS.labels(scope["method"], route, str(status)).observe(max(0.0, seconds))
 

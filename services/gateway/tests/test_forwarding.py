@@ -218,7 +218,7 @@ async def test_unknown_paths_are_problems(stage: Stage, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/inference/health/../predict/1", "/api/v1//project", "/api/v1/%2e%2e/x", "/a\\b"]
+    "path", ["/inference/health/../predict/1", "/api/v1/./project", "/api/v1/%2e%2e/x", "/.."]
 )
 async def test_a_path_that_could_be_read_in_two_ways_is_refused(stage: Stage, path: str) -> None:
     front, sent = stage.front, []
