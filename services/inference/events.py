@@ -31,6 +31,6 @@ def subscriptions(
             from_start=False,
         ),
         each(MODEL_READY, models.keep, name="model-versions", only=_MODELS),
-        together(INTERACTIONS, histories.record_all, name="histories"),
+        together(INTERACTIONS, histories.record_all, name="histories", max_records=2000),
         each(TENANTS, Erasure(histories).erase, name="erasure", only=(PersonErased,)),
     ]

@@ -5,6 +5,7 @@ models are trained. Merging is therefore idempotent and knows no order: late, re
 out-of-order interactions end in the same history.
 """
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
@@ -43,7 +44,30 @@ class History:
         """Return the history of both."""
         if not other.entries or self.entries == other.entries:
             return self
-        return History.of(self.entries + other.entries) if self.entries else other
+        if not self.entries:
+            return other
+        if len(other.entries) > len(self.entries):
+            return other.merged(self)
+        return self._with(other.entries)
+
+    def _with(self, few: tuple[Entry, ...]) -> "History":
+        """Return the history with a few entries more, without sorting the many anew."""
+        fresh = {entry.item: entry for entry in few}
+        kept = []
+        for entry in self.entries:
+            again = fresh.get(entry.item)
+            if again is None:
+                kept.append(entry)
+                continue
+            both = _together(entry, again)
+            if both == entry:
+                del fresh[entry.item]
+                kept.append(entry)
+            else:
+                fresh[entry.item] = both
+        for entry in fresh.values():
+            insort(kept, entry, key=_newest_first)
+        return History(tuple(kept[:KEPT_ITEMS]))
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -38,25 +38,27 @@ class Known:
     #: The document when it was last read, and when that was.
     stored: History
     read_at: float
-    #: Newest first, as scorers take it.
-    pasts: tuple[Past, ...]
-    #: Items too old to be scored, but still not to be recommended again.
-    older: frozenset[str]
+    _pasts: tuple[Past, ...] | None = None
+    _older: frozenset[str] | None = None
     #: What models had been trained on beside it, by model id; filled by whoever scores.
     merged: dict[object, Any] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, history: History, stored: History, read_at: float) -> "Known":
-        """Prepare a history."""
-        now = time.time()
-        newest = history.entries[:HISTORY_LIMIT]
-        return cls(
-            history,
-            stored,
-            read_at,
-            tuple(Past(e.item, e.weight, max(0.0, now - e.moment)) for e in newest),
-            frozenset(entry.item for entry in history.entries[HISTORY_LIMIT:]),
-        )
+    @property
+    def pasts(self) -> tuple[Past, ...]:
+        """Return the history as scorers take it, newest first; made when first asked for."""
+        if self._pasts is None:
+            now = time.time()
+            newest = self.history.entries[:HISTORY_LIMIT]
+            self._pasts = tuple(Past(e.item, e.weight, max(0.0, now - e.moment)) for e in newest)
+        return self._pasts
+
+    @property
+    def older(self) -> frozenset[str]:
+        """Return the items too old to be scored, but still not to be recommended again."""
+        if self._older is None:
+            older = self.history.entries[HISTORY_LIMIT:]
+            self._older = frozenset(entry.item for entry in older)
+        return self._older
 
 
 class Histories:
@@ -152,7 +154,7 @@ class Histories:
         self, key: tuple[str, str], history: History, stored: History, read_at: float
     ) -> Known:
         self._drop(key)
-        known = Known.of(history, stored, read_at)
+        known = Known(history, stored, read_at)
         self._cache[key] = known
         self._cached += len(history) + 1
         while self._cached > _CACHED_ENTRIES and len(self._cache) > 1:

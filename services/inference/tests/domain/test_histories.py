@@ -1,4 +1,5 @@
 import itertools
+from random import Random
 
 import pytest
 
@@ -21,11 +22,55 @@ def test_any_order_and_any_repeat_ends_in_the_same_history(order: tuple[Entry, .
     assert history.entries == (Entry("tea", 1.0, 100.0), Entry("cake", 0.3, 70.0))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_merging_in_parts_is_merging_at_once(seed: int) -> None:
+    draw = Random(seed)
+    entries = [
+        Entry(f"item-{draw.randrange(30)}", draw.random(), float(draw.randrange(50)))
+        for _ in range(60)
+    ]
+    history = History()
+    at = 0
+    while at < len(entries):
+        some = draw.randrange(1, 12)
+        history = history.merged(History.of(entries[at : at + some]))
+        at += some
+
+    assert history == History.of(entries)
+
+
 def test_merging_nothing_changes_nothing() -> None:
     history = History.of(ENTRIES)
 
     assert history.merged(History()) == history
     assert History().merged(history) == history
+
+
+@pytest.mark.parametrize(
+    ("newest", "expected"),
+    [
+        (Entry("tea", 0.1, 200.0), (Entry("tea", 1.0, 200.0), Entry("cake", 0.3, 70.0))),
+        (Entry("cake", 0.9, 200.0), (Entry("cake", 0.9, 200.0), Entry("tea", 1.0, 100.0))),
+        (
+            Entry("jam", 0.5, 200.0),
+            (Entry("jam", 0.5, 200.0), Entry("tea", 1.0, 100.0), Entry("cake", 0.3, 70.0)),
+        ),
+    ],
+)
+def test_one_newer_entry_comes_first(newest: Entry, expected: tuple[Entry, ...]) -> None:
+    history = History.of(ENTRIES)
+
+    assert history.merged(History.of([newest])).entries == expected
+    assert History.of([newest, *history.entries]).entries == expected
+
+
+def test_one_entry_more_keeps_to_the_bound() -> None:
+    full = History.of(Entry(f"item-{n}", 1.0, float(n)) for n in range(KEPT_ITEMS))
+
+    more = full.merged(History.of([Entry("new", 1.0, 1e9)]))
+
+    assert len(more) == KEPT_ITEMS
+    assert more.entries[0].item == "new"
 
 
 def test_the_oldest_items_are_dropped_beyond_the_bound() -> None:
