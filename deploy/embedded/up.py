@@ -85,8 +85,10 @@ async def keep(stack: Stack, parts: Sequence[Process]) -> None:
 
 
 def greet(stack: Stack) -> None:
-    """Say where the stack is, and where a new one has left its operator's password."""
-    password = stack.home.path / "admin-password"
-    if password.exists():
-        say(f"The operator's first password is in {password}")
+    """Say where the stack is, and tell the operator of a new one the password, once."""
+    password, told = stack.home.path / "admin-password", stack.home.run / "greeted"
+    if password.exists() and not told.exists():
+        word = password.read_text(encoding="utf-8").strip()
+        say(f"Sign in as the operator with the password {word} (kept in {password})")
+        told.touch()
     say(f"Millrace is up: {stack.url('gateway')}")

@@ -2,6 +2,7 @@
 them all.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -141,10 +142,17 @@ class _Operator:
             email=self.settings.admin_email,
             password=given.get_secret_value() if given else None,
             keep_in=self.settings.folder() / "admin-password",
+            tell=self._say,
         )
 
     async def stop(self) -> None:
         """Nothing is held open."""
+
+    def _say(self, line: str) -> None:
+        """Write a line for the operator, but not into the log file of an embedded stack."""
+        if self.settings.profile == "production" or sys.stdout.isatty():
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from chassis.database import Database, Transaction
@@ -129,6 +129,7 @@ async def bootstrap(
     email: str,
     password: str | None,
     keep_in: Path,
+    tell: Callable[[str], None],
 ) -> None:
     """Make the platform's operator where there is none; a password that we chose is told once."""
     async with database.transaction(tenant_id=None, write=False) as tx:
@@ -148,13 +149,12 @@ async def bootstrap(
             password_hash=kept,
         )
         if password is None:
-            _tell(username, chosen, keep_in)
+            _keep(keep_in, chosen)
+            tell(f"Sign in as {username} with the password {chosen} (kept in {keep_in})")
 
 
-def _tell(username: str, password: str, path: Path) -> None:
-    """Print the password once and keep it where only the operator can read it."""
+def _keep(path: Path, password: str) -> None:
+    """Keep a password where only the operator can read it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"{password}\n")
-    sys.stdout.write(f"Sign in as {username} with the password {password} (kept in {path})\n")
-    sys.stdout.flush()

@@ -150,7 +150,7 @@ async def test_a_made_up_password_is_told_once(
 ) -> None:
     home = tmp_path / "home"
     for told in (1, 0):
-        async with play(home, keys, recorder, admin_password=None) as stage:
+        async with play(home, keys, recorder, admin_password=None, profile="production") as stage:
             file = home / "admin-password"
             password = file.read_text().strip()
             assert file.stat().st_mode & 0o777 == 0o600
