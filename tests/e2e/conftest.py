@@ -64,6 +64,15 @@ def tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
     return new_tenant()
 
 
+@pytest.fixture(scope="session")
+def bystander(stack: RunningStack) -> Iterator[Tenant]:
+    """Return a tenant that the whole session shares, for calls that change nothing."""
+    tenant = registered(stack.base_url)
+    yield tenant
+    tenant.client.close()
+    tenant.key_client.close()
+
+
 def registered(base_url: str) -> Tenant:
     """Register a tenant, sign its admin in, and make a key for its default project."""
     email = f"{uuid4().hex}@example.com"
