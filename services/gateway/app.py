@@ -70,6 +70,10 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
     people.on_change = remembered.forget_all
     allowances = Allowances()
     upstreams = {name: Upstream(name, url) for name, url in settings.upstreams().items()}
+    windows = windows_at(settings.rates_url)
+    gate = Gate(
+        remembered=remembered, windows=windows, rates=settings.rates(), allowances=allowances
+    )
     return Service(
         name="gateway",
         settings=settings,
@@ -88,24 +92,24 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
             "probes": Probes(upstreams),
             "documents": Documents(upstreams),
         },
-        parts=[ring, _Operator(database, passwords, settings), *upstreams.values(), remembered],
+        parts=[
+            ring,
+            _Operator(database, passwords, settings),
+            windows,
+            *upstreams.values(),
+            remembered,
+        ],
         tasks=[ring.run, uses.run, sessions.run],
-        front=_front(settings, remembered, allowances, upstreams),
+        front=_front(settings, remembered, gate, upstreams),
     )
 
 
 def _front(
     settings: GatewaySettings,
     remembered: Remembered,
-    allowances: Allowances,
+    gate: Gate,
     upstreams: Mapping[str, Upstream],
 ) -> Callable[[ASGIApp], Front]:
-    gate = Gate(
-        remembered=remembered,
-        windows=windows_at(settings.rates_url),
-        rates=settings.rates(),
-        allowances=allowances,
-    )
     relay = Relay(timeout=settings.upstream_timeout, max_body_bytes=settings.max_body_bytes)
     sockets = Sockets(table=ROUTES, remembered=remembered, upstreams=upstreams)
 

@@ -29,6 +29,8 @@ _ASSERTION = ASSERTION_HEADER.lower().encode()
 _DEPRECATED = b"@1767225600"
 #: Status in traces and metrics of a request that its client gave up.
 _CLIENT_GONE = 499
+#: Below this, clients read errors as GoTrue spells them.
+_GOTRUE = "/auth/v1/"
 _STATUS = "http.response.status_code"
 
 
@@ -74,7 +76,10 @@ class Front:
             match = self._match(scope)
             admission = await self._gate.admit(match, incoming, scope)
         except Exception as error:
-            await _refuse(_problem_of(error), incoming, scope, send, began)
+            problem = _problem_of(error)
+            if scope["path"].startswith(_GOTRUE):
+                _spell_for_gotrue(problem)
+            await _refuse(problem, incoming, scope, send, began)
             return
         if match.route.owner == self._own:
             await self._serve_here(match, incoming, admission, scope, receive, send)
@@ -182,6 +187,10 @@ def _problem_of(error: Exception) -> Problem:
         return error
     telemetry.log.error("a request failed in the gateway", exc_info=error)
     return Problem("Something went wrong.")
+
+
+def _spell_for_gotrue(problem: Problem) -> None:
+    problem.members |= {"msg": problem.detail, "error_code": problem.code_constant.lower()}
 
 
 async def _refuse(

@@ -1,7 +1,7 @@
 """Counting requests: in this process, or in Redis where several gateways count together."""
 
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 from limits.aio.storage import RedisStorage
 
@@ -17,6 +17,14 @@ class Windows(Protocol):
 
     async def hit(self, name: str, rate: Rate) -> Window | None:
         """Count a request and return where its maker stands; None where nobody can tell."""
+        ...
+
+    async def start(self) -> None:
+        """Open what is needed."""
+        ...
+
+    async def stop(self) -> None:
+        """Close it."""
         ...
 
 
@@ -39,6 +47,12 @@ class MemoryWindows:
         counter[1] += 1
         return Window(rate, int(counter[1]), int(counter[0] - now) + 1)
 
+    async def start(self) -> None:
+        """Nothing is needed."""
+
+    async def stop(self) -> None:
+        """Nothing is held open."""
+
     def _sweep(self, now: float) -> None:
         self._counters = {name: each for name, each in self._counters.items() if each[0] > now}
         self._sweep_at = max(_SWEEP_AT, 2 * len(self._counters))
@@ -49,7 +63,7 @@ class RedisWindows:
 
     def __init__(self, url: str) -> None:
         """Take a Redis URL."""
-        self._storage = RedisStorage(f"async+{url}")
+        self._storage = RedisStorage(f"async+{url}", implementation="redispy")
         self._away_until = 0.0
 
     async def hit(self, name: str, rate: Rate) -> Window | None:
@@ -65,6 +79,14 @@ class RedisWindows:
             self._away_until = time.monotonic() + 1
             return None
         return Window(rate, used, max(0, int(resets_at - time.time())) + 1)
+
+    async def start(self) -> None:
+        """Connect at the first request."""
+
+    async def stop(self) -> None:
+        """Give the connections back."""
+        bridge: Any = self._storage.bridge
+        await bridge.get_connection().aclose()
 
 
 def windows_at(url: str) -> Windows:

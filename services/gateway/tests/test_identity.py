@@ -74,6 +74,9 @@ async def test_gotrue_grants_and_its_errors(stage: Stage) -> None:
     assert wrong.status_code == 400
     assert wrong.json()["error_code"] == "invalid_credentials"
     assert wrong.json()["msg"] == "Invalid login credentials"
+    stranger = (await client.get("/auth/v1/user")).json()
+    assert (stranger["status"], stranger["error_code"]) == (401, "unauthenticated")
+    assert stranger["msg"] == stranger["detail"]
 
 
 async def test_a_spent_refresh_token_ends_its_family(stage: Stage) -> None:

@@ -91,6 +91,17 @@ async def test_inference_has_a_limit_of_its_own(
         assert (await client.get("/api/items")).status_code == 200
 
 
+async def test_without_redis_nobody_is_refused(
+    tmp_path: Path, keys: Path, recorder: Recorder
+) -> None:
+    nobody = "redis://127.0.0.1:1"
+    async with play(tmp_path, keys, recorder, rates_url=nobody, rate_key="1/minute") as stage:
+        admin = await stage.admin()
+        client = stage.client(X_API_Key=(await stage.key(admin, "read"))["key"])
+        for _ in range(3):
+            assert (await client.get("/api/items")).status_code == 200
+
+
 async def test_a_window_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = [100.0]
     monkeypatch.setattr("gateway.forwarding.windows.time.monotonic", lambda: moment[0])
