@@ -22,6 +22,11 @@ SERVED = (
     ("GET", "/api/billing/current", "billing", Door.PERSON),
     ("GET", "/api/billing/usage", "billing", Door.PERSON),
     ("PUT", "/api/billing/overage-cap", "billing", Door.PERSON),
+    ("GET", "/api/analytics/stats", "experiments", Door.ADMIN),
+    ("GET", "/api/analytics/data", "experiments", Door.ADMIN),
+    ("POST", "/api/billing/checkout", "billing", Door.PERSON),
+    ("POST", "/api/billing/portal", "billing", Door.PERSON),
+    ("GET", "/api/billing/invoices", "billing", Door.PERSON),
 )
 
 PLANNED = (
@@ -30,11 +35,6 @@ PLANNED = (
     ("GET", "/api/recommendations/{id}", "inference", Door.PERSON),
     ("DELETE", "/api/recommendations/{id}", "inference", Door.ADMIN),
     ("POST", "/api/recommendations/generate", "inference", Door.ADMIN),
-    ("GET", "/api/analytics/stats", "experiments", Door.ADMIN),
-    ("GET", "/api/analytics/data", "experiments", Door.ADMIN),
-    ("POST", "/api/billing/checkout", "billing", Door.PERSON),
-    ("POST", "/api/billing/portal", "billing", Door.PERSON),
-    ("GET", "/api/billing/invoices", "billing", Door.PERSON),
     ("POST", "/graphql", "gateway", Door.PREDICT),
 )
 

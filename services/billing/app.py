@@ -3,6 +3,13 @@
 from billing.api import ROUTERS
 from billing.events import subscriptions
 from billing.operations.allowances import announcer
+from billing.operations.errands import Errands
+from billing.operations.invoices import closer
+from billing.payments.nobody import Nobody
+from billing.payments.provider import Provider
+from billing.payments.sandbox import Sandbox
+from billing.payments.stripe import Stripe
+from billing.settings import BillingSettings
 from billing.store.tables import Base
 from chassis.app import Service, serve
 from chassis.database import Database
@@ -13,16 +20,27 @@ NAME = "billing"
 
 def build(settings: Settings) -> Service:
     """Wire the service."""
-    database = Database(settings.database(NAME), Base.metadata)
+    own = BillingSettings(**settings.model_dump())
+    database = Database(own.database(NAME), Base.metadata)
     return Service(
         name=NAME,
-        settings=settings,
+        settings=own,
         database=database,
         routers=ROUTERS,
         subscriptions=subscriptions(),
-        tasks=(announcer(database),),
+        state={
+            "payments": _provider(own, database),
+            "stripe_webhook_secret": own.stripe_webhook_secret,
+        },
+        tasks=(announcer(database), closer(database)),
     )
 
 
+def _provider(settings: BillingSettings, database: Database) -> Provider:
+    if settings.stripe_key is not None:
+        return Stripe(settings.stripe_key, url=settings.stripe_url)
+    return Nobody() if settings.profile == "production" else Sandbox(Errands(database).note)
+
+
 if __name__ == "__main__":
-    serve(build(Settings()))
+    serve(build(BillingSettings()))

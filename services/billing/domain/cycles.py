@@ -15,8 +15,12 @@ class Cycle:
     ends_at: datetime
 
 
-def cycle_at(anchor: datetime, moment: datetime) -> Cycle:
-    """Return the cycle that a moment falls into; what came before the anchor is in the first."""
-    index = max(0, (moment - anchor) // LENGTH)
+def cycle_of(anchor: datetime, index: int) -> Cycle:
+    """Return the cycle of a number, counted from 0."""
     starts_at = anchor + index * LENGTH
     return Cycle(index, starts_at, starts_at + LENGTH)
+
+
+def cycle_at(anchor: datetime, moment: datetime) -> Cycle:
+    """Return the cycle that a moment falls into; what came before the anchor is in the first."""
+    return cycle_of(anchor, max(0, (moment - anchor) // LENGTH))

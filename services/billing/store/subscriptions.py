@@ -38,6 +38,8 @@ async def held(session: AsyncSession, *, anchor: datetime, tenant_id: str) -> Su
             "revision": 0,
             "touched": True,
             "announced_until": anchor,
+            "closed_cycles": 0,
+            "closes_at": first.closes_at,
         }
         table = SubscriptionRow.metadata.tables[SubscriptionRow.__tablename__]
         await insert_new(session, table, [values], returning=[table.c.id])
@@ -56,6 +58,8 @@ async def put(session: AsyncSession, subscription: Subscription) -> None:
     row.cap = subscription.cap
     row.anchor = subscription.anchor
     row.provisional = subscription.provisional
+    row.closed_cycles, row.closes_at = subscription.closed_cycles, subscription.closes_at
+    row.customer = subscription.customer
     await session.flush()
 
 
@@ -82,6 +86,18 @@ async def due(session: AsyncSession, *, now: datetime, limit: int) -> list[str]:
     return list(await session.scalars(query))
 
 
+async def closing(session: AsyncSession, *, now: datetime, limit: int) -> list[str]:
+    """Return the tenants, of all, with a cycle to invoice."""
+    query = select(SubscriptionRow.tenant_id).where(SubscriptionRow.closes_at <= now).limit(limit)
+    return list(await session.scalars(query))
+
+
+async def tenant_of(session: AsyncSession, customer: str) -> str | None:
+    """Return the tenant, of all, whom a payment provider knows as this customer."""
+    query = select(SubscriptionRow.tenant_id).where(SubscriptionRow.customer == customer)
+    return await session.scalar(query)
+
+
 async def _held(session: AsyncSession) -> SubscriptionRow | None:
     query = select(SubscriptionRow).with_for_update().execution_options(populate_existing=True)
     return await session.scalar(query)
@@ -102,4 +118,6 @@ def _subscription(row: SubscriptionRow) -> Subscription:
         anchor=row.anchor,
         provisional=row.provisional,
         revision=row.revision,
+        closed_cycles=row.closed_cycles,
+        customer=row.customer,
     )

@@ -1,8 +1,9 @@
 """Tables of billing. Money is in ten-thousandths, usage in hundredths of a unit."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Index, String, text
+from sqlalchemy import JSON, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.database import BigKey, Identified, Moment, TenantScoped, new_metadata
@@ -33,6 +34,9 @@ class SubscriptionRow(Identified, Base, TenantScoped):
     touched: Mapped[bool]
     #: End of the cycle that the last announcement spoke of.
     announced_until: Mapped[datetime]
+    closed_cycles: Mapped[int]
+    closes_at: Mapped[datetime] = mapped_column(index=True)
+    customer: Mapped[str | None] = mapped_column(String(256), unique=True)
 
     __table_args__ = (
         Index(
@@ -44,6 +48,36 @@ class SubscriptionRow(Identified, Base, TenantScoped):
         Index("ix_subscription_announced_until", "announced_until"),
         {"sqlite_autoincrement": True},
     )
+
+
+class InvoiceRow(Identified, TenantScoped, Base):
+    """An invoice, never changed."""
+
+    __tablename__ = "invoice"
+
+    number: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(8))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "number"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class ErrandRow(TenantScoped, Base):
+    """A visit to one of the test provider's pages."""
+
+    __tablename__ = "errand"
+
+    secret: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    plan_id: Mapped[str | None] = mapped_column(String(64))
+    interval: Mapped[str] = mapped_column(String(8))
+    expires_at: Mapped[datetime]
+    done: Mapped[bool]
 
 
 class UsageRow(TenantScoped, Base):

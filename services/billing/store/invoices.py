@@ -1,0 +1,40 @@
+"""Invoices at rest."""
+
+from dataclasses import asdict
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.domain.invoices import Invoice, Line, State
+from billing.store.tables import InvoiceRow
+
+
+async def add(session: AsyncSession, invoice: Invoice) -> None:
+    """Keep an invoice."""
+    session.add(
+        InvoiceRow(
+            number=invoice.number,
+            state=invoice.state,
+            starts_at=invoice.starts_at,
+            ends_at=invoice.ends_at,
+            lines=[asdict(line) for line in invoice.lines],
+        )
+    )
+    await session.flush()
+
+
+async def all_of_them(session: AsyncSession) -> list[Invoice]:
+    """Return the tenant's invoices, newest first."""
+    query = select(InvoiceRow).order_by(InvoiceRow.id.desc())
+    return [_invoice(row) for row in await session.scalars(query)]
+
+
+async def count(session: AsyncSession) -> int:
+    """Return how many invoices the tenant has."""
+    return await session.scalar(select(func.count(InvoiceRow.id))) or 0
+
+
+def _invoice(row: InvoiceRow) -> Invoice:
+    state: State = "paid" if row.state == "paid" else "open"
+    lines = [Line(**line) for line in row.lines]
+    return Invoice(row.number, state, row.starts_at, row.ends_at, lines)
