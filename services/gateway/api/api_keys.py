@@ -40,8 +40,9 @@ class ApiKeyIn(Wire):
 
 
 class PartialApiKeyIn(ApiKeyIn):
-    project: Key = 0
-    name: Name = ""
+    # Never used: what is not sent is not changed.
+    project: Key = Field(default_factory=int)
+    name: Name = Field(default_factory=str)
 
 
 class ApiKeyOut(Wire):

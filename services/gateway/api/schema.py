@@ -4,6 +4,7 @@ assets.
 
 import asyncio
 import json
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -41,11 +42,11 @@ async def schema(
     found = {SELF: request.app.openapi(), **await documents.fetch()}
     merged = merge(found, version=request.app.version, door=_door)
     as_json = format == "json" or (format is None and _prefers_json(request))
+    text = json.dumps(merged)
     if as_json:
-        return Response(json.dumps(merged), media_type=_JSON)
+        return Response(text, media_type=_JSON)
     # A long document takes a moment to spell: other requests need not wait for it.
-    text = await asyncio.to_thread(yaml.dump, merged, Dumper=_DUMPER, sort_keys=False)
-    return Response(text, media_type=_YAML)
+    return Response(await asyncio.to_thread(_as_yaml, text), media_type=_YAML)
 
 
 @router.get(f"{_PATH}/swagger-ui", include_in_schema=False)
@@ -80,6 +81,12 @@ async def asset(name: str) -> Response:
     content = await asyncio.to_thread((files("fastapi_offline") / "static" / name).read_bytes)
     headers = {"Cache-Control": "public, max-age=86400"}
     return Response(content, media_type=_ASSETS[name], headers=headers)
+
+
+@lru_cache(maxsize=1)
+def _as_yaml(text: str) -> str:
+    spelled: str = yaml.dump(json.loads(text), Dumper=_DUMPER, sort_keys=False)
+    return spelled
 
 
 def _door(service: str, path: str) -> str | None:
