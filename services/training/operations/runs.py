@@ -142,7 +142,7 @@ class Run:
         except Unavailable as away:
             return Died(away.detail)
         except BlobsUnavailable as away:
-            return Died(str(away))
+            return Died(_sentence(str(away)))
         return Died("The worker ended without an answer.")
 
     async def _spec(self, prefix: str, stack: contextlib.AsyncExitStack) -> dict[str, Any]:
@@ -185,9 +185,9 @@ class Run:
             case "result":
                 return Learnt(body)
             case "error" if body.get("code") == _TOO_LARGE:
-                return Refused(str(body["message"]))
+                return Refused(_sentence(str(body["message"])))
             case "error":
-                return Died(str(body["message"]))
+                return Died(_sentence(str(body["message"])))
             case "progress":
                 # Only a result is the whole of the way.
                 self._progress = max(self._progress, min(float(body["fraction"]), 0.99))
@@ -265,6 +265,11 @@ class Run:
         async with self._database.transaction(tenant_id=self.job.tenant_id) as tx:
             attempt = self.job.attempt - 1
             await jobs.finish(tx, self.job, State.PENDING, attempt=attempt)
+
+
+def _sentence(text: str) -> str:
+    """Return a reason as a sentence of its own."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 async def _stopped(work: asyncio.Task[Outcome]) -> None:

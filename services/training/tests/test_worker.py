@@ -164,6 +164,12 @@ async def test_a_table_without_the_columns_is_refused_with_the_reason(
     assert "'nobody'" in (await carried_out(spec)).result["refused"]
 
 
+async def test_a_project_without_times_is_learnt_too(carried_out: CarriedOut, table: Blob) -> None:
+    spec = order(table)
+    spec["data"] = spec["data"] | {"time": None}
+    assert (await carried_out(spec)).result["metrics"]["beats_popularity"] is True
+
+
 async def test_a_search_returns_the_best_it_found(carried_out: CarriedOut, table: Blob) -> None:
     tuning = {
         "algorithms": ["TopPop", "CosineKNNRecommender", "Unheard"],

@@ -158,7 +158,7 @@ async def test_a_dead_worker_is_followed_by_another(
     clock.advance(seconds=1)
     await run_everything(bench)
     assert (await job_of(bench, model))["status"] == "completed"
-    assert "killed by SIGKILL Attempt 2 of 4 follows." in (await lines_of(bench, model))[0]
+    assert "The work was killed by SIGKILL. Attempt 2 of 4 follows." in (await lines_of(bench, model))[0]
 
 
 async def test_a_job_whose_workers_all_die_fails_with_the_reason(
@@ -172,7 +172,7 @@ async def test_a_job_whose_workers_all_die_fails_with_the_reason(
     await run_everything(bench)
     job = await job_of(bench, model)
     assert job["status"] == "failed"
-    assert job["error"] == "the work was killed by SIGKILL It was tried 4 times."
+    assert job["error"] == "The work was killed by SIGKILL. It was tried 4 times."
     assert len(compute.specs) == 4
 
 
