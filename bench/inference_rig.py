@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +47,37 @@ class Rig:
     home: Path
     port: int
     kafka_url: str
-    process: subprocess.Popen[bytes]
+    environment: Mapping[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process, as its image would."""
+        own = {
+            "MILLRACE_HOME": str(self.home),
+            "MILLRACE_KAFKA_URL": self.kafka_url,
+            "MILLRACE_SERVICE_PORT": str(self.port),
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        with (self.home / "inference.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "inference.app"],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **own, **self.environment},
+            )
+
+    def stop(self) -> None:
+        """Let the process finish what it does."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(15)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(15)
 
     @property
     def settings(self) -> Settings:
@@ -110,7 +140,7 @@ class Rig:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
             deadline = time.monotonic() + 60
             while time.monotonic() < deadline:
-                if self.process.poll() is not None:
+                if self.process is None or self.process.poll() is not None:
                     raise RuntimeError("inference has stopped")
                 try:
                     answer = await client.get("/readyz")
@@ -166,40 +196,25 @@ def columns(pairs: Sequence[tuple[str, str]]) -> learners.Interactions:
 @contextmanager
 def rig(**environment: str) -> Iterator[Rig]:
     """Run Kafka and inference in a throw-away folder."""
+    with kafka() as server, rig_on(server.url, **environment) as running:
+        yield running
+
+
+@contextmanager
+def rig_on(kafka_url: str, **environment: str) -> Iterator[Rig]:
+    """Run inference in a throw-away folder, on a Kafka that is there already."""
     home = Path(mkdtemp(prefix="millrace-bench-"))
-    try:
-        with kafka() as server:
-            asyncio.run(topics.ensure(server.url, topics.platform_topics(1)))
-            _make_keys(home / "keys")
-            settings = Settings(home=home, kafka_url=server.url)
-            upgrade("inference", settings.database("inference"))
-            yield from _process(home, server.url, environment)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _process(home: Path, kafka_url: str, environment: dict[str, str]) -> Iterator[Rig]:
     [port] = ports.choose(1)
-    with (home / "inference.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "inference.app"],
-            stdout=log,
-            stderr=log,
-            env=os.environ
-            | {
-                "MILLRACE_HOME": str(home),
-                "MILLRACE_KAFKA_URL": kafka_url,
-                "MILLRACE_SERVICE_PORT": str(port),
-                "OMP_NUM_THREADS": "1",
-                "OPENBLAS_NUM_THREADS": "1",
-            }
-            | environment,
-        )
-        try:
-            yield Rig(home, port, kafka_url, process)
-        finally:
-            process.terminate()
-            process.wait(15)
+    running = Rig(home, port, kafka_url, environment)
+    try:
+        asyncio.run(topics.ensure(kafka_url, topics.platform_topics(1)))
+        _make_keys(home / "keys")
+        upgrade("inference", running.settings.database("inference"))
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _make_keys(folder: Path) -> None:

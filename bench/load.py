@@ -1,6 +1,7 @@
 """A load of HTTP requests from few connections, cheap enough to leave the machine to the server."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -47,17 +48,24 @@ async def run(
     connections: int,
     seconds: float,
     header: str = "",
+    report: Report | None = None,
 ) -> Report:
-    """Post bodies from some connections for some seconds, each as fast as it is answered."""
-    report = Report()
+    """Post bodies from some connections for some seconds, each as fast as it is answered.
+
+    A `report` of the caller's own holds what was answered even if a connection breaks.
+    """
+    report = report or Report()
     started = time.perf_counter()
     until = started + seconds
     clients = (
         _client(report, port, path, token, body, number, until, header.lower().encode())
         for number in range(connections)
     )
-    await asyncio.gather(*clients)
+    ends = await asyncio.gather(*clients, return_exceptions=True)
     report.seconds = time.perf_counter() - started
+    for end in ends:
+        if end is not None:
+            raise end
     return report
 
 
@@ -73,23 +81,31 @@ async def _client(
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     turn = number * 7919
-    while (before := time.perf_counter()) < until:
-        content = body(turn)
-        turn += 1
-        writer.write(
-            f"POST {path} HTTP/1.1\r\nhost: bench\r\nmillrace-assertion: {token}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n".encode()
-            + content
-        )
-        head = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(int(_value(head, b"content-length")))
-        after = time.perf_counter()
-        report.latencies.append(after - before)
-        if not head.startswith(b"HTTP/1.1 2"):
-            report.failures += 1
-        elif header:
-            report.seen.append((after, _value(head, header).decode()))
-    writer.close()
+    try:
+        while (before := time.perf_counter()) < until:
+            content = body(turn)
+            turn += 1
+            writer.write(_request(path, token, content))
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(_value(head, b"content-length")))
+            after = time.perf_counter()
+            report.latencies.append(after - before)
+            if not head.startswith(b"HTTP/1.1 200"):
+                report.failures += 1
+            elif header:
+                report.seen.append((after, _value(head, header).decode()))
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def _request(path: str, token: str, content: bytes) -> bytes:
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: bench\r\nmillrace-assertion: {token}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
 
 
 def _value(head: bytes, name: bytes) -> bytes:

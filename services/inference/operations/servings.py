@@ -11,7 +11,6 @@ import orjson
 
 from chassis import telemetry
 from chassis.clock import Clock
-from chassis.ids import new_uid
 from chassis.outbox import Outgoing, Producer
 from chassis.problems import Unavailable
 from contracts.topics import SERVINGS
@@ -125,7 +124,8 @@ def open_spool(folder: Path, *, limit_bytes: int) -> Callable[[], Spool]:
 def _line(tenant_id: str, answer: Answered, moment: str, headers: dict[str, str]) -> bytes:
     event: dict[str, Any] = {
         "type": "Served",
-        "event_id": new_uid(),
+        # One answer, one id: what answers are called is what their announcements are called.
+        "event_id": answer.request_id,
         "tenant_id": tenant_id,
         "occurred_at": moment,
         "recorded_at": moment,
