@@ -96,7 +96,7 @@ class _Dialect(APIRoute):
 
         async def handled(request: Request) -> Response:
             kind = request.headers.get("content-type", "")
-            if kind and not kind.startswith(_READABLE):
+            if kind and not kind.startswith(_READABLE) and _has_body(request):
                 raise UnsupportedMedia(f'Unsupported media type "{kind}" in request.')
             try:
                 return await handle(request)
@@ -104,6 +104,12 @@ class _Dialect(APIRoute):
                 raise problem_of(error.errors(), status=self.refusal) from error
 
         return handled
+
+
+def _has_body(request: Request) -> bool:
+    """Tell whether a body comes: many clients name a media type for nothing at all."""
+    headers = request.headers
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 class BadRequestRoute(_Dialect):

@@ -109,8 +109,9 @@ async def _idempotency_key(
     if key is None:
         return None
     try:
-        return _IDENTIFIER.validate_python(key)
-    except ValidationError:
+        # Headers arrive as Latin-1; the same id in a body is UTF-8.
+        return _IDENTIFIER.validate_python(key.encode("latin-1").decode())
+    except (ValidationError, UnicodeDecodeError):
         sentence = "Use 1 to 128 characters without control characters."
         raise Invalid(fields={"Idempotency-Key": [sentence]}) from None
 

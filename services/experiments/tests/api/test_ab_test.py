@@ -130,6 +130,17 @@ async def test_start_and_stop_open_and_close_the_window(
     assert events[0].control_slot_id == test["control_slot"]
 
 
+async def test_an_action_without_a_body_may_name_any_media_type(
+    admin: httpx.AsyncClient,
+) -> None:
+    test = await a_test(admin)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await admin.post(f"{PATH}{test['id']}/start/", headers=headers)
+    assert answer.status_code == 200
+    answer = await admin.post(f"{PATH}{test['id']}/stop/", headers=headers, content="a=1")
+    assert answer.status_code == 415
+
+
 async def test_each_action_needs_its_state(admin: httpx.AsyncClient) -> None:
     test = await a_test(admin)
     one = f"{PATH}{test['id']}/"

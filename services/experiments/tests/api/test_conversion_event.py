@@ -181,6 +181,17 @@ async def test_reports_that_wait_together_are_each_answered_for_themselves(
     assert len(ids) == len(await bench.emitted(ConversionRecorded)) == 7
 
 
+async def test_an_id_reads_the_same_in_a_header_and_a_body(
+    admin: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    by_header = await admin.post(PATH, json=body, headers={b"Idempotency-Key": "é".encode()})
+    in_body = await admin.post(PATH, json=body | {"eventId": "é"})
+    assert by_header.json() == in_body.json()
+    for wrong in (b"\xff", b"x" * 129, b"a\tb"):
+        answer = await admin.post(PATH, json=body, headers={b"Idempotency-Key": wrong})
+        assert answer.status_code == 400
+
+
 async def test_events_do_not_change(admin: httpx.AsyncClient, body: dict[str, Any]) -> None:
     told = (await admin.post(PATH, json=body)).json()
     for method in ("PUT", "PATCH", "DELETE"):
