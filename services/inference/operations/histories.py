@@ -5,6 +5,7 @@ the user's document yet, and the document may hold what it never heard of; mergi
 order and any number of times, gives the same history.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ _RECENT_USERS = 100_000
 _TRUSTED = 30.0
 _TRUSTED_AT_FIRST = 5.0
 _AT_FIRST = 60.0
+_USERS_AT_ONCE = 50
 
 
 @dataclass(slots=True)
@@ -92,11 +94,13 @@ class Histories:
         for tenant_id, entries in _by_tenant(events).items():
             deltas = by_user(entries)
             self._recent.add(tenant_id, deltas)
-            for user_id, delta in deltas.items():
+            for number, (user_id, delta) in enumerate(deltas.items()):
                 known = self._cache.get((tenant_id, user_id))
                 if known is not None:
                     history = known.history.merged(delta)
                     self._keep((tenant_id, user_id), history, known.stored, known.read_at)
+                if number % _USERS_AT_ONCE == _USERS_AT_ONCE - 1:
+                    await asyncio.sleep(0)  # requests come in between
 
     async def record_all(self, events: Sequence[InteractionRecorded], tx: Transaction) -> None:
         """Keep interactions of one tenant for all replicas: users' histories, items' popularity."""

@@ -8,6 +8,8 @@ from chassis.problems import Unavailable
 from inference.domain.histories import Entry, History
 
 _COLLECTION = "histories"
+#: Merging some milliseconds' worth at a time keeps requests flowing in between.
+_USERS_AT_ONCE = 50
 
 
 class HistoryStore:
@@ -28,6 +30,12 @@ class HistoryStore:
 
     async def add(self, tenant_id: str, deltas: Mapping[str, History]) -> None:
         """Merge what users did into their documents; a repeat changes nothing."""
+        users = list(deltas)
+        for start in range(0, len(users), _USERS_AT_ONCE):
+            some = users[start : start + _USERS_AT_ONCE]
+            await self._add(tenant_id, {user: deltas[user] for user in some})
+
+    async def _add(self, tenant_id: str, deltas: Mapping[str, History]) -> None:
         before = await self.read(tenant_id, list(deltas))
         after = {
             user: before[user].merged(delta) if user in before else delta

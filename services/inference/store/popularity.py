@@ -11,8 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference.store.tables import ItemPopularity
 
-_CHUNK = 300
-
 
 async def add(session: AsyncSession, weights: Mapping[str, float], *, tenant_id: str) -> None:
     """Add weights to items' sums."""
@@ -22,8 +20,7 @@ async def add(session: AsyncSession, weights: Mapping[str, float], *, tenant_id:
         for item, weight in sorted(weights.items())
     ]
     connection = await session.connection()
-    for start in range(0, len(rows), _CHUNK):
-        await connection.execute(_upsert(connection.dialect.name, rows[start : start + _CHUNK]))
+    await connection.execute(_adding(connection.dialect.name), rows)
 
 
 async def strongest(
@@ -39,9 +36,9 @@ async def strongest(
     return [(item, weight) for item, weight in await session.execute(query)]
 
 
-def _upsert(dialect: str, rows: list[dict[str, object]]) -> Insert:
+def _adding(dialect: str) -> Insert:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    statement = insert(ItemPopularity).values(rows)
+    statement = insert(ItemPopularity)
     return statement.on_conflict_do_update(
         index_elements=["tenant_id", "item_id"],
         set_={"weight": ItemPopularity.weight + statement.excluded.weight},
