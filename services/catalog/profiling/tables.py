@@ -15,11 +15,13 @@ from polars.exceptions import PanicException, PolarsError
 from catalog.profiling import plain
 from catalog.profiling.formats import Unreadable, format_of
 from catalog.profiling.limits import Limits
-from catalog.profiling.moments import moment
+from catalog.profiling.moments import READINGS, likely, moment
 
 #: Rows that a preview can show.
 PREVIEWED = 200
 
+#: Rows whose times say how the others are probably written.
+_SAMPLED = 1000
 _WHOLE = r"^-?(0|[1-9]\d{0,17})$"
 _DECIMAL = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d{1,3})?$"
 
@@ -104,14 +106,10 @@ def _normalised(source: Path, columns: Columns, to: Path) -> Table:
     for name in columns.ids:
         if facts[f"empty {name}"]:
             raise Unreadable(f'Column "{name}" is empty in {facts[f"empty {name}"]} rows.')
-    if columns.time and facts["unread"] > facts["untimed"]:
-        raise Unreadable(f'Could not interpret "{columns.time}" as datetime.')
     typed = {name: _guessed(name, facts) for name in schema}
     typed |= {name: pl.col(name).cast(pl.String) for name in columns.ids}
-    if columns.time:
-        typed[columns.time] = moment(columns.time, schema[columns.time]).alias(columns.time)
-    final = frame.select(**typed)
-    final.sink_parquet(to, compression="zstd")
+    _write(frame, typed, columns.time, to)
+    final = pl.scan_parquet(to)
     return Table(
         path=to,
         rows=facts["rows"],
@@ -120,15 +118,40 @@ def _normalised(source: Path, columns: Columns, to: Path) -> Table:
     )
 
 
+def _write(
+    frame: pl.LazyFrame, typed: Mapping[str, pl.Expr], time_column: str | None, to: Path
+) -> None:
+    """Write the table, its time column as moments.
+
+    Raises:
+        Unreadable: some of them are none.
+    """
+    if not time_column:
+        frame.select(**typed).sink_parquet(to, compression="zstd")
+        return
+    kind = frame.collect_schema()[time_column]
+    untimed = _nulls(frame, time_column)
+    sample = frame.select(time_column).head(_SAMPLED).collect()[time_column]
+    # Most files write all times alike, and each further reading costs as much as the first.
+    for readings in (likely(sample), READINGS):
+        moments = moment(time_column, kind, readings=readings).alias(time_column)
+        chosen = {**typed, time_column: moments}
+        frame.select(**chosen).sink_parquet(to, compression="zstd")
+        if _nulls(pl.scan_parquet(to), time_column) == untimed:
+            return
+    raise Unreadable(f'Could not interpret "{time_column}" as datetime.')
+
+
+def _nulls(frame: pl.LazyFrame, name: str) -> int:
+    return int(frame.select(pl.col(name).null_count()).collect(engine="streaming").item())
+
+
 def _facts(frame: pl.LazyFrame, schema: pl.Schema, columns: Columns) -> Mapping[str, Any]:
     """Learn in one pass what each column holds."""
     wanted = {"rows": pl.len()}
     for name in columns.ids:
         text = pl.col(name).cast(pl.String)
         wanted[f"empty {name}"] = (text.is_null() | (text == "")).sum()
-    if columns.time:
-        wanted["untimed"] = pl.col(columns.time).null_count()
-        wanted["unread"] = moment(columns.time, schema[columns.time]).null_count()
     return frame.select(**wanted, **_guesses(schema)).collect(engine="streaming").row(0, named=True)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from catalog.profiling.moments import moment
+from catalog.profiling.moments import likely, moment
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DAY = datetime(2026, 1, 15, tzinfo=UTC)
@@ -43,3 +43,9 @@ def test_columns_with_types_of_their_own_become_moments_in_utc() -> None:
     for column, meant in ((zoned, NOON), (naive, NOON), (pl.Series("t", [1768478400]), NOON)):
         frame = pl.DataFrame({"t": column})
         assert frame.select(moment("t", column.dtype))["t"].to_list() == [meant]
+
+
+def test_a_sample_says_how_times_are_probably_written() -> None:
+    assert len(likely(pl.Series("t", ["2026-01-15", None, "2026-01-16"]))) == 1
+    assert likely(pl.Series("t", ["soon"])) == []
+    assert len(likely(pl.Series("t", ["2026-01-15T12:00:00Z", "1768478400"]))) == 2
