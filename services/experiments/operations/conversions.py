@@ -21,6 +21,16 @@ from experiments.store import slots as slot_store
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A report, who told it, and the trace that it came with."""
+
+    report: Report
+    #: Binds the report to the project of a key; a producer is bound by its topic alone.
+    caller: Caller | None = None
+    context: Context | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """A report that is kept: by this call, or by an earlier one under the same id."""
 
@@ -51,54 +61,60 @@ class Conversions:
         return conversion if conversion and tx.caller.may_see(conversion.project_id) else None
 
 
-async def keep(
-    tx: Transaction,
-    reports: Sequence[Report],
-    *,
-    callers: Sequence[Caller | None] | None = None,
-    contexts: Sequence[Context | None] | None = None,
-) -> list[Outcome]:
-    """Keep reports of one tenant and tell the others; return one outcome each, in order.
+async def keep(tx: Transaction, told: Sequence[Told]) -> list[Outcome]:
+    """Keep one tenant's reports and tell the others; return one outcome each, in order.
 
-    A refusal touches its own report alone. `callers` bind reports to the project of a key,
-    `contexts` continue the trace that each report came with.
+    A refusal touches its own report alone.
     """
-    refusals = await _refusals(tx, reports, callers or [None] * len(reports))
-    accepted = [report for report, refusal in zip(reports, refusals, strict=True) if not refusal]
-    present = await store.by_event_ids(tx.session, {each.event_id for each in accepted})
-    fresh = {each.event_id: each for each in reversed(accepted) if each.event_id not in present}
+    refusals = await _refusals(tx, told)
+    accepted = [
+        each.report for each, refusal in zip(told, refusals, strict=True) if refusal is None
+    ]
+    present, added = await _present_and_added(tx, accepted)
+    await tallies.add(tx, list(added.values()))
+    outcomes: list[Outcome] = []
+    for each, refusal in zip(told, refusals, strict=True):
+        if refusal is not None:
+            outcomes.append(refusal)
+            continue
+        event_id = each.report.event_id
+        new = event_id not in present
+        if new:
+            present[event_id] = added[event_id]
+            tx.emit(_announcement(tx, added[event_id]), context=each.context)
+        outcomes.append(_outcome(present[event_id], each.report, new=new))
+    return outcomes
+
+
+async def _present_and_added(
+    tx: Transaction, reports: Sequence[Report]
+) -> tuple[dict[str, Conversion], dict[str, Conversion]]:
+    """Keep the reports whose ids are new; return what was there before, and what is new."""
+    present = await store.by_event_ids(tx.session, {report.event_id for report in reports})
+    # Of two reports under one id the first one stands.
+    fresh = {each.event_id: each for each in reversed(reports) if each.event_id not in present}
     added = await store.add(tx.session, list(fresh.values()), tenant_id=tx.tenant_id)
     lost = fresh.keys() - added.keys()
     if lost:  # somebody else has just kept these ids
         present |= await store.by_event_ids(tx.session, lost)
-    await tallies.add(tx, list(added.values()))
-    outcomes: list[Outcome] = []
-    new = set(added)
-    for report, refusal, context in zip(
-        reports, refusals, contexts or [None] * len(reports), strict=True
-    ):
-        if refusal:
-            outcomes.append(refusal)
-            continue
-        conversion = present.get(report.event_id) or added[report.event_id]
-        outcomes.append(_outcome(conversion, report, new=report.event_id in new))
-        if report.event_id in new:
-            new.discard(report.event_id)
-            tx.emit(_announcement(tx, conversion), context=context)
-    return outcomes
+    return present, added
 
 
-async def _refusals(
-    tx: Transaction, reports: Sequence[Report], callers: Sequence[Caller | None]
-) -> list[Problem | None]:
+async def _refusals(tx: Transaction, told: Sequence[Told]) -> list[Problem | None]:
+    reports = [each.report for each in told]
     slots = await slot_store.steady(tx.session, {report.slot_id for report in reports})
     named = {report.project_id for report in reports}
     projects = {slot.project_id for slot in slots.values()} & named
     if named - projects:
         projects |= await replicas.known_projects(tx.session, named - projects)
     return [
-        _refusal(report, caller, slots.get(report.slot_id), known=report.project_id in projects)
-        for report, caller in zip(reports, callers, strict=True)
+        _refusal(
+            each.report,
+            each.caller,
+            slots.get(each.report.slot_id),
+            known=each.report.project_id in projects,
+        )
+        for each in told
     ]
 
 

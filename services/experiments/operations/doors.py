@@ -1,10 +1,9 @@
-"""The doors that conversions come through: one by one over HTTP, in batches, and from Kafka."""
+"""The doors that conversions come through over HTTP: one by one, and in batches."""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import get_current
 
 from chassis.batching import GroupWriter
 from chassis.database import Database, Transaction
@@ -12,17 +11,8 @@ from chassis.identity import Caller
 from chassis.problems import Problem, Unavailable
 from experiments.domain.conversions import Report
 from experiments.operations import conversions
-from experiments.operations.conversions import Kept, Outcome
+from experiments.operations.conversions import Kept, Told
 from experiments.operations.positions import positional
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A report, who told it and the trace it came with."""
-
-    report: Report
-    caller: Caller
-    context: Context
 
 
 class SingleDoor:
@@ -31,7 +21,7 @@ class SingleDoor:
     def __init__(self, database: Database) -> None:
         """Keep reports in one database."""
         self._database = database
-        self._writer = GroupWriter[_Told, Kept](self._keep)
+        self._writer = GroupWriter[tuple[str, Told], Kept](self._keep)
 
     async def record(self, report: Report, caller: Caller) -> Kept:
         """Return the report as it was kept.
@@ -40,30 +30,23 @@ class SingleDoor:
             Problem: the report is refused, or too many wait.
         """
         try:
-            return await self._writer.submit(_Told(report, caller, get_current()))
+            return await self._writer.submit(
+                (caller.tenant_id, Told(report, caller, get_current()))
+            )
         except OverflowError:
             raise Unavailable("Too many conversions wait; try again.") from None
 
-    async def _keep(self, told: Sequence[_Told]) -> list[Kept | Exception]:
+    async def _keep(self, waiting: Sequence[tuple[str, Told]]) -> list[Kept | Exception]:
         tenants: dict[str, list[int]] = defaultdict(list)
-        for place, each in enumerate(told):
-            tenants[each.caller.tenant_id].append(place)
+        for place, (tenant_id, _told) in enumerate(waiting):
+            tenants[tenant_id].append(place)
         found: dict[int, Kept | Exception] = {}
         async with self._database.transaction() as tx:
             for tenant_id, places in tenants.items():
                 async with tx.scoped(tenant_id):
-                    outcomes = await _keep_some(tx, [told[place] for place in places])
+                    outcomes = await conversions.keep(tx, [waiting[place][1] for place in places])
                 found.update(zip(places, outcomes, strict=True))
-        return [found[place] for place in range(len(told))]
-
-
-async def _keep_some(tx: Transaction, told: Sequence[_Told]) -> list[Outcome]:
-    return await conversions.keep(
-        tx,
-        [each.report for each in told],
-        callers=[each.caller for each in told],
-        contexts=[each.context for each in told],
-    )
+        return [found[place] for place in range(len(waiting))]
 
 
 async def record_batch(tx: Transaction, reports: Sequence[Report]) -> list[Kept]:
@@ -72,7 +55,7 @@ async def record_batch(tx: Transaction, reports: Sequence[Report]) -> list[Kept]
     Raises:
         Problem: a report is refused; the answer says at each position why.
     """
-    outcomes = await conversions.keep(tx, reports, callers=[tx.caller] * len(reports))
+    outcomes = await conversions.keep(tx, [Told(report, tx.caller) for report in reports])
     refusals = [each if isinstance(each, Problem) else None for each in outcomes]
     if any(refusals):
         raise positional(refusals)

@@ -15,6 +15,7 @@ from contracts.topics import INGEST_REJECTED
 from experiments.domain.conversions import Report
 from experiments.domain.rejections import Rejection, Source
 from experiments.operations import conversions
+from experiments.operations.conversions import Told
 from experiments.store import rejects
 
 _STORABLE: TypeAdapter[object] = TypeAdapter(JsonValue)
@@ -30,9 +31,7 @@ async def ingest(records: Sequence[IngestedRecord], tx: Transaction) -> None:
         except Problem as problem:
             refused.append((record, problem))
     outcomes = await conversions.keep(
-        tx,
-        [report for _record, report in read],
-        contexts=[record.context for record, _report in read],
+        tx, [Told(report, context=record.context) for record, report in read]
     )
     for (record, _report), outcome in zip(read, outcomes, strict=True):
         if isinstance(outcome, Problem):

@@ -181,6 +181,24 @@ async def test_reports_that_wait_together_are_each_answered_for_themselves(
     assert len(ids) == len(await bench.emitted(ConversionRecorded)) == 7
 
 
+async def test_tenants_that_wait_together_are_kept_apart(
+    admin: httpx.AsyncClient, stranger: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    foreign = await a_slot(stranger, project=9, trained_model=91)
+    theirs = body | {"project": 9, "deployment_slot": foreign["id"]}
+    answers = await asyncio.gather(
+        *[
+            client.post(PATH, json=said | {"eventId": f"e{number}"})
+            for number in range(5)
+            for client, said in ((admin, body), (stranger, theirs), (stranger, body))
+        ]
+    )
+    assert [answer.status_code for answer in answers] == [201, 201, 400] * 5
+    for client, project in ((admin, 1), (stranger, 9)):
+        rows = (await client.get(PATH)).json()["results"]
+        assert [row["project"] for row in rows] == [project] * 5
+
+
 async def test_an_id_reads_the_same_in_a_header_and_a_body(
     admin: httpx.AsyncClient, body: dict[str, Any]
 ) -> None:
