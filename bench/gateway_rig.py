@@ -23,6 +23,7 @@ from chassis.testing import write_keys
 from embedded import ports
 from gateway.app import build
 from gateway.domain import keys
+from gateway.forwarding import quiet
 from gateway.settings import GatewaySettings
 from gateway.store import api_keys, people
 from gateway.store.tables import Base
@@ -90,6 +91,7 @@ def gateway() -> None:
     app = create_app(made, background=False)
     assert made.front is not None  # noqa: S101
     telemetry.start("gateway", settings)
+    quiet.settle()
     uvicorn.run(
         made.front(app),
         port=settings.service_port,

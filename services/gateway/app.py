@@ -14,6 +14,7 @@ from chassis.database import Database
 from chassis.identity import AssertionSigner
 from gateway import api, events
 from gateway.domain.allowances import Allowances
+from gateway.forwarding import quiet
 from gateway.forwarding.documents import Documents
 from gateway.forwarding.front import Front
 from gateway.forwarding.gate import Gate
@@ -99,7 +100,7 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
             *upstreams.values(),
             remembered,
         ],
-        tasks=[ring.run, uses.run, sessions.run],
+        tasks=[ring.run, uses.run, sessions.run, quiet.run],
         front=_front(settings, remembered, gate, upstreams),
     )
 
