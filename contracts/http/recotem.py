@@ -96,9 +96,6 @@ SERVED = (
     ("GET", "/inference/models", "inference", Door.PUBLIC),
     ("WS", "/ws/job/{job_id}/status", "training", Door.PERSON),
     ("WS", "/ws/job/{job_id}/logs", "training", Door.PERSON),
-)
-
-PLANNED = (
     ("GET", "/api/v1/retraining_schedule", "training", Door.MEMBER),
     ("POST", "/api/v1/retraining_schedule", "training", Door.MEMBER),
     ("GET", "/api/v1/retraining_schedule/{id}", "training", Door.MEMBER),
@@ -110,7 +107,4 @@ PLANNED = (
     ("GET", "/api/v1/retraining_run/{id}", "training", Door.MEMBER),
 )
 
-OPERATIONS: tuple[Operation, ...] = (
-    *table(SERVED, Status.SERVED),
-    *table(PLANNED, Status.PLANNED),
-)
+OPERATIONS: tuple[Operation, ...] = table(SERVED, Status.SERVED)
