@@ -6,8 +6,9 @@ from aiokafka.errors import KafkaError
 
 from catalog.api import ROUTERS
 from catalog.events import subscriptions
-from catalog.operations.data_files import DataFiles, Sweeper
+from catalog.operations.data_files import DataFiles
 from catalog.operations.interactions import Recorder
+from catalog.operations.sweeping import Sweeper
 from catalog.operations.tenants import TopicMaker
 from catalog.profiling.limits import Limits
 from catalog.settings import CatalogSettings

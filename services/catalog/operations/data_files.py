@@ -4,7 +4,8 @@ import asyncio
 import json
 import re
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,18 @@ class DataFiles:
             return await self._store(caller, upload, table, project)
 
     async def preview(self, file: DataFile, *, rows: int) -> dict[str, Any]:
-        """Return the first rows of a file as they were sent."""
-        found: dict[str, Any] = json.loads(await self._blobs.get(file.preview_key))
+        """Return the first rows of a file as they were sent.
+
+        Raises:
+            Invalid: they are gone.
+        """
+        try:
+            with _reachable():
+                found: dict[str, Any] = json.loads(await self._blobs.get(file.preview_key))
+        except BlobNotFound:
+            nothing = {"columns": [], "rows": [], "total_rows": 0}
+            lost = "Unable to read file"
+            raise Invalid(lost, members=nothing | {"error": lost}) from None
         shown = found["rows"][:rows]
         return {"columns": found["columns"], "rows": shown, "total_rows": len(shown)}
 
@@ -128,9 +139,10 @@ class DataFiles:
             NotFound: they are gone.
         """
         try:
-            await self._blobs.size(file.blob_key)
+            with _reachable():
+                await self._blobs.size(file.blob_key)
         except BlobNotFound:
-            raise NotFound(members={"detail": ["file deleted."]}) from None
+            raise NotFound("file deleted.") from None
         return self._blobs.stream(file.blob_key)
 
     async def _project(self, caller: Caller, project_id: int) -> Project:
@@ -202,12 +214,10 @@ class DataFiles:
     async def _put(self, file: DataFile, upload: Upload, table: Table) -> str:
         """Keep the bytes; return the digest of the table."""
         shown = {"columns": table.preview.columns, "rows": table.preview.rows}
-        try:
+        with _reachable():
             await self._blobs.put(file.blob_key, upload.path)
             await self._blobs.put(file.preview_key, json.dumps(shown).encode())
             return (await self._blobs.put(file.table_key, table.path)).digest
-        except BlobsUnavailable as error:
-            raise Unavailable("The blob store cannot take the file now.") from error
 
     async def _commit(self, caller: Caller, file: DataFile) -> DataFile:
         async with self._database.transaction(caller) as tx:
@@ -222,33 +232,13 @@ class DataFiles:
             await doomed.add(tx, file.blobs)
 
 
-class Sweeper:
-    """Deletes from the blob store what nothing names any more."""
-
-    def __init__(self, database: Database, blobs: Blobs, *, every: float = 5) -> None:
-        """Look every few seconds."""
-        self._database = database
-        self._blobs = blobs
-        self._every = every
-
-    async def run(self) -> None:
-        """Sweep for ever."""
-        while True:
-            while await self.sweep():
-                pass
-            await asyncio.sleep(self._every)
-
-    async def sweep(self) -> int:
-        """Delete some blobs; return how many."""
-        async with self._database.transaction(tenant_id=None, write=False) as tx:
-            keys = await doomed.some(tx)
-        if not keys:
-            return 0
-        for key in keys:
-            await self._blobs.delete(key)
-        async with self._database.transaction(tenant_id=None) as tx:
-            await doomed.remove(tx, keys)
-        return len(keys)
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Say of a blob store that is away or full that the request may succeed later."""
+    try:
+        yield
+    except BlobsUnavailable as error:
+        raise Unavailable("The blob store cannot be reached; try again.") from error
 
 
 def _check_items(table: Table, item_column: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from catalog.operations.data_files import Sweeper
+from catalog.operations.sweeping import Sweeper
 from chassis.blobs import open_blobs
 from chassis.testing import ADMIN, STRANGER, Bench, key_of
 from contracts.catalog import DataFileChanged, DataFileDeleted, ItemChanged
@@ -267,6 +267,18 @@ async def test_a_deleted_file_is_gone_with_its_bytes(bench: Bench) -> None:
     assert [event.file_id for event in await bench.emitted(DataFileDeleted)] == [file["id"]]
     await Sweeper(bench.database, store(bench)).sweep()
     assert await store(bench).keys() == []
+
+
+async def test_bytes_that_were_lost_are_told_of(bench: Bench) -> None:
+    file = (await upload(bench, CSV)).json()
+    blobs = store(bench)
+    for key in await blobs.keys():
+        await blobs.delete(key)
+    async with bench.as_caller(ADMIN) as client:
+        preview = await client.get(f"{DATA}{file['id']}/preview/")
+        download = await client.get(f"{DATA}{file['id']}/download_file/")
+    assert (preview.status_code, preview.json()["error"]) == (400, "Unable to read file")
+    assert (download.status_code, download.json()["detail"]) == (404, "file deleted.")
 
 
 async def test_lists_are_filtered_by_project(bench: Bench) -> None:
