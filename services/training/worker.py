@@ -55,10 +55,10 @@ class Worker:
 
     def work(self) -> dict[str, Any]:
         """Learn; return the result, or the reason why there is none."""
-        from training import learners
+        self._say(0.0, f"Start job {self._spec['job']}.")
+        from training import learners  # takes seconds
 
         try:
-            self._say(0.0, f"Start job {self._spec['job']}.")
             interactions = self._interactions()
             order = order_of(self._spec)
             if self._spec["kind"] == "tune":

@@ -25,7 +25,7 @@ def _texts(value: Any) -> Any:
     raise ValueError("Must be a JSON array of strings.")
 
 
-Texts = Annotated[list[Text], BeforeValidator(_texts)]
+Texts = Annotated[list[Text], Field(max_length=100), BeforeValidator(_texts)]
 
 
 class TuningJobIn(Wire):

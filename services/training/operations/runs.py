@@ -143,6 +143,9 @@ class Run:
             return Died(away.detail)
         except BlobsUnavailable as away:
             return Died(_sentence(str(away)))
+        except Exception:
+            telemetry.log.exception("the service failed in its part of a job")
+            return Died("The service failed while it prepared the work.")
         return Died("The worker ended without an answer.")
 
     async def _spec(self, prefix: str, stack: contextlib.AsyncExitStack) -> dict[str, Any]:

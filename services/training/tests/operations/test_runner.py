@@ -158,7 +158,8 @@ async def test_a_dead_worker_is_followed_by_another(
     clock.advance(seconds=1)
     await run_everything(bench)
     assert (await job_of(bench, model))["status"] == "completed"
-    assert "The work was killed by SIGKILL. Attempt 2 of 4 follows." in (await lines_of(bench, model))[0]
+    lines = await lines_of(bench, model)
+    assert lines == ["The work was killed by SIGKILL. Attempt 2 of 4 follows."]
 
 
 async def test_a_job_whose_workers_all_die_fails_with_the_reason(
