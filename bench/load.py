@@ -90,7 +90,7 @@ async def _client(
             await reader.readexactly(int(_value(head, b"content-length")))
             after = time.perf_counter()
             report.latencies.append(after - before)
-            if not head.startswith(b"HTTP/1.1 200"):
+            if not head.startswith(b"HTTP/1.1 2"):
                 report.failures += 1
             elif header:
                 report.seen.append((after, _value(head, header).decode()))
