@@ -67,6 +67,11 @@ def tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
 @pytest.fixture(scope="session")
 def bystander(stack: RunningStack) -> Iterator[Tenant]:
     """Return a tenant that the whole session shares, for calls that change nothing."""
+    yield from lasting(stack)
+
+
+def lasting(stack: RunningStack) -> Iterator[Tenant]:
+    """Yield a tenant for a fixture that several tests share."""
     tenant = registered(stack.base_url)
     yield tenant
     tenant.client.close()

@@ -12,13 +12,11 @@ from tests.running import until
 TRAINING_LIMIT = 120.0
 
 
-def table(*, users: int = 12, items: int = 8, rows: int = 160) -> str:
-    """Return a table of behaviour: user n likes what lies near item n."""
-    lines = ("user_id,item_id,timestamp",)
-    seen = ((n % users, (n % users + n // users * 3) % items, n) for n in range(rows))
-    return "\n".join(
-        [*lines, *(f"u{u},i{i},2026-01-01T00:{n // 60:02d}:{n % 60:02d}" for u, i, n in seen)]
-    )
+def table(*, users: int = 12, items: int = 30, rows: int = 120) -> str:
+    """Return a table of behaviour: user n has seen the ten items from number n on."""
+    seen = ((n % users, (n % users + n // users) % items, n) for n in range(rows))
+    lines = (f"u{u},i{i},2026-01-01T00:{n // 60:02d}:{n % 60:02d}" for u, i, n in seen)
+    return "\n".join(["user_id,item_id,timestamp", *lines])
 
 
 def uploaded(tenant: Tenant, content: str, *, name: str = "history.csv") -> int:

@@ -1,0 +1,137 @@
+"""What is recommended: fresh within a second, never what was seen or withdrawn, and honest."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Tenant, lasting
+from tests.e2e.journey import TRAINING_LIMIT, interact, is_problem, recommended
+from tests.running import RunningStack, until
+
+GROUP = 10
+ASKED = {"userId": "a0", "count": 5}
+
+
+@pytest.fixture(scope="module")
+def owner(stack: RunningStack) -> Iterator[Tenant]:
+    yield from lasting(stack)
+
+
+@pytest.fixture(scope="module")
+def shop(owner: Tenant) -> Tenant:
+    """Return a tenant whose people like either the a's or the b's, with a model of that."""
+    rows = [
+        {"id": f"{side}{n}", "metadata": {"title": f"{side} {n}", "side": side}}
+        for side in "ab"
+        for n in range(GROUP)
+    ]
+    owner.key_client.post("/api/items/bulk", json={"items": rows}).raise_for_status()
+    liked = [
+        (f"{side}{person}", f"{side}{(person + step) % GROUP}")
+        for side in "ab"
+        for person in range(GROUP)
+        for step in range(6)
+    ]
+    interact(owner, liked)
+    until(lambda: has_model(owner), within=TRAINING_LIMIT, every=0.5)
+    return owner
+
+
+def has_model(tenant: Tenant) -> bool:
+    rows = tenant.client.get("/api/v1/algorithms").raise_for_status().json()
+    ready = {row["name"] for row in rows if row["model_version"]}
+    answer = tenant.key_client.post(
+        "/api/v1/recommend", json=ASKED | {"algorithm": "collaborative"}
+    )
+    return "collaborative" in ready and answer.headers["Millrace-Model"] != "popularity"
+
+
+def items(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["itemId"] for row in rows]
+
+
+def test_a_stranger_is_refused(visitor: httpx.Client) -> None:
+    for path in ("recommend", "similar"):
+        assert is_problem(visitor.post(f"/api/v1/{path}", json=ASKED), 401)
+
+
+def test_another_tenants_people_and_items_play_no_part(shop: Tenant, bystander: Tenant) -> None:
+    assert recommended(shop, "a0")
+    assert recommended(bystander, "a0") == []
+    similar = bystander.key_client.post("/api/v1/similar", json={"itemId": "a1", "count": 5})
+    assert is_problem(similar, 400)
+
+
+def test_each_side_gets_its_own_and_nothing_seen(shop: Tenant) -> None:
+    for side in "ab":
+        rows = recommended(shop, f"{side}0", count=4, algorithm="collaborative")
+        assert set(items(rows)) == {f"{side}{n}" for n in range(6, GROUP)}
+        assert [row["score"] for row in rows] == sorted((r["score"] for r in rows), reverse=True)
+
+
+def test_the_answer_names_its_model(shop: Tenant) -> None:
+    rows = {row["name"]: row for row in shop.client.get("/api/v1/algorithms").json()}
+    body = ASKED | {"algorithm": "collaborative"}
+    answer = shop.key_client.post("/api/v1/recommend", json=body)
+    assert answer.headers["Millrace-Model"] == rows["collaborative"]["model_version"]
+
+
+def test_an_explanation_names_the_persons_own_past(shop: Tenant) -> None:
+    [best, *_] = recommended(shop, "a0", count=3, algorithm="collaborative")
+    assert any(f"a {n}" in best["explanation"] for n in range(6))
+    assert not any(f"b {n}" in best["explanation"] for n in range(GROUP))
+
+
+def test_somebody_unknown_is_told_that_this_is_popular(shop: Tenant) -> None:
+    rows = recommended(shop, "nobody", count=5)
+    assert len(rows) == 5
+    assert all(row["algorithm"] == "popularity" for row in rows)
+    assert all("popular" in row["explanation"].lower() for row in rows)
+
+
+def test_an_interaction_changes_the_next_recommendations(shop: Tenant) -> None:
+    person = "somebody new"
+    for item in ("b0", "b1", "b2"):
+        body = {"userId": person, "itemId": item, "interactionType": "like"}
+        shop.key_client.post("/api/v1/interactions", json=body).raise_for_status()
+
+    def is_about_b() -> bool:
+        rows = recommended(shop, person, count=3, algorithm="collaborative")
+        return bool(rows) and {item[0] for item in items(rows)} == {"b"}
+
+    until(is_about_b, within=10)
+    assert not {"b0", "b1", "b2"} & set(items(recommended(shop, person)))
+
+
+def test_what_was_just_seen_is_gone(shop: Tenant) -> None:
+    [best, *_] = items(recommended(shop, "a1", count=1))
+    body = {"userId": "a1", "itemId": best, "interactionType": "purchase"}
+    shop.key_client.post("/api/v1/interactions", json=body).raise_for_status()
+    until(lambda: best not in items(recommended(shop, "a1")), within=10)
+
+
+def test_a_withdrawn_item_is_absent_everywhere_and_comes_back(shop: Tenant) -> None:
+    path = "/api/items/a9"
+    assert "a9" in items(recommended(shop, "a2"))
+    shop.key_client.patch(path, json={"isActive": False}).raise_for_status()
+    until(lambda: "a9" not in items(recommended(shop, "a2")), within=10)
+    for person in ("a0", "a3", "nobody"):
+        for algorithm in ("collaborative", "content-based", "hybrid", "deep-learning"):
+            assert "a9" not in items(recommended(shop, person, algorithm=algorithm))
+    assert "a9" not in similar(shop, "a8")
+    shop.key_client.patch(path, json={"isActive": True}).raise_for_status()
+    until(lambda: "a9" in items(recommended(shop, "a2")), within=10)
+
+
+def test_similar_items_are_of_the_same_kind_and_not_the_item(shop: Tenant) -> None:
+    found = similar(shop, "b4", count=4)
+    assert "b4" not in found
+    assert {item[0] for item in found} == {"b"}
+
+
+def similar(tenant: Tenant, item: str, *, count: int = 20) -> list[str]:
+    answer = tenant.key_client.post("/api/v1/similar", json={"itemId": item, "count": count})
+    rows: list[dict[str, Any]] = answer.raise_for_status().json()
+    return items(rows)
