@@ -44,14 +44,13 @@ class Fusing:
     ) -> list[Because]:
         """Return the best items by all models together; remembered while nothing changes."""
         editions = [self._scoring.edition(serving) for serving in servings]
-        question = (k, reasons, editions, [id(serving) for serving in servings])
+        question = (k, reasons, editions, [serving.model.model_id for serving in servings])
         before = known.merged.get(_REMEMBERED)
         if before is not None and before[0] == question:
-            found: list[Because] = before[2]
+            found: list[Because] = before[1]
             return found
         found = self._fused(servings, user_id, known, k, reasons)
-        # The servings are kept with the answer, so that no other can have one's identity.
-        known.merged[_REMEMBERED] = (question, tuple(servings), found)
+        known.merged[_REMEMBERED] = (question, found)
         return found
 
     def _fused(

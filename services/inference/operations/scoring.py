@@ -5,7 +5,6 @@ changes the answers of all of the tenant's models at once.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inference.operations.catalogue import Catalogue
@@ -17,6 +16,7 @@ from inference.scorers.arrays import Mask
 #: An unchanged user gets an unchanged answer, so this many of them are kept, up to this length.
 _KEPT_ANSWERS = 2
 _KEPT_LENGTH = 100
+_KEPT_MASKS = 200
 
 #: How many items were asked for, how many reasons for each, and the edition of the catalogue.
 _Question = tuple[int, int, int]
@@ -44,28 +44,22 @@ class Answer:
     reasons: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Allowed:
-    scorer: Scorer
-    edition: int
-    mask: Mask
-
-
 class Scoring:
     """Asks models on behalf of users."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         """Leave out what the catalogue says is inactive."""
         self._catalogue = catalogue
-        self._allowed: dict[int, _Allowed] = {}
+        #: By model: the edition of the catalogue and its mask.
+        self._allowed: dict[int, tuple[int, Mask]] = {}
 
     def profile(self, serving: Serving, user_id: str, known: Known) -> Profile:
         """Return what the model is asked with; made once per change of the user's history."""
-        made: tuple[Scorer, Profile] | None = known.merged.get(serving.model.model_id)
-        if made is not None and made[0] is serving.scorer:
-            return made[1]
-        profile = _profile(serving.scorer, user_id, known)
-        known.merged[serving.model.model_id] = (serving.scorer, profile)
+        # A model never changes, so its id stands for it; its scorer must not be held on to.
+        model_id = serving.model.model_id
+        profile: Profile | None = known.merged.get(model_id)
+        if profile is None:
+            profile = known.merged[model_id] = _profile(serving.scorer, user_id, known)
         return profile
 
     def rank(self, serving: Serving, profile: Profile, *, k: int, reasons: int = 0) -> Answer:
@@ -109,17 +103,14 @@ class Scoring:
         edition, blocked = self._catalogue.blocked(serving.model.tenant_id)
         if not blocked:
             return None
-        model_id, scorer = serving.model.model_id, serving.scorer
+        model_id = serving.model.model_id
         made = self._allowed.get(model_id)
-        if made is None or made.scorer is not scorer or made.edition != edition:
-            made = _Allowed(scorer, edition, ~scorer.mask(blocked))
-            self._allowed[model_id] = made
-        return made.mask
-
-    def forget(self, loaded: Sequence[int]) -> None:
-        """Drop the masks of models that are no longer in memory."""
-        for model_id in self._allowed.keys() - set(loaded):
-            del self._allowed[model_id]
+        if made is None or made[0] != edition:
+            self._allowed.pop(model_id, None)
+            made = self._allowed[model_id] = (edition, ~serving.scorer.mask(blocked))
+            while len(self._allowed) > _KEPT_MASKS:
+                del self._allowed[next(iter(self._allowed))]
+        return made[1]
 
 
 def _profile(scorer: Scorer, user_id: str, known: Known) -> Profile:

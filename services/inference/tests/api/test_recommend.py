@@ -1,11 +1,15 @@
+import gc
+import weakref
 from typing import Any
 
 import httpx
 import pytest
 
-from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, Bench, key_of
+from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, TENANT, Bench, key_of
+from contracts.catalog import ItemDeleted
+from contracts.models import ModelRetired
 from inference.domain import explanations
-from inference.tests.conftest import Workshop
+from inference.tests.conftest import MOMENT, Workshop
 from inference.tests.doubles import ITEMS, NeighbourScorer
 
 KEY = key_of("predict")
@@ -98,10 +102,6 @@ async def test_what_was_consumed_never_comes_back(workshop: Workshop, bench: Ben
 async def test_an_inactive_or_deleted_item_is_absent_at_once(
     workshop: Workshop, bench: Bench
 ) -> None:
-    from chassis.testing import TENANT
-    from contracts.catalog import ItemDeleted
-    from inference.tests.conftest import MOMENT
-
     await workshop.load(5, algorithm="hybrid")
     await workshop.item("movie-1")
     await workshop.item("movie-2")
@@ -338,3 +338,20 @@ async def test_what_is_no_object_is_refused(bench: Bench, content: bytes) -> Non
 
     assert answer.status_code == 400
     assert answer.json()["status"] == 400
+
+
+async def test_a_model_that_was_let_go_is_held_by_nobody(workshop: Workshop, bench: Bench) -> None:
+    for model_id, algorithm in ((5, "collaborative"), (6, "content-based")):
+        workshop.scorers[model_id] = NeighbourScorer()
+        await workshop.load(model_id, algorithm=algorithm)
+    await workshop.item("movie-7", active=False)
+    await workshop.interact("cid", "movie-0")
+    for algorithm in ("hybrid", "collaborative"):
+        await recommend(bench, "cid", algorithm=algorithm)
+    held = weakref.ref(workshop.scorers.pop(5))
+
+    await bench.deliver(ModelRetired(tenant_id=TENANT, occurred_at=MOMENT, model_id=5))
+    await recommend(bench, "cid")
+
+    gc.collect()
+    assert held() is None
