@@ -45,7 +45,58 @@ SETTINGS = GatewaySettings
 def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> Service:
     """Return the composed service."""
     database = Database(settings.database("gateway"), Base.metadata)
-    passwords = passwords or Passwords()
+    parts = _identity(settings, database, passwords or Passwords())
+    uses = Uses(writer(database))
+    signer = AssertionSigner.from_file(settings.key_file("assertion.pem"))
+    remembered = Remembered(parts.credentials, signer, uses)
+    parts.sessions.on_end = lambda uid: remembered.forget(session=uid)
+    parts.keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
+    parts.people.on_change = remembered.forget_all
+    allowances = Allowances()
+    upstreams = {name: Upstream(name, url) for name, url in settings.upstreams().items()}
+    windows = windows_at(settings.rates_url)
+    gate = Gate(
+        remembered=remembered, windows=windows, rates=settings.rates(), allowances=allowances
+    )
+    operator = _Operator(database, parts.passwords, settings)
+    return Service(
+        name="gateway",
+        settings=settings,
+        database=database,
+        routers=api.routers(parts.keys),
+        subscriptions=events.subscriptions(allowances, parts.keys),
+        state={
+            "sessions": parts.sessions,
+            "registration": parts.registration,
+            "people": parts.people,
+            "api_keys": parts.keys,
+            "ring": parts.ring,
+            "credentials": parts.credentials,
+            "remembered": remembered,
+            "uses": uses,
+            "probes": Probes(upstreams),
+            "documents": Documents(upstreams),
+        },
+        parts=[parts.ring, operator, windows, *upstreams.values(), remembered],
+        tasks=[parts.ring.run, uses.run, parts.sessions.run, quiet.run],
+        front=_front(settings, remembered, gate, upstreams),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Everything that knows people and keys."""
+
+    passwords: Passwords
+    ring: KeyRing
+    sessions: Sessions
+    registration: Registration
+    people: People
+    keys: ApiKeys
+    credentials: Credentials
+
+
+def _identity(settings: GatewaySettings, database: Database, passwords: Passwords) -> _Identity:
     ring = KeyRing(
         database,
         seal=Seal.from_file(settings.key_file("assertion.pem")),
@@ -60,48 +111,14 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
         access_lifetime=settings.access_token_lifetime,
         refresh_lifetime=settings.refresh_token_lifetime,
     )
-    keys = ApiKeys(database)
-    people = People(database, passwords=passwords, tokens=tokens)
-    uses = Uses(writer(database))
-    credentials = Credentials(database, tokens=tokens)
-    signer = AssertionSigner.from_file(settings.key_file("assertion.pem"))
-    remembered = Remembered(credentials, signer, uses)
-    sessions.on_end = lambda uid: remembered.forget(session=uid)
-    keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
-    people.on_change = remembered.forget_all
-    allowances = Allowances()
-    upstreams = {name: Upstream(name, url) for name, url in settings.upstreams().items()}
-    windows = windows_at(settings.rates_url)
-    gate = Gate(
-        remembered=remembered, windows=windows, rates=settings.rates(), allowances=allowances
-    )
-    return Service(
-        name="gateway",
-        settings=settings,
-        database=database,
-        routers=api.routers(keys),
-        subscriptions=events.subscriptions(allowances, keys),
-        state={
-            "sessions": sessions,
-            "registration": Registration(database, passwords=passwords, tokens=tokens),
-            "people": people,
-            "api_keys": keys,
-            "ring": ring,
-            "remembered": remembered,
-            "credentials": credentials,
-            "uses": uses,
-            "probes": Probes(upstreams),
-            "documents": Documents(upstreams),
-        },
-        parts=[
-            ring,
-            _Operator(database, passwords, settings),
-            windows,
-            *upstreams.values(),
-            remembered,
-        ],
-        tasks=[ring.run, uses.run, sessions.run, quiet.run],
-        front=_front(settings, remembered, gate, upstreams),
+    return _Identity(
+        passwords=passwords,
+        ring=ring,
+        sessions=sessions,
+        registration=Registration(database, passwords=passwords, tokens=tokens),
+        people=People(database, passwords=passwords, tokens=tokens),
+        keys=ApiKeys(database),
+        credentials=Credentials(database, tokens=tokens),
     )
 
 

@@ -5,7 +5,6 @@ further in.
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,15 +17,14 @@ from chassis.server_spans import ServerSpan
 from gateway.domain.routing import Match, Table, canonical
 from gateway.forwarding import incoming as heads
 from gateway.forwarding.gate import Admission, Gate
-from gateway.forwarding.incoming import Headers, Incoming
+from gateway.forwarding.headers import extra_for, forwarded, target_of, with_headers
+from gateway.forwarding.incoming import Incoming
 from gateway.forwarding.relay import ClientGone, Relay, Request, head_of
 from gateway.forwarding.remembered import Remembered
 from gateway.forwarding.sockets import Sockets
 from gateway.forwarding.upstream import Upstream
 
 _ASSERTION = ASSERTION_HEADER.lower().encode()
-#: Since when `/api/X` is deprecated, as RFC 9745 writes dates.
-_DEPRECATED = b"@1767225600"
 #: Status in traces and metrics of a request that its client gave up.
 _CLIENT_GONE = 499
 #: Below this, clients read errors as GoTrue spells them.
@@ -105,7 +103,7 @@ class Front:
         send: Send,
     ) -> None:
         """Hand a request to our own application as a service would see it, cookies included."""
-        added = _forwarded(incoming, scope)
+        added = forwarded(incoming, scope)
         if admission.known is not None:
             assertion = self._remembered.assertion(admission.known).encode()
             added.append((_ASSERTION, assertion))
@@ -115,9 +113,9 @@ class Front:
             for pair in scope["headers"]
             if not pair[0].startswith((b"millrace-", b"x-forwarded-"))
         ]
-        inner = dict(scope, path=match.path, raw_path=_target(match.path), headers=kept + added)
-        extra = _extra(match, admission)
-        await self._app(inner, receive, _with_headers(send, extra) if extra else send)
+        inner = dict(scope, path=match.path, raw_path=target_of(match.path), headers=kept + added)
+        extra = extra_for(match, admission)
+        await self._app(inner, receive, with_headers(send, extra) if extra else send)
 
     async def _forward(
         self,
@@ -138,7 +136,7 @@ class Front:
                 self._upstreams[match.route.owner],
                 receive=receive,
                 send=answer,
-                extra=_extra(match, admission),
+                extra=extra_for(match, admission),
             )
         except ClientGone:
             answer.status = _CLIENT_GONE
@@ -162,13 +160,13 @@ class Front:
         span: ServerSpan,
     ) -> Request:
         upstream = self._upstreams[match.route.owner]
-        added = _forwarded(incoming, scope)
+        added = forwarded(incoming, scope)
         if admission.known is not None:
             added.append((_ASSERTION, self._remembered.assertion(admission.known).encode()))
         added.append((b"traceparent", span.traceparent.encode()))
         if "tracestate" in incoming.trace:
             added.append((b"tracestate", incoming.trace["tracestate"].encode("latin-1")))
-        target = _target(match.path)
+        target = target_of(match.path)
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
         head = head_of(
@@ -213,7 +211,7 @@ async def _tell(
     span: ServerSpan,
 ) -> None:
     """Answer a request that passed and came to nothing."""
-    for name, text in _extra(match, admission):
+    for name, text in extra_for(match, admission):
         problem.headers.setdefault(name.decode(), text.decode())
     with span.current():
         await send_problem(problem, scope, send)
@@ -246,38 +244,3 @@ def _attributes(match: Match, admission: Admission, status: int) -> dict[str, An
 def _observe(scope: Scope, route: str, status: int, began: int) -> None:
     seconds = (time.time_ns() - began) / 1e9
     REQUESTS.labels(scope["method"], route, str(status)).observe(max(0.0, seconds))
-
-
-def _target(path: str) -> bytes:
-    return quote(path, safe="/:@!$&'()*+,;=~-._").encode("ascii")
-
-
-def _forwarded(incoming: Incoming, scope: Scope) -> Headers:
-    """Return what services are told of the client's side of the connection."""
-    client = scope.get("client")
-    return [
-        (b"x-forwarded-host", incoming.host),
-        (b"x-forwarded-proto", scope.get("scheme", "http").encode()),
-        (b"x-forwarded-for", client[0].encode() if client else b"unknown"),
-    ]
-
-
-def _extra(match: Match, admission: Admission) -> Headers:
-    """Return the headers that the gateway adds to an answer."""
-    extra: Headers = []
-    if admission.window is not None:
-        named = admission.window.headers().items()
-        extra += [(name.lower().encode(), text.encode()) for name, text in named]
-    if match.is_alias:
-        successor = f'<{quote(match.path)}>; rel="successor-version"'
-        extra += [(b"deprecation", _DEPRECATED), (b"link", successor.encode())]
-    return extra
-
-
-def _with_headers(send: Send, extra: Headers) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = dict(message, headers=[*message["headers"], *extra])
-        await send(message)
-
-    return sending

@@ -1,0 +1,50 @@
+"""The headers that the gateway adds: what services are told of the client, what clients of us."""
+
+from urllib.parse import quote
+
+from starlette.types import Message, Scope, Send
+
+from gateway.domain.routing import Match
+from gateway.forwarding.gate import Admission
+from gateway.forwarding.incoming import Headers, Incoming
+
+#: Since when `/api/X` is deprecated, as RFC 9745 writes dates.
+_DEPRECATED = b"@1767225600"
+
+
+def target_of(path: str) -> bytes:
+    """Return a path as a request line spells it."""
+    return quote(path, safe="/:@!$&'()*+,;=~-._").encode("ascii")
+
+
+def forwarded(incoming: Incoming, scope: Scope) -> Headers:
+    """Return what services are told of the client's side of the connection."""
+    client = scope.get("client")
+    return [
+        (b"x-forwarded-host", incoming.host),
+        (b"x-forwarded-proto", scope.get("scheme", "http").encode()),
+        (b"x-forwarded-for", client[0].encode() if client else b"unknown"),
+    ]
+
+
+def extra_for(match: Match, admission: Admission) -> Headers:
+    """Return the headers that the gateway adds to an answer."""
+    extra: Headers = []
+    if admission.window is not None:
+        named = admission.window.headers().items()
+        extra += [(name.lower().encode(), text.encode()) for name, text in named]
+    if match.is_alias:
+        successor = f'<{quote(match.path)}>; rel="successor-version"'
+        extra += [(b"deprecation", _DEPRECATED), (b"link", successor.encode())]
+    return extra
+
+
+def with_headers(send: Send, extra: Headers) -> Send:
+    """Return what sends an answer with these headers added."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = dict(message, headers=[*message["headers"], *extra])
+        await send(message)
+
+    return sending
