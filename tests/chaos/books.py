@@ -36,11 +36,11 @@ def seen_by_training(tenant: Tenant) -> int:
     return max(int(each["interactions_seen"]) for each in listed)
 
 
-def remembered_by_inference(home: Path) -> int:
-    """Return the number of interactions in all users' histories."""
+def remembered_by_inference(home: Path) -> set[tuple[str, str]]:
+    """Return who met what, by all users' histories; an item met twice stands there once."""
     database = home / "inference" / "documents.db"
-    documents = rows(database, "select body from documents where collection = 'histories'")
-    return sum(len(json.loads(body)["interactions"]) for (body,) in documents)
+    documents = rows(database, "select id, body from documents where collection = 'histories'")
+    return {(user, entry[0]) for user, body in documents for entry in json.loads(body)["items"]}
 
 
 def used_by_billing(tenant: Tenant) -> float:

@@ -14,6 +14,8 @@ from aiokafka.errors import KafkaError
 
 _USERS = 400
 _ITEMS = 60
+#: Seconds between two calls of one client: steady, not as fast as the machine can.
+_PACE = 0.01
 
 
 @dataclass
@@ -48,6 +50,11 @@ class Load:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     dice: random.Random = field(default_factory=lambda: random.Random(5))
 
+    @property
+    def interactions(self) -> list[dict[str, Any]]:
+        """Return every interaction sent, through either door."""
+        return [*self.http.sent.values(), *self.streamed.sent.values()]
+
     async def run(self) -> None:
         """Load until `over` is set, then settle every call whose answer was lost."""
         async with httpx.AsyncClient(
@@ -72,6 +79,7 @@ class Load:
         while not self.over.is_set():
             event_id = f"{id(ledger):x}-{len(ledger.sent)}"
             await call(client, event_id)
+            await asyncio.sleep(_PACE)
 
     async def _interact(self, client: httpx.AsyncClient, event_id: str) -> None:
         self.http.sent[event_id] = {**self._interaction(), "eventId": event_id}
@@ -133,6 +141,7 @@ class Load:
             event_id = f"k-{len(self.streamed.sent)}"
             self.streamed.sent[event_id] = {**self._interaction(), "eventId": event_id}
             await self._write(producer, event_id)
+            await asyncio.sleep(_PACE)
 
     async def _write(self, producer: AIOKafkaProducer, event_id: str) -> None:
         value = json.dumps(self.streamed.sent[event_id]).encode()

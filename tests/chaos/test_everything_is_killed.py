@@ -104,7 +104,8 @@ def compare(stack: RunningStack, tenant: Tenant, load: Load) -> None:
     assert books.kept_by_experiments(stack.home) == dict.fromkeys(load.conversions.sent, 1)
     total = len(interactions)
     until(lambda: books.seen_by_training(sign_in_again(stack, tenant)) == total, within=60)
-    until(lambda: books.remembered_by_inference(stack.home) == total, within=60)
+    met = {(each["userId"], each["itemId"]) for each in load.interactions}
+    until(lambda: books.remembered_by_inference(stack.home) == met, within=60)
     units = len(load.http.sent) + len(load.streamed.sent) / 100 + len(load.conversions.sent)
     until(lambda: round(books.used_by_billing(tenant), 2) == round(units, 2), within=60)
 
