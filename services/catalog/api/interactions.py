@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request
 from pydantic import Field, TypeAdapter, ValidationError
 
-from catalog.domain.interactions import Interaction, Kept, canonical, interaction_id
+from catalog.domain.interactions import Door, Interaction, Kept, canonical, interaction_id
 from catalog.operations import interactions
 from catalog.operations.interactions import Recorder
 from chassis import telemetry
@@ -29,7 +29,9 @@ _EVENT_ID = TypeAdapter(EventIdentifier)
 class InteractionIn(IngestedInteraction):
     metadata: JsonObject | None = None
 
-    def to_domain(self, *, event_id: str, now: datetime, **others: Any) -> Interaction:
+    def to_domain(
+        self, *, event_id: str, now: datetime, trace: str | None, source: Door
+    ) -> Interaction:
         return Interaction(
             event_id=event_id,
             user_id=self.user_id,
@@ -41,8 +43,8 @@ class InteractionIn(IngestedInteraction):
             session_id=self.session_id,
             request_id=self.request_id,
             metadata=canonical(self.metadata),
-            trace=telemetry.inject().get("traceparent"),
-            **others,
+            trace=trace,
+            source=source,
         )
 
 
@@ -102,7 +104,8 @@ async def record(
         raise Invalid(fields={"eventId": [f"Contradicts the {_HEADER} header."]})
     now = request.app.state.database.clock()
     event_id = body.event_id or key or new_uid()
-    kept = await recorder.record(caller.tenant_id, body.to_domain(event_id=event_id, now=now))
+    sent = body.to_domain(event_id=event_id, now=now, trace=_trace(), source="http")
+    kept = await recorder.record(caller.tenant_id, sent)
     return InteractionOut(
         interaction_id=interaction_id(caller.tenant_id, event_id),
         timestamp=kept.interaction.occurred_at,
@@ -135,9 +138,11 @@ async def record(
 async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
     """Keep up to 1,000 interactions, all or none of them."""
     sent = _all_sound(body.interactions)
-    now = tx.clock()
+    now, trace = tx.clock(), _trace()
     batch = [
-        each.to_domain(event_id=each.event_id or _own_id(key, n), now=now, source="batch")
+        each.to_domain(
+            event_id=each.event_id or _own_id(key, n), now=now, trace=trace, source="batch"
+        )
         for n, each in enumerate(sent)
     ]
     kept = await interactions.record_all(tx, batch)
@@ -147,6 +152,10 @@ async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
         duplicates=duplicates,
         results=[_result(tx.tenant_id, each) for each in kept],
     )
+
+
+def _trace() -> str | None:
+    return telemetry.inject().get("traceparent")
 
 
 def _own_id(key: str | None, position: int) -> str:

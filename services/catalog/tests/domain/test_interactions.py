@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid5
 
 import pytest
 
-from catalog.domain.interactions import Interaction, canonical, interaction_id
+from catalog.domain.interactions import NAMESPACE, Interaction, canonical, interaction_id
 from contracts.interactions import InteractionType
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
@@ -61,5 +62,5 @@ def test_metadata_has_one_spelling() -> None:
 
 
 def test_public_ids_follow_from_tenant_and_event() -> None:
-    assert interaction_id("t", "e") == interaction_id("t", "e")
+    assert interaction_id("t", "ü") == str(uuid5(NAMESPACE, "t:ü"))
     assert len({interaction_id("t", "e"), interaction_id("s", "e"), interaction_id("t", "f")}) == 3
