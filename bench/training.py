@@ -30,7 +30,7 @@ from training.operations.runner import Runner
 from training.settings import TrainingSettings
 from training.store import jobs as store
 
-USERS, ITEMS, ROWS, TURNS = 943, 1682, 100_000, 5
+USERS, ITEMS, ROWS, TURNS = 943, 1682, 100_000, 3
 LEARNER = "DenseSLIMRecommender"
 TENANT = new_uid()
 
