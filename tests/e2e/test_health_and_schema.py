@@ -57,7 +57,8 @@ def test_no_two_operations_share_an_id(schema: dict[str, Any]) -> None:
 
 def test_the_schema_is_yaml_unless_asked_otherwise(visitor: httpx.Client) -> None:
     answer = visitor.get("/api/v1/schema/")
-    assert "yaml" in answer.headers["content-type"]
+    assert answer.headers["content-type"].startswith("application/vnd.oai.openapi")
+    assert "json" not in answer.headers["content-type"]
     assert answer.text.lstrip().startswith("openapi:")
 
 

@@ -1,0 +1,289 @@
+"""Whatever is sent: a 4xx problem or no harm, never a 5xx, and nothing changed."""
+
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Tenant, lasting
+from tests.e2e.journey import is_problem
+from tests.running import RunningStack, until
+
+JSON = {"Content-Type": "application/json"}
+HEAD = b"user_id,item_id,timestamp\n"
+#: Every kind of body that is read: by a framework, by hand, by the gateway itself.
+WRITES = (
+    "/api/v1/project/",
+    "/api/v1/split_config/",
+    "/api/v1/model_configuration/",
+    "/api/v1/parameter_tuning_job/",
+    "/api/v1/trained_model/",
+    "/api/v1/api_keys/",
+    "/api/v1/deployment_slot/",
+    "/api/v1/ab_test/",
+    "/api/v1/conversion_event/",
+    "/api/v1/conversion_event/batch/",
+    "/api/v1/interactions",
+    "/api/v1/interactions/batch",
+    "/api/v1/recommend",
+    "/api/v1/similar",
+    "/api/items",
+    "/api/items/bulk",
+    "/api/users",
+    "/inference/predict/1",
+    "/inference/predict/1/batch",
+    "/inference/predict/project/1",
+    "/api/auth/login",
+    "/api/auth/register",
+    "/auth/v1/token?grant_type=password",
+)
+BODIES = {
+    "nothing": b"",
+    "half": b"{",
+    "a list": b"[]",
+    "a number": b"7",
+    "null": b"null",
+    "invalid UTF-8": b'{"name": "\xff\xfe"}',
+    "a lone surrogate": b'{"name": "\\ud800", "userId": "\\ud800", "email": "\\ud800@a.b"}',
+    "NUL": b'{"name": "a\\u0000b", "userId": "a\\u0000b", "id": "a\\u0000b"}',
+    "NaN": b'{"value": NaN, "count": Infinity}',
+    "a huge number": b'{"id": 1' + b"0" * 400 + b', "project": 1e400, "count": 1e999}',
+    "twice the same name": b'{"name": "a", "name": 7}',
+    "deep": b'{"metadata": ' + b'{"a":' * 500 + b"1" + b"}" * 500 + b"}",
+    "wrong types": b'{"name": {}, "project": [], "userId": 1, "count": "x", "events": 1}',
+    "not gzip": b"\x1f\x8b\x08junk",
+}
+
+
+@pytest.fixture(scope="module")
+def owner(stack: RunningStack) -> Iterator[Tenant]:
+    yield from lasting(stack)
+
+
+def numbers(tenant: Tenant) -> dict[str, int]:
+    """Return how much a tenant has of everything."""
+    kinds = ("project", "training_data", "item_meta_data", "split_config", "model_configuration")
+    more = ("trained_model", "parameter_tuning_job", "deployment_slot", "ab_test", "api_keys")
+    found = {
+        kind: tenant.client.get(f"/api/v1/{kind}/").raise_for_status().json()["count"]
+        for kind in (*kinds, *more, "conversion_event")
+    }
+    found["items"] = tenant.client.get("/api/items").json()["total"]
+    found["people"] = tenant.client.get("/api/users").json()["total"]
+    return found
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_no_body_breaks_anything(kind: str, owner: Tenant) -> None:
+    before = numbers(owner)
+    for path in WRITES:
+        if path == "/api/v1/split_config/" and kind == "twice the same name":
+            continue  # an object like any other
+        answer = owner.client.post(path, content=BODIES[kind], headers=JSON)
+        made = path == "/api/v1/split_config/" and answer.status_code == 201
+        assert made or 400 <= answer.status_code < 500, (path, answer.text)
+        if made:
+            owner.client.delete(f"{path}{answer.json()['id']}/").raise_for_status()
+        else:
+            assert answer.headers["content-type"] == "application/problem+json", path
+    assert numbers(owner) == before
+
+
+def test_a_body_above_the_limit_is_refused(owner: Tenant) -> None:
+    for path in ("/api/items", "/api/v1/recommend", "/api/auth/login", "/api/v1/project/"):
+        body = b'{"a": "' + b"x" * (11 * 1024 * 1024) + b'"}'
+        assert is_problem(owner.client.post(path, content=body, headers=JSON), 413)
+
+
+def test_ten_megabytes_of_brackets_are_refused(owner: Tenant) -> None:
+    body = b"[" * (10 * 1024 * 1024 - 10)
+    for path in ("/api/items", "/api/v1/recommend", "/api/v1/interactions"):
+        answer = owner.client.post(path, content=body, headers=JSON)
+        assert 400 <= answer.status_code < 500
+
+
+def test_another_media_type_is_refused(owner: Tenant) -> None:
+    for kind in ("text/plain", "application/xml", "application/x-www-form-urlencoded; a"):
+        answer = owner.client.post("/api/items", content=b"<a/>", headers={"Content-Type": kind})
+        assert answer.status_code in {400, 415}
+    refused = owner.client.post("/api/v1/training_data/", json={"project": owner.project})
+    assert is_problem(refused, 415)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/project/%00/",
+        "/api/v1/project/9999999999999999999999999/",
+        "/api/v1/project/-1/",
+        "/api/v1/project/1e3/",
+        "/api/v1/project/..%2f..%2fetc%2fpasswd",
+        "/api/items/..%2f..%2f..%2fetc%2fpasswd",
+        "/api/items/%ff%fe",
+        "/api/v1/project/?id=abc",
+        "/api/v1/project/?id=99999999999999999999",
+        "/api/v1/project/?page=-1",
+        "/api/v1/project/?page=99999999999999999999",
+        "/api/v1/project/?name=%00",
+        "/api/v1/project/?name=%ff",
+        "/api/items?search=%00",
+        "/api/items?page=99999999999999999999",
+        "/api/v1/training_data/1/preview/?n_rows=abc",
+        "/api/users/not-a-uuid",
+        "/api/v1/conversion_event/?event_type=%00",
+        "/api/v1/jobs/%00",
+        "/" + "a" * 5000,
+    ],
+    ids=lambda path: path[:48],
+)
+def test_no_path_breaks_anything(path: str, owner: Tenant) -> None:
+    answer = owner.client.get(path)
+    assert answer.status_code < 500, answer.text
+    assert "root:" not in answer.text
+
+
+def upload(
+    tenant: Tenant, content: bytes, *, name: str = "a.csv", kind: str = "training_data"
+) -> httpx.Response:
+    return tenant.client.post(
+        f"/api/v1/{kind}/", data={"project": tenant.project}, files={"file": (name, content)}
+    )
+
+
+def zipped(*members: tuple[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def linked() -> bytes:
+    """Return an archive whose only member is a link to a secret."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        member = tarfile.TarInfo("a.csv")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(member)
+    return stream.getvalue()
+
+
+def bomb(*, megabytes: int) -> bytes:
+    """Return a gzip stream that unpacks to a thousand times its size."""
+    packer = zlib.compressobj(9, wbits=31)
+    parts = [packer.compress(b"\0" * 1024 * 1024) for _ in range(megabytes)]
+    return b"".join([*parts, packer.flush()])
+
+
+REFUSED_FILES = {
+    "a gzip bomb": ("a.csv.gz", lambda: bomb(megabytes=600)),
+    "a zip of zeros": ("a.zip", lambda: zipped(("a.csv", b"\0" * 10_000_000))),
+    "a zip called gz": ("a.csv.gz", lambda: zipped(("../../a.csv", HEAD))),
+    "a link in an archive": ("a.csv.gz", linked),
+    "text called gz": ("a.csv.gz", lambda: HEAD + b"u,i,2026-01-01\n"),
+    "gzip of gzip": ("a.csv.gz", lambda: gzip.compress(gzip.compress(HEAD))),
+    "a cut gzip": ("a.csv.gz", lambda: gzip.compress(HEAD * 1000)[:-20]),
+    "very many columns": ("a.csv", lambda: b",".join(b"c%d" % n for n in range(50_000)) + b"\n"),
+    "one line without end": ("a.csv", lambda: b"x" * 20_000_000),
+    "binary": ("a.csv", lambda: bytes(range(256)) * 1000),
+    "invalid UTF-8": ("a.csv", lambda: HEAD + b"\xff\xfe,i,2026-01-01\n"),
+    "an open quote": ("a.csv", lambda: HEAD + b'"u,i,2026-01-01\n'),
+    "deep JSON": ("a.json", lambda: b"[" * 1_000_000),
+    "JSON of something else": ("a.json", lambda: json.dumps({"a": [1, {"b": 2}]}).encode()),
+    "no name": ("a", lambda: HEAD),
+    "a program": ("a.exe", lambda: b"MZ"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED_FILES)
+def test_no_file_breaks_anything(kind: str, owner: Tenant) -> None:
+    before = numbers(owner)
+    name, content = REFUSED_FILES[kind]
+    for resource in ("training_data", "item_meta_data"):
+        answer = upload(owner, content(), name=name, kind=resource)
+        assert is_problem(answer, answer.status_code)
+        assert 400 <= answer.status_code < 500
+    assert numbers(owner) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../../etc/a.csv",
+        "..\\..\\a.csv",
+        "/etc/a.csv",
+        "a\x01b.csv",
+        "ü" * 300 + ".csv",
+        "-r.csv",
+    ],
+    ids=lambda name: name[:16].encode("unicode_escape").decode(),
+)
+def test_a_files_name_is_no_path(name: str, owner: Tenant, stack: RunningStack) -> None:
+    answer = upload(owner, HEAD + b"u,i,2026-01-01\n", name=name)
+    assert answer.status_code in {201, 400}
+    if answer.status_code == 201:
+        shown = answer.json()
+        assert not {"/", "\\"} & set(shown["basename"])
+        assert ".." not in shown["file"]
+        path = f"/api/v1/training_data/{shown['id']}"
+        download = owner.client.get(f"{path}/download_file/")
+        assert (
+            "/" not in download.headers["content-disposition"].split("filename=")[1].split(";")[0]
+        )
+        assert owner.client.delete(f"{path}/").status_code == 204
+    kept = {path.name for path in stack.home.iterdir()}
+    assert "etc" not in kept
+    assert "a.csv" not in kept
+
+
+def test_a_formula_is_text(owner: Tenant) -> None:
+    content = b'item_id,title\n=1+1,"=HYPERLINK(""http://a"")"\n'
+    made = upload(owner, content, kind="item_meta_data")
+    assert made.status_code == 201
+    path = "/api/items/%3D1%2B1"
+    until(lambda: owner.client.get(path).status_code == 200)
+    found: dict[str, Any] = owner.client.get(path).json()
+    assert found["metadata"]["title"] == '=HYPERLINK("http://a")'
+
+
+def test_a_broken_form_is_refused(owner: Tenant) -> None:
+    kinds = (
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=x",
+    )
+    for kind in kinds:
+        answer = owner.client.post(
+            "/api/v1/training_data/", content=b"--x\r\njunk", headers={"Content-Type": kind}
+        )
+        assert 400 <= answer.status_code < 500
+
+
+def test_two_things_of_one_name_are_one(owner: Tenant) -> None:
+    item = {"id": "twice", "metadata": {}}
+    assert owner.client.post("/api/items", json=item).status_code == 201
+    assert is_problem(owner.client.post("/api/items", json=item), 409)
+    body = {"project": owner.project, "name": "twice", "scopes": ["read"]}
+    assert owner.client.post("/api/v1/api_keys/", json=body).status_code == 201
+    assert owner.client.post("/api/v1/api_keys/", json=body).status_code in {400, 409}
+
+
+def test_headers_that_lie_are_refused_or_harmless(owner: Tenant) -> None:
+    item = {"id": "lies", "metadata": {}}
+    for headers in (
+        {"Millrace-Assertion": "e30.e30.e30"},
+        {"X-Forwarded-Host": "evil.example.com"},
+        {"traceparent": "00-zz-zz-zz"},
+        {"Idempotency-Key": "x" * 5000},
+        {"X-HTTP-Method-Override": "DELETE"},
+    ):
+        answer = owner.client.post("/api/v1/interactions", json=item, headers=headers)
+        assert 400 <= answer.status_code < 500
+        assert owner.client.get("/api/items", headers=headers).status_code < 500
