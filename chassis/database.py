@@ -243,6 +243,7 @@ def _sqlite(url: str) -> AsyncEngine:
     path = make_url(url).database or ":memory:"
     engine = create_async_engine(
         url,
+        hide_parameters=True,  # what tenants write, and hashes of what they hide, is no log line
         async_creator=partial(sqlite.connect, path, timeout=30),
         pool_size=8,
         max_overflow=8,
@@ -266,7 +267,9 @@ def _sqlite(url: str) -> AsyncEngine:
 
 
 def _postgresql(url: str) -> AsyncEngine:
-    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    return create_async_engine(
+        url, hide_parameters=True, pool_size=10, max_overflow=10, pool_pre_ping=True
+    )
 
 
 @event.listens_for(Session, "do_orm_execute")
