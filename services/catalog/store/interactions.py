@@ -107,7 +107,7 @@ def _row(interaction: Interaction, *, tenant_id: str, recorded_at: datetime) -> 
         "event_id": interaction.event_id,
         "user_id": interaction.user_id,
         "item_id": interaction.item_id,
-        "interaction_type": interaction.interaction_type.value,
+        "interaction_type": str(interaction.interaction_type),
         "value": interaction.value,
         "occurred_at": interaction.occurred_at,
         "timed": interaction.timed,
