@@ -33,7 +33,7 @@ def seen_by_training(tenant: Tenant) -> int:
     """Return the number of interactions that training knows."""
     answer = tenant.client.get("/api/v1/algorithms").raise_for_status().json()
     listed: Iterable[dict[str, Any]] = answer["data"] if isinstance(answer, dict) else answer
-    return max(int(each["interactions_seen"]) for each in listed)
+    return max(int(each["interactions_known"]) for each in listed)
 
 
 def remembered_by_inference(home: Path) -> set[tuple[str, str]]:

@@ -121,7 +121,7 @@ async def _wait_until_kept(stage: Stage, total: int) -> None:
 async def _seen(stage: Stage) -> int:
     algorithms = await stage.back_end.admin("GET", "/api/v1/algorithms")
     listed = algorithms["data"] if isinstance(algorithms, dict) else algorithms
-    return max(int(each["interactions_seen"]) for each in listed)
+    return max(int(each["interactions_known"]) for each in listed)
 
 
 def record(each: Interaction) -> dict[str, Any]:

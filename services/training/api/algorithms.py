@@ -19,6 +19,7 @@ class AlgorithmOut(Wire):
     model_version: str | None
     trained_at: datetime | None
     interactions_seen: int
+    interactions_known: int
     next_training: datetime | None
     interactions_until_training: int | None
 

@@ -58,7 +58,9 @@ class Standing:
     detail: str | None = None
     model_version: str | None = None
     trained_at: datetime | None = None
+    #: Those that the model in service was trained on, and all that training knows of by now.
     interactions_seen: int = 0
+    interactions_known: int = 0
     next_training: datetime | None = None
     interactions_until_training: int | None = None
 
@@ -187,6 +189,7 @@ async def _standing(tx: Transaction, name: str, tally: Tally | None, rhythm: Rhy
         model_version=progress.version,
         trained_at=progress.trained_at,
         interactions_seen=(model.rows_seen or 0) if model else 0,
+        interactions_known=(tally or empty).interactions,
         next_training=next_training(rhythm, tally, progress),
         interactions_until_training=missing(rhythm, tally or empty, progress),
     )
@@ -216,6 +219,7 @@ def _hybrid(members: Sequence[Standing]) -> Standing:
         model_version="+".join(versions) or None,
         trained_at=max(trained, default=None),
         interactions_seen=max(each.interactions_seen for each in members),
+        interactions_known=max(each.interactions_known for each in members),
         next_training=min((e.next_training for e in members if e.next_training), default=None),
     )
 
