@@ -16,7 +16,7 @@ from bench.catalog_rig import TOPIC, Rig, record, running
 
 RUNS = 3
 SECONDS = 4.0
-RECORDS = 20_000
+RECORDS = 50_000
 BATCH = 1000
 
 
