@@ -1,4 +1,4 @@
-"""Seed 001's API, as its own clients use it: camel case, keys for machines, tokens for people."""
+"""RecommendAI's API as its clients use it: camel case, keys for machines, tokens for people."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Seed 000's inference API: a model by its id, a batch, a project's slots."""
+"""Recotem's inference API: a model by its id, a batch, a project's slots."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

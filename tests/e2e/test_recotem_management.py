@@ -1,4 +1,4 @@
-"""Seed 000's management API, as its own clients use it."""
+"""Recotem's management API, as its own clients use it."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""`/api/v1/interactions` (seed 001): one interaction at a time, or a batch of them."""
+"""`/api/v1/interactions` (RecommendAI): one interaction at a time, or a batch of them."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""`/api/v1/item_meta_data` (seed 000): uploaded files that describe items."""
+"""`/api/v1/item_meta_data` (Recotem): uploaded files that describe items."""
 
 from datetime import datetime
 from typing import Final

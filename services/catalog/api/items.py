@@ -1,4 +1,4 @@
-"""`/api/items` (seed 001): the tenant's catalogue."""
+"""`/api/items` (RecommendAI): the tenant's catalogue."""
 
 from collections.abc import Sequence
 from datetime import datetime

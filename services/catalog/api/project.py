@@ -1,4 +1,4 @@
-"""`/api/v1/project` (seed 000)."""
+"""`/api/v1/project` (Recotem)."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`/api/v1/project_summary/{id}` (seed 000)."""
+"""`/api/v1/project_summary/{id}` (Recotem)."""
 
 from datetime import datetime
 

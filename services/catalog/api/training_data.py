@@ -1,4 +1,4 @@
-"""`/api/v1/training_data` (seed 000): uploaded files of behaviour, to train on."""
+"""`/api/v1/training_data` (Recotem): uploaded files of behaviour, to train on."""
 
 from datetime import datetime
 from typing import Any, Final

@@ -10,7 +10,7 @@ DEFAULT_NAME = "default"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """One project of a tenant. The default one is where seed 001's surface lives."""
+    """One project of a tenant. The default one is where RecommendAI's surface lives."""
 
     id: int
     name: str

@@ -14,7 +14,7 @@ _COLUMNS = {"user_column": "user_id", "item_column": "item_id", "time_column": "
 
 
 async def welcome(tx: Transaction, tenant: TenantRegistered) -> None:
-    """Make the tenant's default project, where seed 001's surface lives."""
+    """Make the tenant's default project, where RecommendAI's surface lives."""
     if await store.default(tx) is not None:
         return
     at = tx.clock()

@@ -1,4 +1,4 @@
-"""`auth`, a segment that seeds 000 and 001 share: registering, signing in and out, one's own
+"""`auth`, a segment that Recotem and RecommendAI share: registering, signing in and out, one's own
 account.
 """
 

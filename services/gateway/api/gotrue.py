@@ -1,4 +1,4 @@
-"""`auth/v1`: the part of GoTrue that seed 001's clients speak. Errors also carry `msg` and
+"""`auth/v1`: the part of GoTrue that RecommendAI's clients speak. Errors also carry `msg` and
 `error_code`.
 """
 

@@ -1,5 +1,5 @@
-"""`users`, a segment that seeds 000 and 001 share: numbered ids and pages below `/api/v1/users`,
-public ids and seed 001's envelope below `/api/users`. API keys are refused on both.
+"""`users`, which Recotem and RecommendAI share: numbered ids and pages below `/api/v1/users`,
+public ids and RecommendAI's envelope below `/api/users`. API keys are refused on both.
 """
 
 from typing import Annotated, Any, Literal

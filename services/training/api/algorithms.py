@@ -1,4 +1,4 @@
-"""`/api/v1/algorithms`: where a tenant's algorithms stand, and train one now (seed 001)."""
+"""`/api/v1/algorithms`: where a tenant's algorithms stand, and train one now (RecommendAI)."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""`/api/v1/evaluation_config`: the figure that decides between models (seed 000)."""
+"""`/api/v1/evaluation_config`: the figure that decides between models (Recotem)."""
 
 from datetime import datetime
 from typing import Annotated, Literal

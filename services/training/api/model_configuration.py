@@ -1,4 +1,4 @@
-"""`/api/v1/model_configuration`: a learner with its parameters (seed 000)."""
+"""`/api/v1/model_configuration`: a learner with its parameters (Recotem)."""
 
 import re
 from datetime import datetime

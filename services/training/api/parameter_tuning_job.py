@@ -1,4 +1,4 @@
-"""`/api/v1/parameter_tuning_job`: search for a learner and its parameters (seed 000)."""
+"""`/api/v1/parameter_tuning_job`: search for a learner and its parameters (Recotem)."""
 
 from datetime import datetime
 from typing import Annotated, Any

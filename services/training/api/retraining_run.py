@@ -1,4 +1,4 @@
-"""`/api/v1/retraining_run`: what came of each time a schedule ran (seed 000, read only)."""
+"""`/api/v1/retraining_run`: what came of each time a schedule ran (Recotem, read only)."""
 
 from datetime import datetime
 from typing import Any

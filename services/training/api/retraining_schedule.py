@@ -1,4 +1,4 @@
-"""`/api/v1/retraining_schedule`: train a project's model again by the calendar (seed 000)."""
+"""`/api/v1/retraining_schedule`: train a project's model again by the calendar (Recotem)."""
 
 from datetime import datetime
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""`/api/v1/split_config`: how interactions are held out (seed 000)."""
+"""`/api/v1/split_config`: how interactions are held out (Recotem)."""
 
 from datetime import datetime
 from typing import Annotated, Literal

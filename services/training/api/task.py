@@ -1,4 +1,4 @@
-"""How a job looks inside seed 000's models and searches."""
+"""How a job looks inside Recotem's models and searches."""
 
 from datetime import datetime
 

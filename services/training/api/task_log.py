@@ -1,4 +1,4 @@
-"""`/api/v1/task_log`: what jobs said (seed 000, read only)."""
+"""`/api/v1/task_log`: what jobs said (Recotem, read only)."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""`/api/v1/trained_model`: ask for a model, watch it come, delete it (seed 000)."""
+"""`/api/v1/trained_model`: ask for a model, watch it come, delete it (Recotem)."""
 
 from datetime import datetime
 from typing import Any

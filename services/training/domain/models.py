@@ -18,7 +18,7 @@ _TASK_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A job as seed 000's clients see it."""
+    """A job as Recotem's clients see it."""
 
     task_id: str
     status: str

@@ -1,4 +1,4 @@
-"""Searching for a learner and its parameters, as seed 000 asks for it."""
+"""Searching for a learner and its parameters, as Recotem asks for it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,7 +33,7 @@ class TuningJob:
     task_links: tuple[TaskLink, ...] = field(default=())
 
 
-#: How seed 000 spells a search's state; a cancelled one has failed to find anything.
+#: How Recotem spells a search's state; a cancelled one has failed to find anything.
 STATUS = {
     State.PENDING: "PENDING",
     State.RUNNING: "RUNNING",
