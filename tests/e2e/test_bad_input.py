@@ -6,7 +6,7 @@ import json
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -182,7 +182,7 @@ def bomb(*, megabytes: int) -> bytes:
     return b"".join([*parts, packer.flush()])
 
 
-REFUSED_FILES = {
+REFUSED_FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a gzip bomb": ("a.csv.gz", lambda: bomb(megabytes=600)),
     "a zip of zeros": ("a.zip", lambda: zipped(("a.csv", b"\0" * 10_000_000))),
     "a zip called gz": ("a.csv.gz", lambda: zipped(("../../a.csv", HEAD))),

@@ -47,7 +47,7 @@ class Door:
         def enough() -> bool:
             record = consumer.poll(0.2)
             if record is not None and record.error() is None:
-                self.rejected.append(json.loads(record.value()))
+                self.rejected.append(json.loads(record.value() or b"{}"))
             return len(self.rejected) >= count
 
         until(enough, within=60, every=0.01)

@@ -152,7 +152,12 @@ def test_configurations_keep_their_defaults_and_their_bounds(tenant: Tenant) -> 
     assert (made["scheme"], made["heldout_ratio"], made["random_seed"]) == ("RG", 0.1, 42)
     kept = tenant.client.post("/api/v1/split_config/", json=SPLIT).json()
     assert SPLIT.items() <= kept.items()
-    for body in ({"heldout_ratio": 1.5}, {"scheme": "XX"}, {"random_seed": None}):
+    unsound: list[dict[str, Any]] = [
+        {"heldout_ratio": 1.5},
+        {"scheme": "XX"},
+        {"random_seed": None},
+    ]
+    for body in unsound:
         assert is_problem(tenant.client.post("/api/v1/split_config/", json=body), 400)
     made = tenant.client.post("/api/v1/evaluation_config/", json={"target_metric": "map"}).json()
     assert (made["cutoff"], made["target_metric"]) == (20, "map")
@@ -225,8 +230,9 @@ def test_a_deleted_project_takes_everything_below_it(tenant: Tenant) -> None:
     model = trained(there, configuration=configuration, data=data)
     assert tenant.client.delete(f"/api/v1/project/{made}/").status_code == 204
     assert is_problem(tenant.client.get(f"/api/v1/training_data/{data}/"), 404)
-    for path in (f"trained_model/{model}", f"model_configuration/{configuration}"):
-        until(lambda path=path: tenant.client.get(f"/api/v1/{path}/").status_code == 404)
+    gone = [f"trained_model/{model}", f"model_configuration/{configuration}"]
+    paths = [f"/api/v1/{path}/" for path in gone]
+    until(lambda: {tenant.client.get(path).status_code for path in paths} == {404})
 
 
 def test_the_default_project_stays(bystander: Tenant) -> None:

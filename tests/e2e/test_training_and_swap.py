@@ -221,5 +221,5 @@ class Listening:
         record = self._consumer.poll(0.2)
         if record is None or record.error() is not None or record.value() is None:
             return None
-        event: dict[str, Any] = json.loads(record.value())
+        event: dict[str, Any] = json.loads(record.value() or b"{}")
         return event if event.get("type") == "ModelReady" and wanted(event) else None
