@@ -45,7 +45,7 @@ def truncated_svd(matrix: Matrix, parameters: Mapping[str, Any], seed: int) -> L
     """Learn the leading right singular vectors; a history is projected onto them and back."""
     liked = _liked(matrix)
     decomposition = TruncatedSVD(
-        n_components=min(parameters["n_components"], min(liked.shape)),
+        n_components=_rank(liked, parameters),
         random_state=_seed(parameters, seed),
     )
     decomposition.fit(liked)
@@ -56,7 +56,7 @@ def nmf(matrix: Matrix, parameters: Mapping[str, Any], seed: int) -> NonNegative
     """Learn non-negative factors; a history is folded in by non-negative least squares."""
     liked = _liked(matrix)
     decomposition = NMF(
-        n_components=min(parameters["n_components"], min(liked.shape)),
+        n_components=_rank(liked, parameters),
         init=parameters["init"],
         alpha_W=parameters["alpha"],
         l1_ratio=parameters["l1_ratio"],
@@ -96,3 +96,14 @@ def _scale(liked: Csr, parameters: Mapping[str, Any]) -> float:
     alpha0 = parameters["alpha0"]
     reference = compute_reg_scale(liked, alpha0, star)
     return float(reference / compute_reg_scale(liked, alpha0, parameters["nu"]))
+
+
+def _rank(liked: Csr, parameters: Mapping[str, Any]) -> int:
+    """Return how many components to learn: at most half of what the table could have.
+
+    At full rank a factorisation only repeats what it saw, and ranks everything else by rounding
+    errors.
+    """
+    possible: int = min(liked.shape)
+    wanted: int = parameters["n_components"]
+    return max(1, min(wanted, possible // 2))
