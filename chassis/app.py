@@ -26,6 +26,8 @@ from chassis.subscriptions import Subscription
 #: Seconds that requests in flight get on SIGTERM before their connections are closed.
 _GRACE = 8
 _PRUNE_EVERY = 3600
+#: Seconds that consumers and the producer get to take their leave of Kafka.
+_KAFKA_GRACE = 3
 
 
 class Part(Protocol):
@@ -140,7 +142,7 @@ async def _start_background(
 ) -> None:
     stack.callback(telemetry.start(service.name, service.settings).shutdown)
     producer = OutboxProducer(service.settings.kafka_url)
-    stack.push_async_callback(producer.stop)
+    stack.push_async_callback(_within_grace, producer.stop)
     relay = outbox.Relay(service.database, producer, sources=service.sources)
     consumers = Consumers(
         service.settings.kafka_url,
@@ -154,7 +156,7 @@ async def _start_background(
     loops = (relay.run, consumers.run, _housekeeping(service, relay), *service.tasks)
     running = [asyncio.create_task(_for_ever(loop)) for loop in loops]
     stack.push_async_callback(_stop, running)
-    stack.push_async_callback(consumers.stop)
+    stack.push_async_callback(_within_grace, consumers.stop)
 
 
 async def _for_ever(loop: Callable[[], Awaitable[None]]) -> None:
@@ -173,6 +175,14 @@ async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=0.5)
+
+
+async def _within_grace(stop: Callable[[], Awaitable[None]]) -> None:
+    """Stop something, but never wait for a Kafka that is away: nothing is lost by leaving."""
+    try:
+        await asyncio.wait_for(stop(), timeout=_KAFKA_GRACE)
+    except Exception:
+        telemetry.log.warning("left without a word to Kafka", exc_info=True)
 
 
 def _housekeeping(service: Service, relay: outbox.Relay) -> Callable[[], Awaitable[None]]:

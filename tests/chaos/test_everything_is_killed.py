@@ -91,6 +91,8 @@ async def test_what_was_acknowledged_is_there_exactly_once(tmp_path: Path) -> No
         load = await asyncio.to_thread(load_for, stack, tenant)
         await asyncio.gather(load.run(), storm(stack, load))
         await asyncio.to_thread(compare, stack, tenant, load)
+        tenant.client.close()
+        tenant.key_client.close()
     finally:
         stack.stop()
 
