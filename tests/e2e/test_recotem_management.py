@@ -165,7 +165,7 @@ def test_configurations_keep_their_defaults_and_their_bounds(tenant: Tenant) -> 
 
 def test_a_learner_must_be_known(bystander: Tenant) -> None:
     for name in ("not a name", "Nope"):
-        body = {"project": bystander.project, "recommender_class_name": name, "parameters_json": {}}
+        body = {"project": bystander.project, "recommender_class_name": name}
         answer = bystander.client.post("/api/v1/model_configuration/", json=body)
         assert is_problem(answer, 400)
         assert "recommender_class_name" in answer.json()
