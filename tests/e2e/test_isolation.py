@@ -22,7 +22,7 @@ REFERRING = [
     if each.method == "POST"
     and re.fullmatch(
         "/api/v1/(training_data|item_meta_data|parameter_tuning_job|model_configuration"
-        "|trained_model|api_keys|deployment_slot|ab_test|conversion_event)",
+        "|trained_model|retraining_schedule|api_keys|deployment_slot|ab_test|conversion_event)",
         each.path,
     )
 ]
@@ -84,7 +84,12 @@ def estate(owner: Tenant) -> Estate:
         files={"file": ("items.csv", "item_id,title\nx,Tale\n", "text/csv")},
     )
     log = client.get(f"/api/v1/task_log/?model_id={model}").json()["results"][0]["id"]
+    plan = {"project": owner.project, "training_data": data, "model_configuration": configuration}
+    schedule = made(client, "retraining_schedule", plan)
+    run = client.post(f"/api/v1/retraining_schedule/{schedule}/trigger/").raise_for_status()
     ids = {
+        "/api/v1/retraining_schedule": schedule,
+        "/api/v1/retraining_run": run.json()["run"],
         "/api/v1/project": owner.project,
         "/api/v1/project_summary": owner.project,
         "/api/v1/training_data": data,
@@ -108,7 +113,7 @@ def estate(owner: Tenant) -> Estate:
         "/inference/predict/project": owner.project,
     }
     body = {
-        "project": owner.project,
+        **plan,
         "data_loc": data,
         "configuration": configuration,
         "trained_model": model,
