@@ -64,9 +64,12 @@ def tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
     return new_tenant()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bystander(stack: RunningStack) -> Iterator[Tenant]:
-    """Return a tenant that the whole session shares, for calls that change nothing."""
+    """Return a tenant that a module shares for calls that change nothing others look at.
+
+    No longer than a module: the token lives five minutes.
+    """
     yield from lasting(stack)
 
 
