@@ -3,6 +3,11 @@
 from contracts.http.operation import Door, Operation, Status, table
 
 SERVED = (
+    ("GET", "/api/recommendations", "inference", Door.ADMIN),
+    ("GET", "/api/recommendations/my", "inference", Door.PERSON),
+    ("GET", "/api/recommendations/{id}", "inference", Door.PERSON),
+    ("DELETE", "/api/recommendations/{id}", "inference", Door.ADMIN),
+    ("POST", "/api/recommendations/generate", "inference", Door.ADMIN),
     ("GET", "/health", "gateway", Door.PUBLIC),
     ("POST", "/api/auth/login", "gateway", Door.PUBLIC),
     ("POST", "/api/auth/register", "gateway", Door.PUBLIC),
@@ -29,14 +34,7 @@ SERVED = (
     ("GET", "/api/billing/invoices", "billing", Door.PERSON),
 )
 
-PLANNED = (
-    ("GET", "/api/recommendations", "inference", Door.ADMIN),
-    ("GET", "/api/recommendations/my", "inference", Door.PERSON),
-    ("GET", "/api/recommendations/{id}", "inference", Door.PERSON),
-    ("DELETE", "/api/recommendations/{id}", "inference", Door.ADMIN),
-    ("POST", "/api/recommendations/generate", "inference", Door.ADMIN),
-    ("POST", "/graphql", "gateway", Door.PREDICT),
-)
+PLANNED = (("POST", "/graphql", "gateway", Door.PREDICT),)
 
 OPERATIONS: tuple[Operation, ...] = (
     *table(SERVED, Status.SERVED),

@@ -11,7 +11,7 @@ import pytest
 from contracts.http import OPERATIONS, Door, Operation, Status
 from tests.e2e.conftest import Tenant, lasting
 from tests.e2e.journey import key_with, slot, table, trained, uploaded
-from tests.running import RunningStack
+from tests.running import RunningStack, until
 
 SERVED = [each for each in OPERATIONS if each.status is Status.SERVED and each.method != "WS"]
 CLOSED = [each for each in SERVED if each.door is not Door.PUBLIC]
@@ -109,6 +109,7 @@ def estate(owner: Tenant) -> Estate:
         "/api/v1/users": me["pk"],
         "/api/users": me["uid"],
         "/api/items": "mine",
+        "/api/recommendations": generated(client),
         "/inference/predict": model,
         "/inference/predict/project": owner.project,
     }
@@ -123,6 +124,22 @@ def estate(owner: Tenant) -> Estate:
         **order,
     }
     return Estate(owner, {path: str(value) for path, value in ids.items()}, body)
+
+
+def generated(client: httpx.Client) -> str:
+    """Return a generated recommendation for somebody whose past is known."""
+    seen = {"userId": "u1", "itemId": "mine", "interactionType": "view"}
+    assert client.post("/api/v1/interactions", json=seen).status_code == 201
+    until(lambda: "mine" not in recommended_to_u1(client))
+    wanted = {"algorithm": "hybrid", "userSegment": "all", "count": 2}
+    assert client.post("/api/recommendations/generate", json=wanted).status_code == 202
+    rows = until(lambda: client.get("/api/recommendations").raise_for_status().json()["data"])
+    return str(rows[0]["id"])
+
+
+def recommended_to_u1(client: httpx.Client) -> set[str]:
+    answer = client.post("/api/v1/recommend", json={"userId": "u1", "count": 5})
+    return {row["itemId"] for row in answer.raise_for_status().json()}
 
 
 def recommender(tenant: Tenant) -> dict[str, Any]:
