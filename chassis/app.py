@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from chassis import handlers, inbox, metrics, outbox, telemetry
+from chassis import handlers, inbox, metrics, outbox, telemetry, vitals
 from chassis.broker import Consumers
 from chassis.clock import Clock
 from chassis.database import Database
@@ -80,6 +80,7 @@ class Service:
 
 def create_app(service: Service, *, background: bool = True) -> FastAPI:
     """Return the service's application; without `background` nothing connects to Kafka (tests)."""
+    metrics.BUILD.labels(service.version).set(1)
     app = FastAPI(
         title=f"Millrace {service.name}",
         version=service.version,
@@ -153,7 +154,14 @@ async def _start_background(
     )
     app.state.consumers = consumers
     app.state.producer = producer
-    loops = (relay.run, consumers.run, _housekeeping(service, relay), *service.tasks)
+    loops = (
+        relay.run,
+        consumers.run,
+        _housekeeping(service, relay),
+        vitals.watching(_checks(service, consumers), home=service.settings.folder()),
+        vitals.feel_the_loop,
+        *service.tasks,
+    )
     running = [asyncio.create_task(_for_ever(loop)) for loop in loops]
     stack.push_async_callback(_stop, running)
     stack.push_async_callback(_within_grace, consumers.stop)
@@ -215,10 +223,7 @@ def _operations(service: Service) -> APIRouter:
     @router.get("/readyz")
     async def ready(request: Request) -> Response:
         consumers: Consumers | None = getattr(request.app.state, "consumers", None)
-        checks = {"database": service.database.ready, **service.checks}
-        if consumers is not None:
-            checks["consumers"] = consumers.ready
-        found = {name: await _passes(check) for name, check in checks.items()}
+        found = await vitals.readiness(_checks(service, consumers))
         body = {
             "ready": all(found.values()),
             "version": service.version,
@@ -228,15 +233,14 @@ def _operations(service: Service) -> APIRouter:
         return JSONResponse(body, status_code=200 if body["ready"] else 503)
 
     @router.get("/metrics")
-    async def exposition() -> Response:
-        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
+    async def exposition(request: Request) -> Response:
+        metrics.measure_pool(service.database.engine.pool)
+        body, content_type = metrics.exposition(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
 
     return router
 
 
-async def _passes(check: Callable[[], Awaitable[bool]]) -> bool:
-    try:
-        return await asyncio.wait_for(check(), timeout=2)
-    except Exception:
-        telemetry.log.warning("readiness check failed", exc_info=True)
-        return False
+def _checks(service: Service, consumers: Consumers | None) -> dict[str, vitals.Check]:
+    checks = {"database": service.database.ready, **service.checks}
+    return checks if consumers is None else {**checks, "consumers": consumers.ready}

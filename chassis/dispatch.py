@@ -21,7 +21,7 @@ from tenacity.stop import stop_base
 
 from chassis import inbox, telemetry
 from chassis.database import Database
-from chassis.metrics import EVENTS
+from chassis.metrics import EVENTS, expect_subscription
 from chassis.problems import Problem, Unavailable
 from chassis.subscriptions import IngestedRecord, Subscription, headers_of, moment_of
 from contracts.envelope import Event
@@ -46,6 +46,7 @@ class Dispatcher:
         self._database = database
         self._bury = bury
         self._name = f"{service}.{subscription.name}"
+        expect_subscription(self._name)
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Return once every record has had its effect, was a repeat, or is a dead letter."""

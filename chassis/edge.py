@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import telemetry
-from chassis.metrics import REQUESTS
+from chassis.metrics import observe_request
 from chassis.problems import PROBLEM_JSON, Problem, TooLarge
 
 _QUIET = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
@@ -58,8 +58,12 @@ class Edge:
             route = getattr(scope.get("route"), "path", "unmatched")
             span.update_name(f"{scope['method']} {route}")
             span.set_attribute("http.response.status_code", answer.status)
-        REQUESTS.labels(scope["method"], route, str(answer.status)).observe(
-            time.perf_counter() - started
+        observe_request(
+            scope["method"],
+            route,
+            answer.status,
+            time.perf_counter() - started,
+            context=span.get_span_context(),
         )
 
     async def _bounded(

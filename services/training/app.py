@@ -9,14 +9,15 @@ from chassis.compute import open_compute
 from chassis.database import Database
 from training.api import ROUTERS
 from training.events import subscriptions
-from training.operations import algorithms, cleaning, schedules
+from training.operations import algorithms, cleaning, jobs, schedules
 from training.operations.runner import Runner
 from training.settings import TrainingSettings
 from training.store.tables import Base
 
-#: Seconds between two looks for trainings that are due, and for artefacts to throw away.
+#: Seconds between two looks for trainings that are due, for artefacts to throw away, at the queue.
 _TICK = 1.0
 _CLEANING = 60.0
+_MEASURING = 5.0
 #: A replica may still be fetching a model that was just deleted.
 _GRACE = timedelta(minutes=10)
 
@@ -45,6 +46,11 @@ def build(settings: TrainingSettings) -> Service:
             await cleaning.throw_away(database, blobs, after=_GRACE)
             await asyncio.sleep(_CLEANING)
 
+    async def measure() -> None:
+        while True:
+            await jobs.measure(database)
+            await asyncio.sleep(_MEASURING)
+
     return Service(
         name="training",
         settings=settings,
@@ -52,7 +58,7 @@ def build(settings: TrainingSettings) -> Service:
         routers=ROUTERS,
         subscriptions=subscriptions(runner),
         state={"runner": runner},
-        tasks=[runner.run, consider, clean],
+        tasks=[runner.run, consider, clean, measure],
     )
 
 

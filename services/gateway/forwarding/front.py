@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis import telemetry
 from chassis.edge import send_problem
 from chassis.identity import ASSERTION_HEADER
-from chassis.metrics import REQUESTS
+from chassis.metrics import observe_request
 from chassis.problems import Malformed, NotFound, Problem
 from chassis.server_spans import ServerSpan
 from gateway.domain.routing import Match, Table, canonical
@@ -19,6 +19,7 @@ from gateway.forwarding import incoming as heads
 from gateway.forwarding.gate import Admission, Gate
 from gateway.forwarding.headers import extra_for, forwarded, target_of, with_headers
 from gateway.forwarding.incoming import Incoming
+from gateway.forwarding.metrics import count_refusal
 from gateway.forwarding.relay import ClientGone, Relay, Request, head_of
 from gateway.forwarding.remembered import Remembered
 from gateway.forwarding.sockets import Sockets
@@ -149,7 +150,7 @@ class Front:
             if not 200 <= answer.status < 300:
                 self._gate.give_back(admission)
             span.end(_attributes(match, admission, answer.status), failed=failed)
-            _observe(scope, match.route.prefix, answer.status, began)
+            _observe(scope, match.route.prefix, answer.status, began, span)
 
     def _request(
         self,
@@ -199,7 +200,8 @@ async def _refuse(
     with span.current():
         await send_problem(problem, scope, send)
     span.end({_STATUS: problem.status})
-    _observe(scope, "refused", problem.status, began)
+    count_refusal(problem.status)
+    _observe(scope, "refused", problem.status, began, span)
 
 
 async def _tell(
@@ -241,6 +243,6 @@ def _attributes(match: Match, admission: Admission, status: int) -> dict[str, An
     return attributes
 
 
-def _observe(scope: Scope, route: str, status: int, began: int) -> None:
-    seconds = (time.time_ns() - began) / 1e9
-    REQUESTS.labels(scope["method"], route, str(status)).observe(max(0.0, seconds))
+def _observe(scope: Scope, route: str, status: int, began: int, span: ServerSpan) -> None:
+    seconds = max(0.0, (time.time_ns() - began) / 1e9)
+    observe_request(scope["method"], route, status, seconds, context=span.context)

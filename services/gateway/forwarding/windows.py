@@ -7,6 +7,7 @@ from limits.aio.storage import RedisStorage
 
 from chassis import telemetry
 from gateway.domain.rates import Rate, Window
+from gateway.forwarding.metrics import UNCOUNTED
 
 #: Counters in memory beyond which those that are over are looked for and dropped.
 _SWEEP_AT = 10_000
@@ -69,6 +70,7 @@ class RedisWindows:
     async def hit(self, name: str, rate: Rate) -> Window | None:
         """Count a request."""
         if time.monotonic() < self._away_until:
+            UNCOUNTED.inc()
             return None
         key = f"millrace/{name}/{rate.limit}/{rate.seconds}"
         try:
@@ -77,6 +79,7 @@ class RedisWindows:
         except Exception:
             telemetry.log.warning("Redis is away: requests are not counted", exc_info=True)
             self._away_until = time.monotonic() + 1
+            UNCOUNTED.inc()
             return None
         return Window(rate, used, max(0, int(resets_at - time.time())) + 1)
 

@@ -13,7 +13,8 @@ from inference.operations.metrics import (
     MODEL_BYTES,
     MODELS_LOADED,
     MODELS_REFUSED,
-    SERVED_MODEL,
+    MODELS_SERVING,
+    NEWEST_MODEL,
     SWAPS,
 )
 from inference.scorers import Scorer
@@ -51,6 +52,7 @@ class Shelf:
         self._loading: dict[int, asyncio.Task[Serving]] = {}
         self._places: dict[Place, set[int]] = {}
         self._serving: dict[Place, int] = {}
+        self._newest: dict[str, int] = {}
 
     @property
     def loaded_ids(self) -> list[int]:
@@ -82,6 +84,7 @@ class Shelf:
             self._places[model.answers_for].discard(model_id)
             if self._serving.get(model.answers_for) == model_id:
                 del self._serving[model.answers_for]
+                MODELS_SERVING.labels(model.answers_for[1]).dec()
 
     def find(self, model_id: int) -> Model | None:
         """Return what was announced of a model."""
@@ -189,8 +192,12 @@ class Shelf:
         self._serving[place] = model.model_id
         if before in self._loaded and before != model.model_id:
             self._loaded.move_to_end(before, last=False)  # the first to go when room is needed
-        SERVED_MODEL.labels(*place).set(model.model_id)
         SWAPS.inc()
+        if before == -1:
+            MODELS_SERVING.labels(place[1]).inc()
+        if model.model_id > self._newest.get(place[1], 0):
+            self._newest[place[1]] = model.model_id
+            NEWEST_MODEL.labels(place[1]).set(model.model_id)
 
     def _make_room(self, wanted: int) -> None:
         """Let go of the models unused for longest; requests that hold one keep it."""

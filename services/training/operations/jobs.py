@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from chassis import telemetry
-from chassis.database import Transaction
+from chassis.database import Database, Transaction
 from chassis.ids import is_uid
 from chassis.problems import Conflict, NotFound
 from contracts.training import TrainingRequested
-from training.domain.jobs import Job, Kind, State
+from training.domain.jobs import ALIVE, OVER, Job, Kind, State
 from training.domain.tuning import STATUS
 from training.operations import retraining
+from training.operations.metrics import JOBS, JOBS_ENDED, OLDEST_JOB
 from training.store import jobs as store
 from training.store import tuning as searches
 
@@ -109,6 +111,7 @@ async def cancel_all(tx: Transaction, found: Sequence[Job]) -> None:
     by_id = {job.id: job for job in found}
     for job_id in await store.end(tx, list(by_id), state=State.CANCELLED, now=tx.clock()):
         await mirror(tx, by_id[job_id], State.CANCELLED, reason="cancelled")
+        tx.after_commit(JOBS_ENDED.labels(by_id[job_id].kind, State.CANCELLED).inc)
 
 
 async def finish(tx: Transaction, job: Job, state: State, **columns: Any) -> bool:
@@ -116,7 +119,19 @@ async def finish(tx: Transaction, job: Job, state: State, **columns: Any) -> boo
     if not await store.finish(tx, job, state=state, **columns):
         return False
     await mirror(tx, job, state, reason=columns.get("error"))
+    if state in OVER:
+        tx.after_commit(JOBS_ENDED.labels(job.kind, state).inc)
     return True
+
+
+async def measure(database: Database) -> None:
+    """Export how many jobs wait and run, and how long the oldest has waited for a worker."""
+    async with database.transaction(tenant_id=None, write=False) as tx:
+        counts, oldest = await store.at_hand(tx, tx.clock())
+        waited = tx.clock() - oldest if oldest is not None else timedelta()
+    for state in ALIVE:
+        JOBS.labels(state).set(counts.get(state, 0))
+    OLDEST_JOB.set(waited.total_seconds())
 
 
 async def mirror(tx: Transaction, job: Job, state: State, *, reason: str | None = None) -> None:

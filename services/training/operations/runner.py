@@ -12,6 +12,7 @@ from chassis.database import Database
 from chassis.ids import new_uid
 from training.domain.jobs import Job, State, after_death
 from training.operations import jobs
+from training.operations.metrics import LEASES_LOST
 from training.operations.runs import Run
 from training.store import jobs as store
 
@@ -103,9 +104,13 @@ class Runner:
         async with self._database.transaction(tenant_id=None) as tx:
             now = tx.clock()
             until = now + self._lease
-            job = await store.claim(tx, holder=self._holder, now=now, lease_until=until)
-            if job is not None:
-                await jobs.mirror(tx, job, job.state)
+            claimed = await store.claim(tx, holder=self._holder, now=now, lease_until=until)
+            if claimed is None:
+                return None
+            job, left_behind = claimed
+            await jobs.mirror(tx, job, job.state)
+            if left_behind:
+                tx.after_commit(LEASES_LOST.inc)
         return job
 
     async def _abandon(self, job: Job) -> None:

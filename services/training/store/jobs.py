@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
-from chassis.database import Transaction
+from chassis.database import Moment, Transaction
 from training.domain.jobs import ALIVE, Job, Kind, State
 from training.store.rows import Rows
 from training.store.tables import JobRow
@@ -75,11 +75,15 @@ async def for_each(tx: Transaction, column: str, ids: Collection[int]) -> Mappin
 
 async def claim(
     tx: Transaction, *, holder: str, now: datetime, lease_until: datetime
-) -> Job | None:
-    """Lease the next job that waits or was left behind, of the tenant with the least at work."""
+) -> tuple[Job, bool] | None:
+    """Lease the next job that waits or was left behind, of the tenant with the least at work.
+
+    The second value tells whether its last holder had fallen silent.
+    """
     row = await _next(tx, now)
     if row is None:
         return None
+    left_behind = row.state == State.RUNNING
     taken = await _move(
         tx,
         # What was read must still hold: another service may have been faster.
@@ -93,7 +97,7 @@ async def claim(
     if not taken:
         return None
     await tx.session.refresh(row)
-    return jobs.value_of(row)
+    return jobs.value_of(row), left_behind
 
 
 async def renew(tx: Transaction, job: Job, *, progress: float, lease_until: datetime) -> bool:
@@ -127,6 +131,16 @@ async def end(tx: Transaction, ids: Sequence[int], *, state: State, now: datetim
 async def annotate(tx: Transaction, uid: str, *, traceparent: str) -> None:
     """Let the run continue another trace context, if it has not begun."""
     await _move(tx, and_(JobRow.uid == uid, JobRow.state == State.PENDING), traceparent=traceparent)
+
+
+async def at_hand(tx: Transaction, now: datetime) -> tuple[Mapping[str, int], datetime | None]:
+    """Return how many jobs are in each state that is no end, and since when the oldest waits."""
+    count = select(JobRow.state, func.count()).where(JobRow.state.in_(ALIVE))
+    counts = (await tx.session.execute(count.group_by(JobRow.state))).all()
+    since = func.coalesce(JobRow.not_before, JobRow.requested_at)
+    waiting = and_(JobRow.state == State.PENDING, since <= now)
+    oldest = await tx.session.scalar(select(func.min(since, type_=Moment())).where(waiting))
+    return {state: int(number) for state, number in counts}, oldest
 
 
 async def _next(tx: Transaction, now: datetime) -> JobRow | None:
