@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Collection
 
 from embedded.failure import Failure
 
@@ -31,8 +32,8 @@ def require_free(port: int, setting: str) -> None:
         raise Failure(f"Port {port} on {HOST} is taken. Stop what has it, or set {setting}.")
 
 
-def choose(count: int) -> list[int]:
-    """Return so many different free ports."""
+def choose(count: int, *, besides: Collection[int] = ()) -> list[int]:
+    """Return so many different free ports, none of `besides`, which are promised already."""
     candidates = random.sample(CHOICE, len(CHOICE))
-    free = (port for port in candidates if is_free(port))
+    free = (port for port in candidates if port not in besides and is_free(port))
     return [port for port, _ in zip(free, range(count), strict=False)]

@@ -28,7 +28,7 @@ class Stack:
     @classmethod
     def planned(cls, home: Home, *, port: int, kafka_port: int) -> "Stack":
         """Return a stack on the two given ports and free ones for the rest."""
-        controller, *others = ports.choose(len(SERVICES))
+        controller, *others = ports.choose(len(SERVICES), besides=(port, kafka_port))
         services = {"gateway": port, **dict(zip(SERVICES[1:], others, strict=True))}
         return cls(home, kafka_port, controller, services)
 

@@ -23,3 +23,8 @@ def test_a_free_port_is_accepted() -> None:
 
 def test_chosen_ports_are_different() -> None:
     assert len(set(ports.choose(20))) == 20
+
+
+def test_a_promised_port_is_not_chosen_again() -> None:
+    promised = {port for port in ports.CHOICE if port % 1000}
+    assert not promised & set(ports.choose(5, besides=promised))
