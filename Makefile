@@ -49,8 +49,21 @@ assertion: $(ready) ## print an internal assertion for an API key; KEY=<key>
 replay: $(ready) ## send a service's remembered events again; s=<service>
 	@$(bin)/python -m embedded replay $(s)
 
+dead: $(ready) ## list dead letters; topic=<topic> for one
+	@$(bin)/python -m embedded dead $(topic)
+
+redrive: $(ready) ## put dead letters back for who failed; topic=<topic> offset=<offset|all> [again=1]
+	@$(bin)/python -m embedded redrive $(topic) \
+		$(if $(filter all,$(offset)),--all,--offset $(offset)) $(if $(again),--again)
+
 migrate: $(ready) ## bring the databases to the newest schema; s=<service> for one
 	@$(bin)/python -m embedded migrate $(s)
+
+backup: $(ready) ## copy everything, running or not, into a new folder; TO=<folder>
+	@$(bin)/python -m backup take "$(TO)"
+
+restore: $(ready) ## put a backup back into an empty MILLRACE_HOME; FROM=<folder>
+	@$(bin)/python -m backup restore "$(FROM)"
 
 ## --- check
 check: format lint types imports ## everything below that reads code without running it
@@ -97,6 +110,6 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 	@export MILLRACE_HOME=$$(mktemp -d) && $(bin)/python -m chassis.migrations upgrade $(s) \
 		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
-.PHONY: help setup lock demo up down status logs trace assertion replay migrate check format lint \
+.PHONY: help setup lock demo up down status logs trace assertion replay dead redrive migrate backup restore check format lint \
 	types imports test test-unit test-contract test-integration test-e2e test-chaos bench contracts \
 	migration

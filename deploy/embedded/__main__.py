@@ -26,6 +26,10 @@ def arguments() -> argparse.ArgumentParser:
     verbs.add_parser("trace", help="print one trace").add_argument("id")
     verbs.add_parser("assertion", help="print an internal assertion").add_argument("key")
     verbs.add_parser("replay", help="send remembered events again").add_argument("service")
+    verbs.add_parser("dead", help="list dead letters").add_argument("topic", nargs="?")
+    redrive = verbs.add_parser("redrive", help="put dead letters back for who failed")
+    redrive.add_argument("topic")
+    redrive.add_argument("which", nargs=argparse.REMAINDER)
     verbs.add_parser("migrate", help="upgrade the databases").add_argument("service", nargs="?")
     return parser
 
@@ -49,6 +53,12 @@ def run(chosen: argparse.Namespace) -> int:
             return inside.run(home, "gateway", "gateway.assertion", chosen.key)
         case "replay":
             return inside.run(home, chosen.service, "chassis.replay", chosen.service)
+        case "dead":
+            topic = [chosen.topic] if chosen.topic else []
+            return inside.run(home, "gateway", "chassis.dead_letters", "list", *topic)
+        case "redrive":
+            which = (chosen.topic, *chosen.which)
+            return inside.run(home, "gateway", "chassis.dead_letters", "redrive", *which)
         case "migrate":
             return inside.migrate(settings, chosen.service)
     return 0
