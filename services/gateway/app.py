@@ -35,7 +35,7 @@ from gateway.operations.sessions import Sessions
 from gateway.operations.token_keys import KeyRing
 from gateway.operations.tokens import Tokens
 from gateway.operations.uses import writer
-from gateway.routes import ROUTES, SELF
+from gateway.routes import INFERENCE, ROUTES, SELF
 from gateway.settings import GatewaySettings
 from gateway.store.tables import Base
 
@@ -53,7 +53,11 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
     parts.keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
     parts.people.on_change = remembered.forget_all
     allowances = Allowances()
-    upstreams = {name: Upstream(name, url) for name, url in settings.upstreams().items()}
+    upstreams = {
+        # Models are swapped by each replica at its own moment, and no client may go back a version.
+        name: Upstream(name, urls, sticky=name == INFERENCE)
+        for name, urls in settings.upstreams().items()
+    }
     windows = windows_at(settings.rates_url)
     gate = Gate(
         remembered=remembered, windows=windows, rates=settings.rates(), allowances=allowances

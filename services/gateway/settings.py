@@ -21,6 +21,7 @@ RateText = Annotated[str, AfterValidator(_rate)]
 class GatewaySettings(Settings):
     """What the gateway needs beside what every service has."""
 
+    #: Addresses of each service: one, or those of several replicas, separated by commas.
     catalog_url: str = "http://127.0.0.1:8001"
     training_url: str = "http://127.0.0.1:8002"
     inference_url: str = "http://127.0.0.1:8003"
@@ -59,7 +60,7 @@ class GatewaySettings(Settings):
     recotem_compat: bool = False
 
     def upstreams(self) -> dict[str, str]:
-        """Return the address of each service by its name."""
+        """Return the addresses of each service by its name."""
         return {
             "catalog": self.catalog_url,
             "training": self.training_url,

@@ -29,4 +29,11 @@ async def health(request: Request, probes: ProbesPart) -> Response:
 
 
 def _spelled(readiness: Readiness) -> dict[str, Any]:
-    return {"ready": readiness.ready, "version": readiness.version, "lag": readiness.lag}
+    told: dict[str, Any] = {
+        "ready": readiness.ready,
+        "version": readiness.version,
+        "lag": readiness.lag,
+    }
+    if readiness.replicas:
+        told["replicas"] = [_spelled(each) for each in readiness.replicas]
+    return told

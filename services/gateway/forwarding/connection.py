@@ -111,6 +111,11 @@ class Connection(asyncio.Protocol):
             and self._stays_open
         )
 
+    @property
+    def says_goodbye(self) -> bool:
+        """Tell whether the service, of its own accord, wants no further exchange after this one."""
+        return self.is_done and not self._until_close and not self._stays_open
+
     def close(self) -> None:
         """Give the socket up."""
         self.is_closed = True

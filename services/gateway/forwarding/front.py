@@ -177,7 +177,15 @@ class Front:
             incoming=incoming,
             added=added,
         )
-        return Request(scope["method"], head, incoming)
+        return Request(scope["method"], head, incoming, _client_of(admission, scope))
+
+
+def _client_of(admission: Admission, scope: Scope) -> str:
+    """Return who asks: the holder of a credential, or an address."""
+    if admission.known is not None:
+        caller = admission.known.identity.caller
+        return f"{caller.tenant_id}/{caller.subject}"
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _problem_of(error: Exception) -> Problem:

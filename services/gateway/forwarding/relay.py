@@ -8,6 +8,7 @@ from starlette.types import Receive, Send
 from chassis.problems import Problem, TooLarge, Unavailable
 from gateway.forwarding.connection import Connection, ConnectionLost
 from gateway.forwarding.incoming import Headers, Incoming
+from gateway.forwarding.replica import Replica, Unreachable
 from gateway.forwarding.upstream import Upstream
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -46,6 +47,8 @@ class Request:
     #: Head of the request without its framing and final line.
     head: bytes
     incoming: Incoming
+    #: Whose request it is, where that matters for the choice of a replica.
+    client: str = ""
 
 
 class Relay:
@@ -75,7 +78,7 @@ class Relay:
             self._check_size(incoming.length)
         body = await _first(receive) if incoming.has_body else (b"", False)
         try:
-            connection = await self._asked(request, upstream, body, receive)
+            connection, replica = await self._asked(request, upstream, body, receive)
         except ConnectionLost as error:
             raise Unavailable(f"The {upstream.name} service went away; try again.") from error
         except TimeoutError as error:
@@ -83,7 +86,7 @@ class Relay:
         try:
             return await _answer(connection, receive=receive, send=send, extra=extra)
         finally:
-            upstream.release(connection)
+            replica.release(connection)
 
     async def _asked(
         self,
@@ -91,24 +94,33 @@ class Relay:
         upstream: Upstream,
         body: tuple[bytes, bool],
         receive: Receive,
-    ) -> Connection:
+    ) -> tuple[Connection, Replica]:
         """Return a connection on which the request was answered, at least its head."""
-        connection, reused = await upstream.acquire()
-        try:
-            await self._ask(connection, request, body, receive)
-            return connection
-        except BaseException as error:
-            upstream.release(connection)
-            lost = isinstance(error, ConnectionLost)
-            if not (lost and reused and _may_repeat(connection, request)):
+        tried: list[Replica] = []
+        problem: Exception = Unavailable(f"The {upstream.name} service is away; try again.")
+        fresh = False
+        while (replica := upstream.choose(request.client, tried)) is not None:
+            try:
+                connection, reused = await replica.acquire(fresh=fresh)
+            except Unreachable as error:
+                problem = error  # nothing was sent: whatever it is, it may go elsewhere
+                tried.append(replica)
+                continue
+            try:
+                await self._ask(connection, request, body, receive)
+                return connection, replica
+            except ConnectionLost as error:
+                replica.release(connection)
+                if not reused:
+                    replica.leave()
+                    tried.append(replica)
+                if not _may_repeat(connection, request):
+                    raise
+                problem, fresh = error, True
+            except BaseException:
+                replica.release(connection)
                 raise
-        connection, _ = await upstream.acquire(fresh=True)
-        try:
-            await self._ask(connection, request, body, receive)
-        except BaseException:
-            upstream.release(connection)
-            raise
-        return connection
+        raise problem
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:
@@ -159,7 +171,10 @@ class Relay:
 
 
 def _may_repeat(connection: Connection, request: Request) -> bool:
-    """A kept connection may have been closed meanwhile: what can have had no effect goes again."""
+    """Tell whether a request whose connection broke may go again: what can have no effect may, as
+    long as nothing was heard. A kept connection may just have been closed, and otherwise another
+    replica is asked; the one that broke a fresh connection never hears it twice.
+    """
     safe = request.method in _REPEATABLE and not request.incoming.has_body
     return safe and not connection.heard
 

@@ -94,7 +94,11 @@ class Sockets:
     ) -> None:
         upstream = self._upstreams[match.route.owner]
         rest = urlencode([pair for pair in _query(scope) if pair[0] != "token"])
-        address = f"ws://{upstream.host}:{upstream.port}{quote(match.path)}"
+        caller = known.identity.caller
+        replica = upstream.choose(f"{caller.tenant_id}/{caller.subject}")
+        if replica is None:
+            raise Refused(_TRY_AGAIN)
+        address = f"ws://{replica.address}{quote(match.path)}"
         parent = telemetry.extract(incoming.trace) if incoming.trace else None
         with telemetry.span(f"WS {match.route.prefix}", parent=parent):
             headers = {ASSERTION_HEADER: self._remembered.assertion(known), **telemetry.inject()}

@@ -1,103 +1,87 @@
-"""A service as the gateway reaches it: an address and the connections that are kept to it."""
+"""A service as the gateway reaches it: its replicas, and which of them a request goes to."""
 
-import asyncio
-import time
+import random
+from collections.abc import Collection, Sequence
+from hashlib import blake2b
 from urllib.parse import urlsplit
 
 from chassis.problems import Unavailable
-from gateway.forwarding.connection import Connection, ConnectionLost
-
-#: Connections kept while idle, and for how long in seconds: shorter than services keep theirs.
-_KEPT = 128
-_KEPT_FOR = 60.0
-#: Exchanges at the same moment beyond which more are refused at once.
-_MOST = 2000
-_CONNECT_TIMEOUT = 3.0
+from gateway.forwarding.replica import Origin, Replica
+from gateway.forwarding.watch import Watch
 
 
 class Upstream:
-    """Connections to one service."""
+    """One service, however many processes it has."""
 
-    def __init__(self, name: str, url: str) -> None:
-        """Name the service and its address, `http://host:port`."""
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ValueError(f"{name}: {url!r} is no http address")
-        self.name = name
-        self.url = url.rstrip("/")
-        self.host = parts.hostname
-        self.port = parts.port or 80
-        self.authority = f"{self.host}:{self.port}".encode()
-        self._idle: list[Connection] = []
-        self._busy = 0
+    def __init__(self, name: str, urls: str, *, sticky: bool = False) -> None:
+        """Name the service and its addresses, `http://host:port`, separated by commas.
 
-    async def acquire(self, *, fresh: bool = False) -> tuple[Connection, bool]:
-        """Return a connection, and whether it was used before.
-
-        Raises:
-            Unavailable: the service cannot be reached, or too much waits for it already.
+        With `sticky` all requests of one client go to the same replica while that one is there.
         """
-        if self._busy >= _MOST:
-            raise Unavailable(f"The {self.name} service is overloaded.")
-        self._busy += 1
-        if not fresh:
-            too_old = time.monotonic() - _KEPT_FOR
-            while self._idle:
-                connection = self._idle.pop()
-                if not connection.is_closed and connection.idle_since > too_old:
-                    return connection, True
-                connection.close()
-        try:
-            return await self._connect(), False
-        except BaseException:
-            self._busy -= 1
-            raise
+        self.name = name
+        self.origins = tuple(_origin(name, url.strip()) for url in urls.split(","))
+        self.replicas: Sequence[Replica] = [Replica(name, origin) for origin in self.origins]
+        self.authority = self.replicas[0].address.encode()
+        self._sticky = sticky
+        self._watch = Watch(self)
 
-    async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(_CONNECT_TIMEOUT):
-                _, connection = await loop.create_connection(Connection, self.host, self.port)
-        except (OSError, TimeoutError) as error:
-            raise Unavailable(f"The {self.name} service is away; try again.") from error
-        return connection
+    def choose(self, client: str, tried: Collection[Replica] = ()) -> Replica | None:
+        """Return the replica for a request of a client; None where all were tried.
 
-    def release(self, connection: Connection) -> None:
-        """Keep a connection for the next exchange, or give it up."""
-        self._busy -= 1
-        if connection.is_reusable and len(self._idle) < _KEPT:
-            connection.idle_since = time.monotonic()
-            self._idle.append(connection)
-        else:
-            connection.close()
+        The less busy of two drawn at random: nearly as even as the least busy of all, and several
+        gateways that know only their own requests do not all run to the same one (Mitzenmacher,
+        "The Power of Two Choices in Randomized Load Balancing", 2001).
+        """
+        replicas = self.replicas
+        if len(replicas) == 1 and not tried:
+            return replicas[0]
+        left = [each for each in replicas if each not in tried]
+        # Where none is in, the watch may be wrong: a try costs less than a refusal.
+        left = [each for each in left if each.is_in] or left
+        if len(left) < 2:
+            return left[0] if left else None
+        if self._sticky:
+            return max(left, key=lambda each: _weight(client, each))
+        one, other = random.sample(left, 2)
+        return one if one.busy <= other.busy else other
 
     async def get(self, path: str, *, within: float) -> tuple[int, bytes]:
-        """Ask the service for something in the gateway's own name; return status and body.
+        """Ask any replica for something in the gateway's own name; return status and body.
 
         Raises:
-            Unavailable: the service cannot be reached, or does not answer in time.
+            Unavailable: none can be reached, or the last one asked does not answer in time.
         """
-        head = b"GET %s HTTP/1.1\r\nhost: %s\r\n\r\n" % (path.encode(), self.authority)
-        connection, _ = await self.acquire(fresh=True)
-        try:
-            async with asyncio.timeout(within):
-                connection.begin(head, head_only=False)
-                connection.is_asked = True
-                await connection.head(within=None)
-                parts = [await connection.more()]
-                while not connection.is_done:
-                    parts.append(await connection.more())
-                parts.append(connection.take())
-        except (ConnectionLost, TimeoutError) as error:
-            raise Unavailable(f"The {self.name} service does not answer.") from error
-        finally:
-            self.release(connection)
-        return connection.status, b"".join(parts)
+        tried: list[Replica] = []
+        refusal = Unavailable(f"The {self.name} service is away; try again.")
+        while (replica := self.choose("", tried)) is not None:
+            try:
+                return await replica.get(path, within=within)
+            except Unavailable as error:
+                tried.append(replica)
+                refusal = error
+        raise refusal
 
     async def start(self) -> None:
-        """Connect at the first request."""
+        """Watch the replicas where there is a choice; connect at the first request."""
+        await self._watch.start()
 
     async def stop(self) -> None:
         """Close what is idle."""
-        while self._idle:
-            self._idle.pop().close()
+        await self._watch.stop()
+        for replica in self.replicas:
+            replica.hang_up()
+
+
+def _origin(name: str, url: str) -> Origin:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"{name}: {url!r} is no http address")
+    return parts.hostname, parts.port or 80
+
+
+def _weight(client: str, replica: Replica) -> bytes:
+    """Return how much a replica is the client's own (rendezvous hashing: Thaler, Ravishankar 1998).
+
+    Every gateway comes to the same answer, and a replica that leaves moves its own clients alone.
+    """
+    return blake2b(f"{client}|{replica.address}".encode(), digest_size=8).digest()
