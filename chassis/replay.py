@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import sys
+from typing import get_type_hints
 
 from chassis import outbox
 from chassis.app import Service
@@ -21,7 +22,10 @@ def main() -> None:
     """Run the command line."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m chassis.replay <service>")
-    service: Service = importlib.import_module(f"{sys.argv[1]}.app").build(Settings())
+    build = importlib.import_module(f"{sys.argv[1]}.app").build
+    # A service with settings of its own is built from those: its `build` says which.
+    settings: type[Settings] = next(iter(get_type_hints(build).values()))
+    service: Service = build(settings())
     count = asyncio.run(replay(service))
     sys.stdout.write(f"{count} records of {service.name} will be sent again\n")
 
