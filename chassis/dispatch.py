@@ -8,7 +8,6 @@ from typing import Any
 from aiokafka import ConsumerRecord
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
-from sqlalchemy.exc import InterfaceError, OperationalError
 from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
@@ -20,6 +19,7 @@ from tenacity import (
 from tenacity.stop import stop_base
 
 from chassis import inbox, telemetry
+from chassis.away import is_away
 from chassis.database import Database
 from chassis.metrics import EVENTS, expect_subscription
 from chassis.problems import Problem, Unavailable
@@ -27,8 +27,6 @@ from chassis.subscriptions import IngestedRecord, Subscription, headers_of, mome
 from contracts.envelope import Event
 from contracts.topics import tenant_of
 
-#: Something outside is away: wait for it, for ever, rather than give a good record up.
-AWAY = (OperationalError, InterfaceError, ConnectionError, OSError, TimeoutError, Unavailable)
 _ATTEMPTS = 4
 
 DeadLetters = Callable[[Subscription, ConsumerRecord, BaseException], Awaitable[None]]
@@ -178,7 +176,8 @@ class _StopUnlessAway(stop_base):
         error = retry_state.outcome.exception() if retry_state.outcome else None
         if isinstance(error, Problem) and not isinstance(error, Unavailable):
             return True
-        return not isinstance(error, AWAY) and self._limit(retry_state)
+        # What is away is waited for, for ever, rather than give a good record up.
+        return not is_away(error) and self._limit(retry_state)
 
 
 def _traced(spans: ExitStack, record: ConsumerRecord, name: str, *, alone: bool) -> Any:

@@ -4,10 +4,14 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.exceptions import HTTPException
 
 from chassis import telemetry
+from chassis.away import is_away
+from chassis.blobs import BlobsUnavailable
+from chassis.documents import DocumentsUnavailable
 from chassis.edge import body_of
 from chassis.problems import (
     BY_STATUS,
@@ -27,8 +31,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(IntegrityError, _conflict)
-    app.add_exception_handler(OperationalError, _away)
-    app.add_exception_handler(InterfaceError, _away)
+    for kind in (DBAPIError, PoolExhausted, OSError, BlobsUnavailable, DocumentsUnavailable):
+        app.add_exception_handler(kind, _away)
 
 
 def answer(request: Request, problem: Problem) -> Response:
@@ -73,5 +77,7 @@ async def _conflict(request: Request, error: Exception) -> Response:
 
 
 async def _away(request: Request, error: Exception) -> Response:
-    telemetry.log.error("the database is away", exc_info=error)
-    return answer(request, Unavailable("The service cannot reach its database; try again."))
+    if not is_away(error):
+        raise error
+    telemetry.log.error("something that the service needs is away", exc_info=error)
+    return answer(request, Unavailable("The service cannot reach what it needs; try again."))
