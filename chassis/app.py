@@ -17,6 +17,7 @@ from chassis import handlers, inbox, metrics, outbox, telemetry, vitals
 from chassis.broker import Consumers
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.draining import DrainingServer
 from chassis.edge import Edge
 from chassis.identity import AssertionVerifier, Verifier
 from chassis.kafka import OutboxProducer
@@ -91,6 +92,7 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
     )
     app.state.database = service.database
     app.state.settings = service.settings
+    app.state.leaving = False
     app.state.verifier = service.verifier or AssertionVerifier.from_file(
         service.settings.key_file("assertion.pub.pem")
     )
@@ -105,9 +107,14 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
 
 
 def serve(service: Service) -> None:
-    """Run the service until SIGTERM or Ctrl-C, then drain: what is in flight is answered."""
+    """Run the service until SIGTERM or Ctrl-C, then drain, and answer what is in flight."""
     telemetry.start_logs(service.name, service.settings)
-    app = create_app(service)
+    with contextlib.suppress(KeyboardInterrupt):
+        server_of(service, create_app(service)).run()
+
+
+def server_of(service: Service, app: FastAPI) -> DrainingServer:
+    """Return what serves the application on the service's port."""
     config = uvicorn.Config(
         service.front(app) if service.front else app,
         host=service.settings.host,
@@ -119,8 +126,11 @@ def serve(service: Service) -> None:
         server_header=False,
         proxy_headers=False,
     )
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run()
+
+    def leave() -> None:
+        app.state.leaving = True
+
+    return DrainingServer(config, seconds=service.settings.drain_seconds, on_leave=leave)
 
 
 def _lifespan(service: Service, *, background: bool) -> Callable[[FastAPI], Any]:
@@ -224,8 +234,10 @@ def _operations(service: Service) -> APIRouter:
     async def ready(request: Request) -> Response:
         consumers: Consumers | None = getattr(request.app.state, "consumers", None)
         found = await vitals.readiness(_checks(service, consumers))
+        leaving: bool = request.app.state.leaving
         body = {
-            "ready": all(found.values()),
+            "ready": all(found.values()) and not leaving,
+            "leaving": leaving,
             "version": service.version,
             "lag": consumers.lag() if consumers is not None else None,
             "checks": found,

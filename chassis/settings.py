@@ -17,6 +17,9 @@ class Settings(BaseSettings):
     home: Path = Path(".millrace")
     host: str = "127.0.0.1"
     service_port: int = 8000
+    #: Seconds for which a service that was asked to stop still accepts, so that whoever sends
+    #: requests notices first: twice what a gateway takes to look again.
+    drain_seconds: float = Field(default=2, ge=0, le=60)
     database_url: str | None = None
     documents_url: str | None = None
     blobs_url: str | None = None
