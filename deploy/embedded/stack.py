@@ -51,6 +51,9 @@ class Stack:
             "MILLRACE_KAFKA_URL": f"{ports.HOST}:{self.kafka_port}",
         }
         environment = {**os.environ, **shared}
+        if os.environ.get("MILLRACE_REPLICAS", "1") == "1":
+            # A process that has no other beside it would only take longer to stop.
+            environment.setdefault("MILLRACE_DRAIN_SECONDS", "0")
         if service:
             environment["MILLRACE_SERVICE_PORT"] = str(self.service_ports[service])
         if service == "gateway":
