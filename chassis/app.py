@@ -152,15 +152,16 @@ async def _start_background(
     service: Service, app: FastAPI, stack: contextlib.AsyncExitStack
 ) -> None:
     stack.callback(telemetry.start(service.name, service.settings).shutdown)
-    producer = OutboxProducer(service.settings.kafka_url)
+    producer = OutboxProducer(service.settings.kafka)
     stack.push_async_callback(_within_grace, producer.stop)
     relay = outbox.Relay(service.database, producer, sources=service.sources)
     consumers = Consumers(
-        service.settings.kafka_url,
+        service.settings.kafka,
         service=service.name,
         database=service.database,
         subscriptions=service.subscriptions,
         producer=producer,
+        replica=service.settings.replica,
     )
     app.state.consumers = consumers
     app.state.producer = producer

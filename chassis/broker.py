@@ -2,26 +2,39 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy, Context
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from chassis import telemetry
 from chassis.clock import now
+from chassis.cluster import Cluster, cluster_at
 from chassis.database import Database
+from chassis.dead_letters import headers_to_bury, source_of
 from chassis.dispatch import Dispatcher
 from chassis.metrics import LAG
 from chassis.outbox import Outgoing, Producer
-from chassis.subscriptions import Subscription, headers_of
+from chassis.subscriptions import Subscription
 from contracts.topics import INGEST_REJECTED, Topic, tenant_of
 
 #: New tenants' topics are noticed within this time, in milliseconds.
 _METADATA_AGE_MS = 2000
+#: Without a heartbeat for this long, in milliseconds, a member's partitions go to the others. One
+#: with a name keeps them while it starts again: nobody else need take them over and give them back.
+_SESSION_MS = 10_000
+_NAMED_SESSION_MS = 30_000
+_SIGNED_IN = {
+    "PLAIN": SASLPlaintext,
+    "SCRAM-SHA-256": SASLScram256,
+    "SCRAM-SHA-512": SASLScram512,
+}
 
 
 class Consumers:
@@ -29,19 +42,26 @@ class Consumers:
 
     def __init__(
         self,
-        bootstrap: str,
+        kafka: Cluster | str,
         *,
         service: str,
         database: Database,
         subscriptions: Sequence[Subscription],
         producer: Producer,
+        replica: str | None = None,
     ) -> None:
-        """Prepare one subscriber per subscription; nothing connects yet."""
+        """Prepare one subscriber per subscription; nothing connects yet.
+
+        `replica` names this process among those of its service, the same at each start.
+        """
         self._service = service
+        self._replica = replica
         self._database = database
         self._producer = producer
+        cluster = cluster_at(kafka)
         self._broker = KafkaBroker(
-            bootstrap,
+            cluster.addresses.split(","),
+            security=_security(cluster),
             client_id=f"millrace-{service}",
             metadata_max_age_ms=_METADATA_AGE_MS,
             allow_auto_create_topics=False,
@@ -59,28 +79,40 @@ class Consumers:
         topic = subscription.topic
         shared = subscription.style != "replica"
         settings: dict[str, Any] = {
+            **(self._membership(subscription) if shared else {"group_id": None}),
             "batch": True,
             "ack_policy": AckPolicy.MANUAL,
-            "group_id": f"{self._service}.{subscription.name}" if shared else None,
             "auto_offset_reset": "earliest" if shared or subscription.from_start else "latest",
             "max_records": subscription.max_records,
             "fetch_max_wait_ms": 250,
         }
         subscriber = (
-            self._broker.subscriber(topic.name, **settings)
+            # In a topic's dead letters lies what is redriven, addressed to one subscription.
+            self._broker.subscriber(topic.name, *([topic.dead] if shared else []), **settings)
             if isinstance(topic, Topic)
             else self._broker.subscriber(pattern=topic.pattern, **settings)
         )
 
         async def receive(_body: Any, message: KafkaMessage = Context("message")) -> None:  # noqa: B008
             records = message.raw_message
-            await dispatcher.handle(records if isinstance(records, tuple) else (records,))
+            await _handled(dispatcher, records if isinstance(records, tuple) else (records,))
             if shared:
-                await message.ack()
+                await _acknowledge(message)
 
         # Records are read by the contracts' own parsers, so FastStream need not decode them.
         subscriber(receive, decoder=_undecoded)
         return subscriber
+
+    def _membership(self, subscription: Subscription) -> dict[str, Any]:
+        """Return how a consumer takes its place in its group."""
+        named = self._replica is not None
+        return {
+            "group_id": f"{self._service}.{subscription.name}",
+            "group_instance_id": f"{self._service}-{self._replica}" if named else None,
+            "session_timeout_ms": _NAMED_SESSION_MS if named else _SESSION_MS,
+            # The assignor remembers in its class what it was assigned: each group needs its own.
+            "partition_assignment_strategy": (type("Sticky", (StickyPartitionAssignor,), {}),),
+        }
 
     async def run(self) -> None:
         """Connect, patiently, and consume until cancelled."""
@@ -96,6 +128,7 @@ class Consumers:
                 await asyncio.sleep(1)
         while True:
             self.measure()
+            await self._revive()
             await asyncio.sleep(1)
 
     async def stop(self) -> None:
@@ -114,6 +147,14 @@ class Consumers:
         """Export each subscription's lag."""
         for subscription, subscriber in self._listeners:
             LAG.labels(f"{self._service}.{subscription.name}").set(self._lag(subscriber))
+
+    async def _revive(self) -> None:
+        """Start the consumers again whose own tasks have ended: they would never tell."""
+        for subscription, subscriber in self._listeners:
+            if subscriber.consumer is None or _is_dead(subscriber.consumer):
+                telemetry.log.error("the consumer of %s died; it starts again", subscription.name)
+                await subscriber.stop()
+                await subscriber.start()
 
     async def _note_goals(self) -> None:
         for subscription, subscriber in self._listeners:
@@ -150,10 +191,9 @@ class Consumers:
     async def _bury(
         self, subscription: Subscription, record: ConsumerRecord, error: BaseException
     ) -> None:
-        source = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        headers = headers_of(record) | {
+        headers = headers_to_bury(record) | {
             "millrace-error": f"{type(error).__name__}: {error}"[:1000],
-            "millrace-source": json.dumps(source),
+            "millrace-source": source_of(record),
             "millrace-subscription": f"{self._service}.{subscription.name}",
             "millrace-buried-at": now().isoformat(),
         }
@@ -172,6 +212,42 @@ class Consumers:
                 )
             ]
         )
+
+
+def _security(cluster: Cluster) -> BaseSecurity:
+    """Return how FastStream's clients prove who they are."""
+    context = cluster.ssl_context()
+    if not cluster.signs_in:
+        return BaseSecurity(ssl_context=context)
+    kind = _SIGNED_IN[cluster.mechanism]
+    return kind(cluster.username, cluster.password, ssl_context=context)
+
+
+async def _handled(dispatcher: Dispatcher, records: Sequence[ConsumerRecord]) -> None:
+    """Handle records, however long it takes: FastStream would go on and commit past these."""
+    while True:
+        try:
+            await dispatcher.handle(records)
+            return
+        except Exception:
+            telemetry.log.exception("records are handled again")
+            await asyncio.sleep(1)
+
+
+async def _acknowledge(message: KafkaMessage) -> None:
+    try:
+        await message.ack()
+    except KafkaError:
+        # The group went on without this process, after a pause; repeats have no effect.
+        telemetry.log.warning("handled records will come again", exc_info=True)
+
+
+def _is_dead(consumer: AIOKafkaConsumer) -> bool:
+    tasks = (
+        getattr(consumer._coordinator, "_coordination_task", None),
+        getattr(consumer._fetcher, "_fetch_task", None),
+    )
+    return any(task is not None and task.done() for task in tasks)
 
 
 async def _undecoded(_message: Any) -> None:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from chassis.cluster import Cluster
 from chassis.kafka import MAX_REQUEST_BYTES, OutboxProducer
@@ -83,8 +84,11 @@ def headers_to_bury(record: ConsumerRecord) -> dict[str, str]:
 
 async def letters(cluster: Cluster, topics: Sequence[str]) -> list[DeadLetter]:
     """Return what lies in dead letter topics (or tenants' rejects), oldest first."""
+    present = await _present(cluster)
     async with _reader(cluster) as consumer:
-        records = [record for topic in topics async for record in _whole(consumer, topic)]
+        records = [
+            record for topic in topics async for record in _whole(consumer, present.get(topic, []))
+        ]
     redriven = {
         (record.topic, headers[ORIGINAL])
         for record in records
@@ -99,8 +103,7 @@ async def letters(cluster: Cluster, topics: Sequence[str]) -> list[DeadLetter]:
 
 async def rejects(cluster: Cluster) -> list[str]:
     """Return the names of all tenants' topics of rejects."""
-    async with _reader(cluster) as consumer:
-        return sorted(name for name in await consumer.topics() if _REJECTED.match(name))
+    return sorted(name for name in await _present(cluster) if _REJECTED.match(name))
 
 
 async def redrive(
@@ -186,12 +189,26 @@ async def _reader(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-async def _whole(consumer: AIOKafkaConsumer, topic: str) -> AsyncIterator[ConsumerRecord]:
-    """Read a topic from its beginning to what is its end now."""
-    await consumer.topics()
-    partitions = [
-        TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()
-    ]
+async def _present(cluster: Cluster) -> dict[str, list[TopicPartition]]:
+    """Return the partitions of every topic that there is."""
+    admin = AIOKafkaAdminClient(**cluster.client())
+    await admin.start()
+    try:
+        described = await admin.describe_topics()
+    finally:
+        await admin.close()
+    return {
+        topic["topic"]: [
+            TopicPartition(topic["topic"], each["partition"]) for each in topic["partitions"]
+        ]
+        for topic in described
+    }
+
+
+async def _whole(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+) -> AsyncIterator[ConsumerRecord]:
+    """Read the partitions of a topic from their beginning to what is their end now."""
     if not partitions:
         return
     consumer.assign(partitions)
@@ -202,7 +219,7 @@ async def _whole(consumer: AIOKafkaConsumer, topic: str) -> AsyncIterator[Consum
     while left:
         batches = await consumer.getmany(*left, timeout_ms=_PATIENCE * 1000)
         if not batches:
-            raise TimeoutError(f"{topic} could not be read to its end")
+            raise TimeoutError(f"{partitions[0].topic} could not be read to its end")
         for batch in batches.values():
             for record in batch:
                 yield record

@@ -21,6 +21,7 @@ from tenacity.stop import stop_base
 from chassis import inbox, telemetry
 from chassis.away import is_away
 from chassis.database import Database
+from chassis.dead_letters import is_for
 from chassis.metrics import EVENTS, expect_subscription
 from chassis.problems import Problem, Unavailable
 from chassis.subscriptions import IngestedRecord, Subscription, headers_of, moment_of
@@ -48,6 +49,7 @@ class Dispatcher:
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Return once every record has had its effect, was a repeat, or is a dead letter."""
+        records = [record for record in records if is_for(record, self._name)]
         style = self._subscription.style
         if style == "ingested":
             await self._in_halves(records, self._ingest)

@@ -1,12 +1,16 @@
-"""Plain Kafka plumbing: the relay's producer and the settings that every client shares."""
+"""Plain Kafka plumbing: the relay's producer and the bounds that every client shares."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 
+from chassis.cluster import Cluster, cluster_at
 from chassis.outbox import Outgoing
 
+#: Seconds that a producer which has failed gets to end.
+_LAST_WORDS = 3
 #: Largest request, in bytes: a record of a tenant is at most 1 MiB and grows by its envelope.
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
@@ -14,28 +18,32 @@ MAX_REQUEST_BYTES = 4 * 1024 * 1024
 class OutboxProducer:
     """Idempotent producer, acknowledged by all replicas; connects at its first use."""
 
-    def __init__(self, bootstrap: str) -> None:
-        """Take the brokers' addresses, `host:port` separated by commas."""
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Cluster | str) -> None:
+        """Send to this cluster."""
+        self._cluster = cluster_at(kafka)
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
 
     async def send_all(self, records: Sequence[Outgoing]) -> None:
         """Send records in order and return once all are acknowledged."""
         producer = await self._connected()
-        acknowledged = [
-            await producer.send(
-                record.topic,
-                value=record.value,
-                key=record.key.encode(),
-                headers=[
-                    ("millrace-event-id", record.event_id.encode()),
-                    *((name, text.encode()) for name, text in record.headers.items()),
-                ],
-            )
-            for record in records
-        ]
-        await asyncio.gather(*acknowledged)
+        try:
+            acknowledged = [
+                await producer.send(
+                    record.topic,
+                    value=record.value,
+                    key=record.key.encode(),
+                    headers=[
+                        ("millrace-event-id", record.event_id.encode()),
+                        *((name, text.encode()) for name, text in record.headers.items()),
+                    ],
+                )
+                for record in records
+            ]
+            await asyncio.gather(*acknowledged)
+        except Exception:
+            await self._replace(producer)
+            raise
 
     async def stop(self) -> None:
         """Send what is buffered and disconnect."""
@@ -43,11 +51,18 @@ class OutboxProducer:
         if producer is not None:
             await producer.stop()
 
+    async def _replace(self, failed: AIOKafkaProducer) -> None:
+        """Let the next use connect anew: one that has failed may fail for ever after."""
+        if self._producer is failed:
+            self._producer = None
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(failed.stop(), _LAST_WORDS)
+
     async def _connected(self) -> AIOKafkaProducer:
         async with self._connecting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap,
+                    **self._cluster.client(),
                     enable_idempotence=True,
                     acks="all",
                     linger_ms=0,

@@ -2,10 +2,12 @@
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.cluster import Cluster, Mechanism, Protocol
 
 
 class Settings(BaseSettings):
@@ -25,6 +27,18 @@ class Settings(BaseSettings):
     blobs_url: str | None = None
     compute_url: str = "process://"
     kafka_url: str = "127.0.0.1:9092"
+    kafka_security_protocol: Protocol = "PLAINTEXT"
+    kafka_sasl_mechanism: Mechanism = "SCRAM-SHA-512"
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    #: PEM files: who signed the brokers' certificates, and what this client shows of itself.
+    kafka_cafile: Path | None = None
+    kafka_certfile: Path | None = None
+    kafka_keyfile: Path | None = None
+    #: Copies of each record, in topics that are made from now on.
+    topic_replication: int = Field(default=1, ge=1)
+    #: Which of a service's replicas this process is: its name stays the same when it starts again.
+    replica: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
     #: Folder with assertion[.pub].pem and artefact[.pub].pem; `<home>/keys` when unset.
     keys: Path | None = None
     otlp_endpoint: str | None = None
@@ -36,6 +50,31 @@ class Settings(BaseSettings):
     max_body_bytes: int = 10 * 1024 * 1024
     #: How long sent events and handled event ids are remembered, in hours.
     retention_hours: int = 7 * 24
+
+    @model_validator(mode="after")
+    def _can_sign_in(self) -> Self:
+        named = self.kafka_username and self.kafka_password
+        if self.kafka_security_protocol.startswith("SASL") and not named:
+            protocol = self.kafka_security_protocol
+            raise ValueError(
+                f"{protocol} needs MILLRACE_KAFKA_USERNAME and MILLRACE_KAFKA_PASSWORD"
+            )
+        return self
+
+    @property
+    def kafka(self) -> Cluster:
+        """Return where Kafka is and how to sign in there."""
+        password = self.kafka_password
+        return Cluster(
+            addresses=self.kafka_url,
+            protocol=self.kafka_security_protocol,
+            mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_username or "",
+            password=password.get_secret_value() if password else "",
+            cafile=self.kafka_cafile,
+            certfile=self.kafka_certfile,
+            keyfile=self.kafka_keyfile,
+        )
 
     def folder(self, *parts: str) -> Path:
         """Return a folder below the data folder, made if absent."""

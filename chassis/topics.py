@@ -1,16 +1,27 @@
-"""Topics made from the contract table: `python -m chassis.topics` makes the platform's."""
+"""Topics made from the contract table: `python -m chassis.topics` makes the platform's.
 
+What is there already stays as it is; where it is not what the table says, the command says so.
+"""
+
+import argparse
 import asyncio
+import re
 import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from chassis.cluster import Cluster, cluster_at
 from chassis.kafka import MAX_REQUEST_BYTES
 from chassis.settings import Settings
-from contracts.topics import INGEST_TOPICS, MAX_RECORD_BYTES, TOPICS
+from contracts.topics import INGEST_TOPICS, MAX_RECORD_BYTES, TOPICS, tenant_of
 
 _DEAD_RETENTION_MS = 30 * 24 * 3600 * 1000
+_DESCRIBED_AT_ONCE = 200
 
 
 def platform_topics(replication: int) -> list[NewTopic]:
@@ -23,22 +34,20 @@ def platform_topics(replication: int) -> list[NewTopic]:
             else {"retention.ms": str(topic.retention_ms)}
         )
         size = {"max.message.bytes": str(MAX_REQUEST_BYTES)}
-        topics.append(
-            NewTopic(topic.name, topic.partitions, replication, topic_configs=kept | size)
-        )
+        topics.append(_topic(topic.name, topic.partitions, replication, kept | size))
         dead = {"retention.ms": str(_DEAD_RETENTION_MS)} | size
-        topics.append(NewTopic(topic.dead, 1, replication, topic_configs=dead))
+        topics.append(_topic(topic.dead, 1, replication, dead))
     return topics
 
 
 def tenant_topics(tenant_id: str, replication: int) -> list[NewTopic]:
     """Return the topics that one tenant's producers write and read."""
     return [
-        NewTopic(
+        _topic(
             topic.of(tenant_id),
             topic.partitions,
             replication,
-            topic_configs={
+            {
                 "retention.ms": str(topic.retention_ms),
                 "max.message.bytes": str(MAX_RECORD_BYTES),
             },
@@ -47,11 +56,9 @@ def tenant_topics(tenant_id: str, replication: int) -> list[NewTopic]:
     ]
 
 
-async def ensure(bootstrap: str, topics: list[NewTopic]) -> list[str]:
+async def ensure(kafka: Cluster | str, topics: Sequence[NewTopic]) -> list[str]:
     """Create the topics that are absent; return their names."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
+    async with _admin(kafka) as admin:
         present = set(await admin.list_topics())
         absent = [topic for topic in topics if topic.name not in present]
         if absent:
@@ -61,20 +68,110 @@ async def ensure(bootstrap: str, topics: list[NewTopic]) -> list[str]:
                 if code and error is not TopicAlreadyExistsError:
                     raise error(name)
         return [topic.name for topic in absent]
+
+
+async def ensure_tenant(kafka: Cluster | str, tenant_id: str, *, replication: int = 1) -> None:
+    """Create one tenant's ingest topics where they are absent."""
+    await ensure(kafka, tenant_topics(tenant_id, replication))
+
+
+async def differences(kafka: Cluster | str, *, replication: int) -> list[str]:
+    """Return, a line each, where the cluster is not what the table says.
+
+    The topics of tenants are looked at where they are there: catalog makes them with the tenant.
+    """
+    async with _admin(kafka) as admin:
+        present = set(await admin.list_topics())
+        wanted = platform_topics(replication)
+        for tenant_id in sorted({tenant_of(name) for name in present if _is_ingest(name)}):
+            wanted += tenant_topics(tenant_id, replication)
+        found = []
+        for start in range(0, len(wanted), _DESCRIBED_AT_ONCE):
+            some = wanted[start : start + _DESCRIBED_AT_ONCE]
+            real = await _described(admin, [each.name for each in some if each.name in present])
+            found += [line for each in some for line in _compared(each, real.get(each.name))]
+        return found
+
+
+def _topic(name: str, partitions: int, replication: int, config: dict[str, str]) -> NewTopic:
+    # One copy may be away: a write that is acknowledged stands in all the others.
+    in_sync = {"min.insync.replicas": str(max(1, replication - 1))}
+    return NewTopic(name, partitions, replication, topic_configs=config | in_sync)
+
+
+@asynccontextmanager
+async def _admin(kafka: Cluster | str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**cluster_at(kafka).client())
+    await admin.start()
+    try:
+        yield admin
     finally:
         await admin.close()
 
 
-async def ensure_tenant(bootstrap: str, tenant_id: str, *, replication: int = 1) -> None:
-    """Create one tenant's ingest topics where they are absent."""
-    await ensure(bootstrap, tenant_topics(tenant_id, replication))
+async def _described(
+    admin: AIOKafkaAdminClient, names: Sequence[str]
+) -> Mapping[str, Mapping[str, str]]:
+    """Return each topic's partitions, copies and configuration, in words."""
+    if not names:
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    for topic in await admin.describe_topics(list(names)):
+        partitions: Sequence[Mapping[str, Any]] = topic["partitions"]
+        copies = {len(partition["replicas"]) for partition in partitions}
+        found[topic["topic"]] = {
+            "partitions": str(len(partitions)),
+            "replication": "/".join(str(count) for count in sorted(copies)),
+        }
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    for answer in await admin.describe_configs(resources):
+        for code, message, _kind, name, entries in answer.resources:
+            if code:
+                raise for_code(code)(f"{name}: {message}")
+            found[name] |= {entry[0]: entry[1] for entry in entries}
+    return found
+
+
+def _compared(wanted: NewTopic, real: Mapping[str, str] | None) -> list[str]:
+    if real is None:
+        return [f"{wanted.name}: absent"]
+    should = {
+        "partitions": str(wanted.num_partitions),
+        "replication": str(wanted.replication_factor),
+        **wanted.topic_configs,
+    }
+    return [
+        f"{wanted.name}: {name} is {real.get(name)}, the table says {value}"
+        for name, value in should.items()
+        if real.get(name) != value
+    ]
+
+
+def _is_ingest(name: str) -> bool:
+    return any(re.match(topic.pattern, name) for topic in INGEST_TOPICS)
 
 
 def main() -> None:
-    """Create the platform's topics at MILLRACE_KAFKA_URL."""
-    replication = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    made = asyncio.run(ensure(Settings().kafka_url, platform_topics(replication)))
-    sys.stdout.write(f"{len(made)} topics created\n")
+    """Create the platform's topics, or only tell what is not as it should be."""
+    settings = Settings()
+    parser = argparse.ArgumentParser(prog="python -m chassis.topics", description=main.__doc__)
+    parser.add_argument(
+        "--replication",
+        type=int,
+        default=settings.topic_replication,
+        help="copies of each record (MILLRACE_TOPIC_REPLICATION)",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; fail where anything differs"
+    )
+    given = parser.parse_args()
+    if not given.check:
+        made = asyncio.run(ensure(settings.kafka, platform_topics(given.replication)))
+        sys.stdout.write(f"{len(made)} topics created\n")
+    found = asyncio.run(differences(settings.kafka, replication=given.replication))
+    sys.stdout.writelines(f"{line}\n" for line in found)
+    if given.check and found:
+        sys.exit(f"{len(found)} differences")
 
 
 if __name__ == "__main__":

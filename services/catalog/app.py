@@ -71,7 +71,7 @@ def _topic_maker(settings: CatalogSettings) -> TopicMaker:
             for topic in topics.tenant_topics(tenant, settings.topic_replication)
         ]
         try:
-            await topics.ensure(settings.kafka_url, wanted)
+            await topics.ensure(settings.kafka, wanted)
         except KafkaError as error:
             raise Unavailable("Kafka made no topics yet.") from error
 

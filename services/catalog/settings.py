@@ -10,8 +10,6 @@ class CatalogSettings(Settings):
 
     #: Brokers as tenants' producers reach them; the services' own address when unset.
     public_kafka_url: str | None = None
-    #: Copies of each record on tenants' topics.
-    topic_replication: int = Field(default=1, ge=1)
     #: Largest upload as sent, and as unpacked, in bytes.
     max_upload_bytes: int = Field(default=500 * 1024 * 1024, ge=1)
     max_unpacked_bytes: int = Field(default=4 * 1024 * 1024 * 1024, ge=1)

@@ -61,7 +61,7 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
     preloading = Preloading(shelf, first=settings.preloaded)
     servings = Servings(
         open_spool(settings.folder("inference", "spool"), limit_bytes=settings.spool_bytes),
-        OutboxProducer(settings.kafka_url),
+        OutboxProducer(settings.kafka),
         clock=database.clock,
     )
     catalogue, slots, histories = Catalogue(), Slots(shelf), Histories(HistoryStore(documents))
