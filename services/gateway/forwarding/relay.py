@@ -55,7 +55,7 @@ class Relay:
     """Passes requests on."""
 
     def __init__(self, *, timeout: float, max_body_bytes: int) -> None:
-        """Wait `timeout` seconds for an answer to begin; bound bodies, uploads excepted."""
+        """Wait `timeout` seconds for each part of an answer; bound bodies, uploads excepted."""
         self._timeout = timeout
         self._limit = max_body_bytes
 
@@ -82,9 +82,11 @@ class Relay:
         except ConnectionLost as error:
             raise Unavailable(f"The {upstream.name} service went away; try again.") from error
         except TimeoutError as error:
-            raise Late(f"The {upstream.name} service did not answer in time.") from error
+            sentence = f"The {upstream.name} service did not answer in time."
+            raise Late(sentence, headers={"Retry-After": "1"}) from error
         try:
-            return await _answer(connection, receive=receive, send=send, extra=extra)
+            within = self._timeout
+            return await _answer(connection, within, receive=receive, send=send, extra=extra)
         finally:
             replica.release(connection)
 
@@ -190,7 +192,9 @@ def _chunk(part: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(part), part) if part else b""
 
 
-async def _answer(connection: Connection, *, receive: Receive, send: Send, extra: Headers) -> int:
+async def _answer(
+    connection: Connection, within: float, *, receive: Receive, send: Send, extra: Headers
+) -> int:
     headers = [pair for pair in connection.headers if pair[0] not in _PER_HOP] + extra
     status = connection.status
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -200,7 +204,8 @@ async def _answer(connection: Connection, *, receive: Receive, send: Send, extra
     gone = asyncio.create_task(_gone(receive))
     try:
         while not connection.is_done and not gone.done():
-            part = await connection.more()
+            async with asyncio.timeout(within):  # a service may stop in the middle
+                part = await connection.more()
             await send({"type": "http.response.body", "body": part, "more_body": True})
         if not gone.done():
             await send({"type": "http.response.body", "body": connection.take()})

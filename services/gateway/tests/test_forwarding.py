@@ -140,6 +140,20 @@ async def test_a_service_that_is_silent_is_504(
         late = await (await stage.admin()).get("/api/v1/project/")
         assert late.status_code == 504
         assert late.json()["code"] == "UPSTREAM_TIMEOUT"
+        assert late.headers["retry-after"] == "1"
+
+
+async def test_a_service_that_stops_in_the_middle_does_not_hold_its_client(
+    tmp_path: Path, keys: Path, recorder: Recorder
+) -> None:
+    async def half(_heard: Heard) -> bytes:
+        return b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it"
+
+    async with play(tmp_path, keys, recorder, upstream_timeout=0.05) as stage:
+        recorder.reply = half
+        async with asyncio.timeout(10):
+            broken = await (await stage.admin()).get("/api/v1/project/")
+        assert broken.content == b"half of it"
 
 
 async def test_a_json_body_is_bounded_and_an_upload_is_not(
