@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from chassis import handlers, inbox, metrics, outbox, telemetry, vitals
 from chassis.broker import Consumers
 from chassis.clock import Clock
+from chassis.completeness import Completeness
 from chassis.database import Database
 from chassis.draining import DrainingServer
 from chassis.edge import Edge
@@ -61,6 +62,8 @@ class Service:
     sources: Sequence[outbox.Source] = ()
     #: Further conditions of readiness by name.
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
+    #: Whether requests are refused until all that replicas hold in memory has been read.
+    answers_from_memory: bool = False
     verifier: Verifier | None = None
     #: Puts a layer of the service's own around the whole application, the outermost one.
     front: Callable[[ASGIApp], ASGIApp] | None = None
@@ -102,6 +105,8 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
     app.include_router(_operations(service))
     for router in service.routers:
         app.include_router(router)
+    if service.answers_from_memory:
+        app.add_middleware(Completeness)
     app.add_middleware(Edge, max_body_bytes=service.settings.max_body_bytes)
     return app
 

@@ -12,7 +12,8 @@ from chassis import telemetry
 from chassis.metrics import observe_request
 from chassis.problems import PROBLEM_JSON, Problem, TooLarge
 
-_QUIET = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
+#: Paths of probes and machines, which leave neither span nor measurement.
+QUIET = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 
 
 class Edge:
@@ -32,7 +33,7 @@ class Edge:
         if len(path) > 1 and path.endswith("/"):
             # A trailing slash is optional everywhere, and never worth a redirect.
             scope = dict(scope, path=path.rstrip("/") or "/")
-        if scope["type"] == "websocket" or path in _QUIET:
+        if scope["type"] == "websocket" or path in QUIET:
             await self._app(scope, receive, send)
             return
         await self._serve(scope, receive, send)

@@ -84,6 +84,7 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
         parts=[_Closing(documents), artefacts, servings],
         tasks=[preloading.run, servings.run, generating.run],
         checks={"models": preloading.settled},
+        answers_from_memory=True,
     )
 
 
