@@ -1,0 +1,1 @@
+"""What looks at a running Millrace from outside: scraping, rules, dashboards, traces."""
