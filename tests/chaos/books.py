@@ -1,49 +1,143 @@
-"""What each service holds, read after the storm from its own store and its own API."""
+"""What each service holds, read from its own store, held against what the load was promised."""
 
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from tests.e2e.conftest import Tenant
+from contracts.topics import MODEL_READY, SERVINGS
+from tests.chaos import records
+from tests.chaos.load import CONVERSION, INTERACTION, STREAMED, Load
+
+Rows = list[tuple[Any, ...]]
+#: Ids of events that tests write past the services begin so.
+FORGED = "forged:"
 
 
-def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query on a service's database, read beside the running service."""
+@dataclass
+class Findings:
+    """What is wrong between the load and the books; nothing, in the end."""
+
+    lost: int = 0
+    doubled: int = 0
+    sentences: list[str] = field(default_factory=list)
+
+    def compare(self, what: str, held: int, promised: int) -> None:
+        """Compare two numbers that have to be the same."""
+        self.between(what, held, promised, promised)
+
+    def between(self, what: str, held: int, least: int, most: int) -> None:
+        """Compare what is held with the least and the most that it may be."""
+        self.lost += max(0, least - held)
+        self.doubled += max(0, held - most)
+        if not least <= held <= most:
+            self.sentences.append(f"{what}: {held}, not {least} to {most}")
+
+    def once(self, what: str, held: Counter[str], promised: set[str]) -> None:
+        """Compare ids with those that have to be there once each, and no others."""
+        missing = promised - held.keys()
+        surplus = sum(held.values()) - len(held) + len(held.keys() - promised)
+        self.lost += len(missing)
+        self.doubled += surplus
+        if missing or surplus:
+            self.sentences.append(f"{what}: {len(missing)} missing, {surplus} too many")
+
+
+class Shelves(Protocol):
+    """Where a profile keeps its books."""
+
+    def rows(self, service: str, query: str) -> Rows:
+        """Return the rows of a query on a service's database, beside the running service."""
+        ...
+
+    def histories(self) -> list[dict[str, Any]]:
+        """Return the documents with users' histories."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The embedded profile: SQLite files."""
+
+    home: Path
+
+    def rows(self, service: str, query: str) -> Rows:
+        """Return the rows of a query."""
+        return _sqlite(self.home / service / f"{service}.db", query)
+
+    def histories(self) -> list[dict[str, Any]]:
+        """Return the documents with users' histories."""
+        query = "select id, body from documents where collection = 'histories'"
+        found = _sqlite(self.home / "inference" / "documents.db", query)
+        return [{**json.loads(body), "id": user} for user, body in found]
+
+
+def _sqlite(database: Path, query: str) -> Rows:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return connection.execute(query).fetchall()
 
 
-def kept_by_catalog(home: Path) -> Counter[str]:
-    """Return how often each interaction's event id stands in catalog."""
-    database = home / "catalog" / "catalog.db"
-    return Counter(row[0] for row in rows(database, "select event_id from interaction"))
+def findings(shelves: Shelves, load: Load) -> Findings:
+    """Return what is wrong now; the load rests."""
+    found = Findings()
+    tenant = load.target.tenant_id
+    interactions = load.interactions
+    conversions = set(load.ledgers[CONVERSION].sent)
+
+    kept = shelves.rows("catalog", _of("event_id", "interaction", tenant))
+    found.once("catalog", Counter(row[0] for row in kept), set(interactions))
+
+    counted = shelves.rows("experiments", _of("event_id", "conversion", tenant))
+    found.once("experiments", Counter(row[0] for row in counted), conversions)
+    [(tallied,)] = shelves.rows("experiments", _of("sum(clicks)", "tally", tenant))
+    found.compare("tallies", int(tallied), len(conversions))
+
+    [(known,)] = shelves.rows("training", _of("count(*)", "interactions", tenant))
+    found.compare("training's replica", int(known), len(interactions))
+
+    met = {(each["userId"], each["itemId"]) for each in interactions.values()}
+    remembered = {(one["id"], item[0]) for one in shelves.histories() for item in one["items"]}
+    found.once("histories", Counter(map(str, remembered)), set(map(str, met)))
+
+    served = set(_announced(load, SERVINGS.name))
+    found.once("servings", Counter(load.served - served), set())
+    most = len(load.served) + load.unanswered
+    found.between("answers announced", len(served), len(load.served), most)
+    _usage(shelves, load, found, served=len(served))
+    _models(shelves, load, found)
+    return found
 
 
-def kept_by_experiments(home: Path) -> Counter[str]:
-    """Return how often each conversion's event id stands in experiments."""
-    database = home / "experiments" / "experiments.db"
-    return Counter(row[0] for row in rows(database, "select event_id from conversion"))
+def _of(columns: str, table: str, tenant_id: str) -> str:
+    return f"select {columns} from {table} where tenant_id = '{tenant_id}'"  # noqa: S608 - our own
 
 
-def seen_by_training(tenant: Tenant) -> int:
-    """Return the number of interactions that training knows."""
-    answer = tenant.client.get("/api/v1/algorithms").raise_for_status().json()
-    listed: Iterable[dict[str, Any]] = answer["data"] if isinstance(answer, dict) else answer
-    return max(int(each["interactions_known"]) for each in listed)
+def _usage(shelves: Shelves, load: Load, found: Findings, *, served: int) -> None:
+    query = _of("sum(centiunits)", "usage", load.target.tenant_id)
+    [(used,)] = shelves.rows("billing", query)
+    single = len(load.ledgers[INTERACTION].sent) + len(load.ledgers[CONVERSION].sent) + served
+    found.compare("billing", int(used or 0), 100 * single + len(load.ledgers[STREAMED].sent))
 
 
-def remembered_by_inference(home: Path) -> set[tuple[str, str]]:
-    """Return who met what, by all users' histories; an item met twice stands there once."""
-    database = home / "inference" / "documents.db"
-    documents = rows(database, "select id, body from documents where collection = 'histories'")
-    return {(user, entry[0]) for user, body in documents for entry in json.loads(body)["items"]}
+def _models(shelves: Shelves, load: Load, found: Findings) -> None:
+    """Every ordered model was trained and announced once; an order without an answer may count."""
+    jobs = shelves.rows("training", _of("model_id, state", "jobs", load.target.tenant_id))
+    done = Counter(str(model) for model, state in jobs if state == "completed")
+    ordered = {str(model) for model in load.models}
+    found.once("trainings", +(done & Counter(ordered)), ordered)
+    most = len(ordered) + load.unconfirmed
+    found.between("jobs", len(jobs), len(ordered), most)
+    found.compare("unfinished jobs", len(jobs) - sum(done.values()), 0)
+    events = _announced(load, MODEL_READY.name).values()
+    ready = Counter(str(each["model_id"]) for each in events if each["type"] == "ModelReady")
+    found.once("announced models", ready, set(done))
 
 
-def used_by_billing(tenant: Tenant) -> float:
-    """Return the units that billing counted."""
-    usage = tenant.client.get("/api/billing/usage").raise_for_status().json()
-    return float(usage["requestsUsed"])
+def _announced(load: Load, topic: str) -> dict[str, dict[str, Any]]:
+    """Return the tenant's sound events of a topic by their ids, those excepted that tests forge."""
+    events = [each.event for each in records.read(load.target.kafka, topic)]
+    ours = [each for each in events if each.get("tenant_id") == load.target.tenant_id]
+    return {each["event_id"]: each for each in ours if not each["event_id"].startswith(FORGED)}

@@ -1,0 +1,42 @@
+"""One stack per profile under load for all faults, and the table that they fill."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.books import Files
+from tests.chaos.endurance import Table
+from tests.chaos.stage import SETTINGS, Stage, set_up
+from tests.running import RunningStack
+
+
+@pytest.fixture(scope="session")
+def table(pytestconfig: pytest.Config) -> Iterator[Table]:
+    """Return the table of all faults; it is printed and written in the end."""
+    table = Table()
+    yield table
+    table.write()
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"\n{table}")
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Return the embedded stack under load."""
+    stack = RunningStack.planned(tmp_path_factory.mktemp("chaos") / "home", **SETTINGS)
+    yield from _under_load(stack)
+
+
+def _under_load(stack: RunningStack) -> Iterator[Stage]:
+    try:
+        stack.start()
+        tenant, load = set_up(stack)
+        stage = Stage(stack, Files(stack.home), tenant, load)
+        load.start()
+        yield stage
+        load.stop()
+        tenant.client.close()
+        tenant.key_client.close()
+    finally:
+        stack.stop()

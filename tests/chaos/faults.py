@@ -1,0 +1,83 @@
+"""Everything that is done to the stack while it is under load."""
+
+import os
+import random
+import resource
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.chaos.stage import SERVICES, Stage, hold, kill_everything
+
+#: Longer than the session timeout of the consumers, 10 s: their groups go on without them.
+PAUSE = 13.0
+FULL = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong. `strike` returns as soon as it is over or heals by itself."""
+
+    name: str
+    strike: Callable[[Stage], None]
+    #: Whether the gateway itself may be away, so that calls find nobody.
+    gateway_falls: bool = False
+    #: Seconds that the gateway itself stands still, so that answers come so much later.
+    gateway_stalls: float = 0.0
+
+
+def killed(name: str) -> Fault:
+    """`kill -9` of one part; the launcher starts it again."""
+    return Fault(f"kill -9 {name}", lambda stage: stage.kill(name), name == "gateway")
+
+
+def killed_everything(rounds: int) -> Fault:
+    """`kill -9` of the launcher, all services, workers and Kafka at random moments, repeatedly."""
+
+    def strike(stage: Stage) -> None:
+        dice = random.Random(17)
+        for left in reversed(range(rounds)):
+            kill_everything(stage.stack)
+            stage.stack.start()
+            if left:
+                hold(dice.uniform(0.5, 5))
+
+    return Fault(f"kill -9 everything, {rounds} times", strike, gateway_falls=True)
+
+
+def paused(name: str) -> Fault:
+    """Stop a process for longer than its consumers' session lasts, then let it go on."""
+
+    def strike(stage: Stage) -> None:
+        pid = stage.running(name)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            hold(PAUSE)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    stalls = PAUSE if name == "gateway" else 0.0
+    return Fault(f"pause {name} {PAUSE:.0f} s", strike, gateway_stalls=stalls)
+
+
+def disk_full(name: str) -> Fault:
+    """Let a process write not one more byte to any file for a while, as on a full disk.
+
+    The kernel refuses through the limit on file sizes, so it takes neither a mount nor root.
+    """
+
+    def strike(stage: Stage) -> None:
+        pid = stage.running(name)
+        before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, before[1]))
+        try:
+            hold(FULL)
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+    return Fault(f"no disk space for {name}", strike)
+
+
+KILLED = tuple(killed(name) for name in (*SERVICES, "kafka"))
+PAUSED = tuple(paused(name) for name in (*SERVICES, "kafka"))
+FULL_DISKS = tuple(disk_full(name) for name in SERVICES)
