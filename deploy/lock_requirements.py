@@ -28,13 +28,14 @@ def compile_lock(target: str, *sources: str) -> None:
 
 
 def main() -> None:
-    """Write requirements-dev.txt and every services/<name>/requirements.txt."""
+    """Write requirements-dev.txt, what builds images, every services/<name>/requirements.txt."""
     parts = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("*/pyproject.toml"))
     parts += sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("*/*/pyproject.toml"))
     compile_lock("requirements-dev.txt", "requirements-dev.in", *parts)
+    constraint = ("--constraint", "requirements-dev.txt")
+    compile_lock("deploy/images/requirements.txt", "deploy/images/requirements.in", *constraint)
     for service in sorted(ROOT.glob("services/*/pyproject.toml")):
         folder = service.parent.relative_to(ROOT)
-        constraint = ("--constraint", "requirements-dev.txt")
         compile_lock(f"{folder}/requirements.txt", f"{folder}/pyproject.toml", *constraint)
 
 

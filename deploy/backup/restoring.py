@@ -1,0 +1,134 @@
+"""Puts a backup back into empty stores, while the stack is stopped."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from backup import blobs, files, manifest, mongo, postgres, sqlite
+from backup.manifest import Manifest
+from backup.places import Places, sqlite_file
+from chassis import migrations
+from chassis.blobs import Blobs, open_blobs
+from chassis.settings import Settings
+from embedded.failure import Failure
+from embedded.home import Home, prepare
+from embedded.speech import say
+
+
+async def restore(source: Path, settings: Settings) -> None:
+    """Fill an empty data folder and the stores that the settings name.
+
+    The data folder is made beside its place and moved there in the end, so that a restore that
+    breaks off leaves none. Then everything that is remembered is marked as unsent: the next start
+    fills an empty Kafka again, and who has had an event already knows it by its id.
+
+    Raises:
+        Failure: the backup is damaged or of other stores, or something is there already.
+    """
+    found = manifest.read(source)
+    home = settings.home.resolve()
+    fresh = home.with_name(f"{home.name}.restoring")
+    _require_empty(home)
+    shutil.rmtree(fresh, ignore_errors=True)
+    places = Places.of(settings.model_copy(update={"home": fresh}))
+    _require_fitting(found, places)
+    await _require_empty_stores(places)
+    files.put_back(source, places)
+    prepare(Home(fresh))
+    for copy in sorted((source / "databases").iterdir()):
+        await _put_back_database(copy, places.databases[_name(copy)])
+    for copy in sorted((source / "documents").iterdir()):
+        _put_back_documents(copy, places.documents[_name(copy)])
+    await _put_back_blobs(source, places)
+    _mark_unsent(places)
+    if home.exists():
+        home.rmdir()
+    fresh.rename(home)
+    say(f"Restored what was there on {found.taken_at:%Y-%m-%d at %H:%M:%S} UTC into {home}.")
+    say("Start it with an empty Kafka: everything that is remembered is sent again.")
+
+
+def _require_empty(home: Path) -> None:
+    if home.exists() and any(home.iterdir()):
+        raise Failure(
+            f"{home} is not empty, and restore overwrites nothing. Stop the stack, move the "
+            "folder away, and restore again."
+        )
+
+
+def _require_fitting(found: Manifest, places: Places) -> None:
+    for what, there, here in (
+        ("databases", found.databases, places.database_kind),
+        ("documents", found.documents, places.document_kind),
+    ):
+        if there != here:
+            raise Failure(f"The backup's {what} are of {there}; the settings name {here}.")
+    newer = [
+        name
+        for name, revision in found.revisions.items()
+        if name not in places.databases or revision > (migrations.head(name) or "")
+    ]
+    if newer:
+        raise Failure(f"The backup was taken by a newer release: {', '.join(newer)}.")
+
+
+async def _require_empty_stores(places: Places) -> None:
+    if places.database_kind == "postgresql":
+        for url in places.databases.values():
+            await postgres.require_empty(url)
+    if places.document_kind == "mongodb":
+        for url in places.documents.values():
+            mongo.require_empty(url)
+    async with open_blobs(places.blobs) as target:
+        await _require_no_blobs(target)
+
+
+async def _require_no_blobs(target: Blobs) -> None:
+    if await target.keys():
+        raise Failure("The blob store is not empty; restore overwrites nothing.")
+
+
+def _name(copy: Path) -> str:
+    return copy.name.partition(".")[0]
+
+
+async def _put_back_database(copy: Path, url: str) -> None:
+    if copy.suffix == ".pgdump":
+        await postgres.put_back(copy, url)
+    else:
+        sqlite.put_back(copy, sqlite_file(url))
+
+
+def _put_back_documents(copy: Path, url: str) -> None:
+    if copy.suffix == ".gz":
+        mongo.put_back(copy, url)
+    else:
+        sqlite.put_back(copy, sqlite_file(url))
+
+
+async def _put_back_blobs(source: Path, places: Places) -> None:
+    folder = source / "blobs"
+    async with open_blobs(f"file://{folder}") as kept, open_blobs(places.blobs) as target:
+        await blobs.copy(kept, target)
+    (folder / ".incoming").rmdir()
+
+
+def _mark_unsent(places: Places) -> None:
+    environment = {
+        **os.environ,
+        "MILLRACE_HOME": str(places.home),
+        "MILLRACE_KEYS": str(places.keys),
+    }
+    for service in places.databases:
+        _run((sys.executable, "-m", "chassis.migrations", "upgrade", service), environment)
+        _run((sys.executable, "-m", "chassis.replay", service), environment)
+
+
+def _run(command: tuple[str, ...], environment: dict[str, str]) -> None:
+    done = subprocess.run(  # noqa: S603 - commands of this module
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Failure(f"{' '.join(command[1:])} failed: {done.stderr.strip()[-2000:]}")

@@ -1,0 +1,160 @@
+"""An image's own steps, carried out here: one service, its lock, its wheels, and nothing else."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chassis.testing import write_keys
+from embedded import ports
+from embedded.stack import SERVICES
+from tests.deploy.dockerfile import Instruction, instructions, stage
+from tests.running import until
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ROOT / "deploy" / "images"
+SERVICE = "billing"
+#: Installing may have to download what no cache holds yet.
+INSTALL_LIMIT = 300
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the interpreter of an environment filled as the image's is."""
+    target = tmp_path_factory.mktemp("image") / "millrace"
+    for step in ("packages", "code"):
+        subprocess.run(
+            ["sh", str(IMAGES / "assemble.sh"), step, SERVICE, str(target)],
+            cwd=ROOT,
+            env={**os.environ, "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"},
+            check=True,
+            timeout=INSTALL_LIMIT,
+        )
+    return target / "bin" / "python"
+
+
+@pytest.fixture
+def running(python: Path, tmp_path: Path) -> Iterator[str]:
+    """Return the address of the service, started as its image starts it, without a Kafka."""
+    write_keys(tmp_path / "keys")
+    [port] = ports.choose(1)
+    environment = {
+        "PATH": f"{python.parent}:{os.environ['PATH']}",
+        **settings_of_image(),
+        "MILLRACE_HOME": str(tmp_path),
+        "MILLRACE_SERVICE_PORT": str(port),
+        "MILLRACE_KAFKA_URL": "127.0.0.1:1",
+    }
+    migrate = ["python", "-m", "chassis.migrations", "upgrade", SERVICE]
+    subprocess.run(migrate, env=environment, cwd=tmp_path, check=True, executable=python)
+    command = command_of(SERVICE)
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=tmp_path, stdout=log, stderr=log, executable=python
+        )
+    try:
+        until(lambda: healthy(python, environment), within=60)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        status = process.wait(timeout=30)
+    # It left by itself, and then said what made it leave.
+    assert status in (0, -signal.SIGTERM)
+
+
+def test_it_lives_and_answers_without_the_others(running: str) -> None:
+    plans = httpx.get(f"{running}/api/billing/plans").raise_for_status().json()
+    assert {plan["id"] for plan in plans} >= {"plan-starter", "plan-growth"}
+    assert httpx.get(f"{running}/api/billing/usage").status_code == 401
+    assert httpx.get(f"{running}/readyz").status_code == 503  # Kafka is away, and it says so
+
+
+def test_no_other_service_and_no_learner_is_installed(python: Path) -> None:
+    absent = {*SERVICES, "torch", "lightgbm", "pytest", "pip", "uv", "hatchling"} - {SERVICE}
+    script = f"import importlib.util as u; print([n for n in {sorted(absent)} if u.find_spec(n)])"
+    done = subprocess.run(
+        [str(python), "-I", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_torch_is_locked_for_training_alone() -> None:
+    heavy = {
+        name
+        for name in SERVICES
+        if "\ntorch==" in (ROOT / "services" / name / "requirements.txt").read_text()
+    }
+    assert heavy == {"training"}
+
+
+def test_every_package_of_an_image_is_locked_by_digest() -> None:
+    locks = [IMAGES / "requirements.txt", *ROOT.glob("services/*/requirements.txt")]
+    assert len(locks) == len(SERVICES) + 1
+    for lock in locks:
+        pinned = [line for line in lock.read_text().splitlines() if line and line[0].isalnum()]
+        assert pinned
+        assert all("==" in line and line.endswith("\\") for line in pinned), lock
+    assert "--require-hashes" in (IMAGES / "assemble.sh").read_text()
+
+
+def test_each_service_has_an_image_that_runs_its_own_command() -> None:
+    for service in SERVICES:
+        assert command_of(service) == ["python", "-m", f"{service}.app"]
+
+
+def test_the_last_stage_holds_no_compiler_and_is_nobody_by_number() -> None:
+    runtime = stage(dockerfile(), "runtime")
+    installed = [one.text for one in runtime if one.word == "RUN"]
+    assert all("gcc" not in text and "build-essential" not in text for text in installed)
+    assert [one.text for one in runtime if one.word == "USER"] == ["10001:10001"]
+    assert [one.text for one in runtime if one.word == "STOPSIGNAL"] == ["SIGTERM"]
+    copies = [one.text for one in runtime if one.word == "COPY"]
+    assert copies == ["--from=build /opt/millrace /opt/millrace"]
+    labels = " ".join(one.text for one in runtime if one.word == "LABEL")
+    assert {"title", "version", "revision", "licenses"} <= set(
+        labels.replace("org.opencontainers.image.", " ").replace("=", " ").split()
+    )
+
+
+def test_everything_that_is_written_lies_on_a_volume() -> None:
+    runtime = stage(dockerfile(), "runtime")
+    home = settings_of_image()["MILLRACE_HOME"]
+    assert [one.text for one in runtime if one.word == "VOLUME"] == [home]
+
+
+def test_the_linter_of_dockerfiles_finds_nothing() -> None:
+    linter = shutil.which("hadolint", path=f"{ROOT}/.venv/bin:{os.environ['PATH']}")
+    assert linter, "hadolint is not installed, and no wheel of it fits this machine"
+    done = subprocess.run(
+        [linter, str(IMAGES / "Dockerfile")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def dockerfile() -> list[Instruction]:
+    return instructions(IMAGES / "Dockerfile")
+
+
+def command_of(service: str) -> list[str]:
+    [command] = [one for one in stage(dockerfile(), service) if one.word == "CMD"]
+    return command.arguments
+
+
+def settings_of_image() -> dict[str, str]:
+    found = [one for one in stage(dockerfile(), "runtime") if one.word == "ENV"]
+    pairs = dict(pair.split("=", 1) for one in found for pair in one.text.split())
+    return {name: value for name, value in pairs.items() if name.startswith("MILLRACE_")}
+
+
+def healthy(python: Path, environment: dict[str, str]) -> bool:
+    """Ask as the image's own health check does."""
+    [check] = [one for one in stage(dockerfile(), "runtime") if one.word == "HEALTHCHECK"]
+    done = subprocess.run(
+        check.arguments, env=environment, executable=python, capture_output=True, check=False
+    )
+    return done.returncode == 0
