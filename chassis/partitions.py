@@ -1,4 +1,4 @@
-"""Kafka's own way from keys to partitions, remembered: hashing in Python costs as much as sending."""
+"""Kafka's own way from keys to partitions, remembered: the hash costs as much as a send."""
 
 from collections.abc import Sequence
 from functools import lru_cache
