@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from chassis.cluster import Cluster, cluster_at
 from chassis.outbox import Outgoing
+from chassis.partitions import Partitioner
 
 #: Seconds that a producer which has failed gets to end.
 _LAST_WORDS = 3
@@ -65,6 +66,7 @@ class OutboxProducer:
                     **self._cluster.client(),
                     enable_idempotence=True,
                     acks="all",
+                    partitioner=Partitioner(),
                     linger_ms=0,
                     max_batch_size=256 * 1024,
                     max_request_size=MAX_REQUEST_BYTES,
