@@ -28,8 +28,8 @@ demo: $(ready) ## walk through everything once; DATA=<folder|file> [USER= ITEM= 
 	@$(bin)/python -m demo $(call said,DATA,data) $(call said,USER,user) $(call said,ITEM,item) \
 		$(call said,TIME,time)
 
-up: $(ready) ## start everything in the foreground; Ctrl-C stops it
-	@exec $(bin)/python -m embedded up
+up: $(ready) ## start everything; BACKENDS=servers [REPLICAS=2] runs on PostgreSQL and the others
+	@exec $(bin)/python -m embedded up $(call said,BACKENDS,backends) $(call said,REPLICAS,replicas)
 
 down: $(ready) ## stop what `make up` started
 	@$(bin)/python -m embedded down
@@ -102,6 +102,14 @@ test-chaos: $(ready) ## kill everything, 20 times, under load: nothing lost, not
 bench: $(ready) ## measure what the README claims
 	@$(bin)/python -m bench
 
+## --- deploy
+image: $(ready) ## build the image of a service; s=<service> [TAG=…]
+	@docker build --file deploy/images/Dockerfile --build-arg SERVICE=$(s) \
+		--build-arg REVISION=$$(git rev-parse HEAD) --tag millrace-$(s):$(or $(TAG),latest) .
+
+chart: $(ready) ## print what the Helm chart makes of its values; VALUES=<file>
+	@$(bin)/python tests/deploy/chart.py $(VALUES)
+
 ## --- change
 contracts: $(ready) ## rewrite the snapshots of schemas, AsyncAPI and OpenAPI
 	@$(bin)/python tests/contract/snapshots.py
@@ -110,6 +118,6 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 	@export MILLRACE_HOME=$$(mktemp -d) && $(bin)/python -m chassis.migrations upgrade $(s) \
 		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
-.PHONY: help setup lock demo up down status logs trace assertion replay dead redrive migrate backup restore check format lint \
-	types imports test test-unit test-contract test-integration test-e2e test-chaos bench contracts \
-	migration
+.PHONY: help setup lock demo up down status logs trace assertion replay dead redrive migrate backup \
+	restore check format lint types imports test test-unit test-contract test-integration \
+	test-e2e test-chaos bench contracts migration image chart

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from embedded import ports
+from servers.process import private_folder
 
 T = TypeVar("T")
 
@@ -46,6 +48,17 @@ class RunningStack:
         """Return a stack on free ports; `settings` are further MILLRACE_* variables."""
         port, kafka_port = ports.choose(2)
         return cls(home, port, kafka_port, {**UNLIMITED, **settings})
+
+    @classmethod
+    @contextmanager
+    def on_servers(cls, **settings: str) -> "Iterator[RunningStack]":
+        """Plan a stack on real servers, in a folder of its own that is removed in the end.
+
+        PostgreSQL refuses root, and whom it runs as cannot reach into the folders of pytest.
+        """
+        with private_folder() as folder:
+            wanted = {"MILLRACE_BACKENDS": "servers", **settings}
+            yield cls.planned(folder / "home", **wanted)
 
     @property
     def base_url(self) -> str:

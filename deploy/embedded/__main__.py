@@ -17,7 +17,9 @@ def arguments() -> argparse.ArgumentParser:
     """Return the grammar of the command line."""
     parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("up", help="start everything in the foreground")
+    start = verbs.add_parser("up", help="start everything in the foreground")
+    start.add_argument("--backends", help="embedded or servers (MILLRACE_BACKENDS)")
+    start.add_argument("--replicas", help="processes of each service (MILLRACE_REPLICAS)")
     verbs.add_parser("down", help="stop what `up` started")
     verbs.add_parser("status", help="list the processes").add_argument(
         "--json", action="store_true"
@@ -36,7 +38,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def run(chosen: argparse.Namespace) -> int:
     """Do what was asked for and return the exit status."""
-    settings = load()
+    said = vars(chosen)
+    settings = load(backends=said.get("backends"), replicas=said.get("replicas"))
     home = settings.home
     match chosen.verb:
         case "up":

@@ -54,11 +54,11 @@ class Child:
         """Wait for its end and return its exit status."""
         return await self._process.wait()
 
-    async def stop(self, *, patience: float) -> None:
+    async def stop(self, *, how: signal.Signals, patience: float) -> None:
         """Ask the process to stop; after `patience` seconds end it and its group."""
         if self.ended:
             return
-        self._process.terminate()
+        self._process.send_signal(how)
         try:
             await asyncio.wait_for(self._process.wait(), timeout=patience)
         except TimeoutError:

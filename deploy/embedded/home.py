@@ -50,6 +50,11 @@ class Home:
         """Return the broker's folder."""
         return self.path / "kafka"
 
+    @property
+    def servers(self) -> Path:
+        """Return the folder of the real servers, where the stack runs them."""
+        return self.path / "servers"
+
 
 def prepare(home: Home) -> None:
     """Make the folder usable, or say why it is not.

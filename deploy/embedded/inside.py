@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from embedded import records
+from embedded import backends, records
 from embedded.failure import Failure
 from embedded.home import Home, prepare
 from embedded.processes import MIGRATE
@@ -26,9 +26,7 @@ def run(home: Home, service: str, *command: str) -> int:
 def migrate(settings: Settings, service: str | None) -> int:
     """Bring the databases of one or all services to the newest schema, running or not."""
     prepare(settings.home)
-    stack = records.read_stack(settings.home) or Stack.planned(
-        settings.home, port=settings.port, kafka_port=settings.kafka_port
-    )
+    stack = records.read_stack(settings.home) or backends.plan(settings)
     chosen = (service,) if service else SERVICES
     return _run(stack, chosen[0], (*MIGRATE, *chosen))
 
@@ -36,7 +34,7 @@ def migrate(settings: Settings, service: str | None) -> int:
 def _run(stack: Stack, service: str, command: tuple[str, ...]) -> int:
     if service not in SERVICES:
         raise Failure(f"There is no service {service!r}; there are {', '.join(SERVICES)}.")
-    environment = stack.environment(service)
+    environment = stack.environment(stack.processes_of(service)[0])
     # Not a part of the run: it must not end because the stack does.
     environment.pop(RUN_VARIABLE)
     return subprocess.run(python(*command), env=environment, check=False).returncode  # noqa: S603
@@ -48,7 +46,8 @@ def follow_logs(home: Home, service: str | None) -> None:
     Raises:
         Failure: there is no such log.
     """
-    files = sorted(home.logs.glob(f"{service or '*'}.log"))
+    patterns = (f"{service}.log", f"{service}-[0-9]*.log") if service else ("*.log",)
+    files = sorted(file for pattern in patterns for file in home.logs.glob(pattern))
     if not files:
         raise Failure(f"No log of {service or 'any process'} is in {home.logs}.")
     os.execvp("tail", ["tail", "-n", "40", "-F", *map(str, files)])  # noqa: S606, S607

@@ -18,17 +18,19 @@ THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One line of a lock: `group:artifact:version digest`."""
+    """One line of a lock: `group:artifact:version[:classifier] digest`."""
 
     group: str
     artifact: str
     version: str
     digest: str
+    classifier: str = ""
 
     @property
     def filename(self) -> str:
         """Return the archive's name in the cache."""
-        return f"{self.artifact}-{self.version}.jar"
+        parts = (self.artifact, self.version, self.classifier)
+        return "-".join(part for part in parts if part) + ".jar"
 
     def is_at(self, path: Path) -> bool:
         """Tell whether the file is there, byte for byte."""
@@ -45,8 +47,8 @@ def read_lock(text: str) -> list[Jar]:
     jars = []
     for line in filter(None, text.splitlines()):
         coordinate, digest = line.split()
-        group, artifact, version = coordinate.split(":")
-        jars.append(Jar(group, artifact, version, digest))
+        group, artifact, version, *classifier = coordinate.split(":")
+        jars.append(Jar(group, artifact, version, digest, *classifier))
     return jars
 
 
@@ -76,7 +78,7 @@ def ensure(jars: Sequence[Jar], folder: Path) -> bool:
 def _fetch(jar: Jar, context: MavenContext, folder: Path) -> None:
     try:
         component = context.project(jar.group, jar.artifact).at_version(jar.version)
-        found = component.artifact(classifier="", packaging="jar").resolve()
+        found = component.artifact(classifier=jar.classifier, packaging="jar").resolve()
     except Exception as error:
         raise Failure(
             f"{jar.filename} could not be fetched ({str(error) or type(error).__name__}). The "

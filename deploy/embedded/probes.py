@@ -42,6 +42,15 @@ def port_is_open(port: int) -> Probe:
     return probe
 
 
+def says_yes(question: Callable[[], bool]) -> Probe:
+    """Ready is whom a question, which may take a while, finds ready."""
+
+    async def probe() -> Readiness:
+        return Readiness(await asyncio.to_thread(question))
+
+    return probe
+
+
 def answers_ready(url: str) -> Probe:
     """Ready is who says so at /readyz."""
 

@@ -44,6 +44,8 @@ def write_stack(stack: Stack) -> None:
         "kafka_port": stack.kafka_port,
         "controller_port": stack.controller_port,
         "service_ports": dict(stack.service_ports),
+        "server_ports": dict(stack.server_ports),
+        "on_servers": stack.on_servers,
     }
     _replace(stack.home.run / "stack", json.dumps(note))
 

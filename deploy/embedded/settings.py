@@ -1,6 +1,7 @@
 """The launcher's own settings, from the same MILLRACE_* variables that the services read."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +18,10 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path(".millrace"), validation_alias="MILLRACE_HOME")
     port: int = Field(default=8080, ge=1, le=65535)
     kafka_port: int = Field(default=9092, ge=1, le=65535)
+    #: `servers` runs PostgreSQL and the others beside Kafka, which `embedded` does without.
+    backends: Literal["embedded", "servers"] = "embedded"
+    #: How many processes of each service there are.
+    replicas: int = Field(default=1, ge=1, le=20)
 
     @property
     def home(self) -> Home:
@@ -24,15 +29,21 @@ class Settings(BaseSettings):
         return Home(self.data.expanduser().resolve())
 
 
-def load() -> Settings:
-    """Read the settings from the environment.
+def load(**said: object) -> Settings:
+    """Read the settings from the environment; what was said on the command line comes first.
 
     Raises:
         Failure: a value makes no sense.
     """
     try:
-        return Settings()
+        settings = Settings(**{name: value for name, value in said.items() if value is not None})
     except ValidationError as error:
         wrong = error.errors()[0]
         name = str(wrong["loc"][0]).upper().removeprefix("MILLRACE_")
         raise Failure(f"MILLRACE_{name}: {wrong['msg']}, not {wrong['input']!r}.") from error
+    if settings.replicas > 1 and settings.backends == "embedded":
+        raise Failure(
+            f"MILLRACE_REPLICAS is {settings.replicas}, but SQLite has one process per service: "
+            "more of them need MILLRACE_BACKENDS=servers."
+        )
+    return settings

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from embedded import guard, home, jars, leftovers, ports, records
+from embedded import backends, guard, home, jars, leftovers, ports, records
 from embedded.failure import Failure
 from embedded.home import Home
 from embedded.kafka import VERSION, libraries
@@ -27,10 +27,14 @@ def up(settings: Settings) -> None:
     with alone_in(settings.home):
         clear_leftovers(settings.home)
         ports.require_free(settings.port, "MILLRACE_PORT")
-        ports.require_free(settings.kafka_port, "MILLRACE_KAFKA_PORT")
-        have_kafka()
-        stack = Stack.planned(settings.home, port=settings.port, kafka_port=settings.kafka_port)
-        stack.node.configure()
+        stack = backends.plan(settings)
+        if not stack.on_servers or "kafka" in stack.server_ports:
+            ports.require_free(settings.kafka_port, "MILLRACE_KAFKA_PORT")
+            have_kafka()
+        if stack.on_servers:
+            backends.configure(stack)
+        else:
+            stack.node.configure()
         records.write_stack(stack)
         asyncio.run(keep(stack, processes(stack)))
     say("Millrace has stopped.")

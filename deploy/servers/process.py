@@ -1,18 +1,17 @@
 """A server process: ready when it is handed out, gone when its owner is, however that ends."""
 
 import os
-import pwd
-import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from embedded import ports
 from embedded.failure import Failure
+from servers.server import Command, Describe, Server, bound
 
 #: Seconds until a server has to be ready, and until it has to be gone.
 START_PATIENCE = 90.0
@@ -21,39 +20,42 @@ _POLL = 0.05
 _LOG_TAIL = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A running server: its URL, and what a client's environment has to hold besides."""
-
-    url: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-
-def program(name: str, *, package: str, folders: tuple[Path, ...] = ()) -> str:
-    """Return the path of a program, looked for in some folders, then on PATH.
-
-    Raises:
-        Failure: it is not there; the message names the Debian package.
-    """
-    places = os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
-    found = shutil.which(name, path=places)
-    if found is None:
-        raise Failure(f"{name} is not installed: on Debian, apt-get install {package}.")
-    return found
+@contextmanager
+def throwaway(describe: Describe, *, ports_needed: int = 1) -> Iterator[Server]:
+    """Run a new server on free ports until the block ends, then remove all that it kept."""
+    with private_folder() as folder:
+        server = describe(folder / "server", ports.choose(ports_needed))
+        with serving(server):
+            yield server
 
 
 @contextmanager
-def private_folder(*, user: str | None = None) -> Iterator[Path]:
-    """Make a folder that only this user, or the given one, can look into; remove it afterwards."""
+def serving(server: Server) -> Iterator[None]:
+    """Run a server in its folder until the block ends; what it keeps stays."""
+    server.configure()
+    run(server.first, user=server.user)
+    with running(
+        server.command,
+        folder=server.folder,
+        ready=server.ready,
+        stop=server.stop,
+        user=server.user,
+    ):
+        run(server.then)
+        yield
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Make a folder whose content only those can list who own it; remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="millrace-server-", ignore_cleanup_errors=True) as name:
-        if user is not None:
-            shutil.chown(name, user)
+        Path(name).chmod(0o711)  # a server that refuses root has to reach its own folder in it
         yield Path(name)
 
 
 @contextmanager
 def running(
-    command: tuple[str, ...],
+    command: Command,
     *,
     folder: Path,
     ready: Callable[[], bool],
@@ -68,7 +70,7 @@ def running(
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - commands are this package's own
-            (*_bound(stop, user), *command),
+            bound(command, stop=stop, user=user),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -82,14 +84,16 @@ def running(
         _end(process, stop)
 
 
-def run(command: tuple[str, ...], *, user: str | None = None) -> None:
-    """Run a command to its end.
+def run(command: Command, *, user: str | None = None) -> None:
+    """Run a command, if there is one, to its end.
 
     Raises:
         Failure: it failed; the message holds what it said.
     """
+    if not command:
+        return
     done = subprocess.run(  # noqa: S603 - commands are this package's own
-        (*_bound(signal.SIGTERM, user), *command),
+        bound(command, stop=signal.SIGTERM, user=user),
         cwd="/",
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -98,16 +102,6 @@ def run(command: tuple[str, ...], *, user: str | None = None) -> None:
     if done.returncode:
         said = (done.stdout + done.stderr)[-_LOG_TAIL:].decode(errors="replace")
         raise Failure(f"{command[0]} failed: {said}")
-
-
-def _bound(stop: signal.Signals, user: str | None) -> tuple[str, ...]:
-    """Return the prefix that ties a command's life to ours: not even SIGKILL leaves an orphan."""
-    setpriv = program("setpriv", package="util-linux")
-    as_user: tuple[str, ...] = ()
-    if user is not None:
-        group = str(pwd.getpwnam(user).pw_gid)
-        as_user = ("--reuid", user, "--regid", group, "--clear-groups")
-    return (setpriv, *as_user, "--pdeathsig", stop.name.removeprefix("SIG"), "--")
 
 
 def _await(

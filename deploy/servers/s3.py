@@ -1,43 +1,76 @@
-"""S3, emulated in memory by moto: the protocol is tested on it, durability is not."""
+"""S3, by S3Proxy over a folder: what it acknowledged is in a file there."""
 
 import secrets
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
 
-import boto3
+from embedded import jars, java, ports
+from servers.probes import accepts
+from servers.process import throwaway
+from servers.server import Server
 
-from embedded import ports
-from servers.probes import answers
-from servers.process import Server, private_folder, running
-
+VERSION = "3.1.0"
 BUCKET = "millrace"
 REGION = "us-east-1"
+_IDENTITY = "millrace"
+_MEMORY = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+
+def describe(folder: Path, on: Sequence[int]) -> Server:
+    """Describe a server with one bucket; the keys to it are in its clients' environment."""
+    [port] = on
+    endpoint = f"http://{ports.HOST}:{port}"
+    properties = folder / "s3proxy.properties"
+    return Server(
+        name="s3",
+        folder=folder,
+        port=port,
+        command=(
+            *(java.executable(), *_MEMORY, "-cp", f"{_libraries()}/*"),
+            *("org.gaul.s3proxy.Main", "--properties", str(properties)),
+        ),
+        ready=accepts(port),
+        url=f"s3://{BUCKET}/blobs?endpoint={endpoint}&region={REGION}",
+        version=VERSION,
+        configure=lambda: _configure(folder, properties, endpoint),
+        environment={"AWS_ACCESS_KEY_ID": _IDENTITY, "AWS_SECRET_ACCESS_KEY": _secret(folder)},
+    )
 
 
 @contextmanager
 def s3() -> Iterator[Server]:
-    """Run a server with one empty bucket; the keys to it are in the server's environment."""
-    [port] = ports.choose(1)
-    endpoint = f"http://{ports.HOST}:{port}"
-    command = (sys.executable, "-m", "moto.server", "-H", ports.HOST, "-p", str(port))
-    ready = answers(port, b"GET /moto-api/ HTTP/1.0\r\n\r\n", expected=b"200")
-    keys = {
-        "AWS_ACCESS_KEY_ID": "millrace-tests",
-        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(24),
+    """Run a server whose bucket is empty."""
+    with throwaway(describe) as server:
+        yield server
+
+
+def _libraries() -> Path:
+    return jars.cache_folder() / f"s3proxy-{VERSION}"
+
+
+def _secret(folder: Path) -> str:
+    """Return the key that was made with the folder."""
+    file = folder / "secret"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(24), encoding="utf-8")
+    return file.read_text(encoding="utf-8")
+
+
+def _configure(folder: Path, properties: Path, endpoint: str) -> None:
+    jars.ensure(jars.read_lock(files("servers").joinpath("s3.jars.lock").read_text()), _libraries())
+    (folder / "data" / BUCKET).mkdir(parents=True, exist_ok=True)  # a folder is a bucket
+    lines = {
+        "s3proxy.authorization": "aws-v2-or-v4",
+        "s3proxy.identity": _IDENTITY,
+        "s3proxy.credential": _secret(folder),
+        "s3proxy.endpoint": endpoint,
+        # Checksums that today's clients send along; it does not know all of them.
+        "s3proxy.ignore-unknown-headers": "true",
+        "jclouds.provider": "filesystem-nio2",
+        "jclouds.filesystem.basedir": folder / "data",
     }
-    with private_folder() as folder, running(command, folder=folder, ready=ready):
-        _make_bucket(endpoint, keys)
-        yield Server(f"s3://{BUCKET}/blobs?endpoint={endpoint}&region={REGION}", keys)
-
-
-def _make_bucket(endpoint: str, keys: dict[str, str]) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=REGION,
-        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-    )
-    client.create_bucket(Bucket=BUCKET)
-    client.close()
+    properties.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))

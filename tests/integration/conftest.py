@@ -19,7 +19,7 @@ from servers.s3 import s3
 def postgres_url() -> Iterator[str]:
     """Return the URL of an empty database on a server whose user may create more."""
     with postgres() as server:
-        yield server.url
+        yield server.url.replace("{service}", "catalog")
 
 
 @pytest.fixture(scope="session")

@@ -5,32 +5,60 @@ is an object are not always found again, and what it acknowledged may be lost wh
 Behaviour is tested on it, durability is not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.resources import as_file, files
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 
 from embedded import jars, java, ports
 from embedded.failure import Failure
 from servers.probes import accepts
-from servers.process import Server, private_folder, program, running
+from servers.process import throwaway
+from servers.server import Server, program
 
 VERSION = "1.47.0"
 DATABASE = "millrace"
 _MEMORY = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
+def describe(folder: Path, on: Sequence[int]) -> Server:
+    """Describe a server over one file."""
+    [port] = on
+    main, data = folder / "Main.java", folder / "data.h2"
+    return Server(
+        name="mongo",
+        folder=folder,
+        port=port,
+        command=(
+            *(_java(), *_MEMORY, "-cp", f"{_libraries()}/*"),
+            *(str(main), str(port), str(data)),
+        ),
+        ready=accepts(port),
+        url=f"mongodb://{ports.HOST}:{port}/{DATABASE}",
+        version=VERSION,
+        configure=lambda: _configure(main),
+    )
+
+
 @contextmanager
 def mongo() -> Iterator[Server]:
     """Run an empty server."""
-    libraries = jars.cache_folder() / f"mongo-java-server-{VERSION}"
-    jars.ensure(jars.read_lock(files(__name__).joinpath("jars.lock").read_text()), libraries)
-    [port] = ports.choose(1)
-    with private_folder() as folder, as_file(files(__name__) / "Main.java") as main:
-        arguments = ("-cp", f"{libraries}/*", str(main), str(port), str(folder / "data.h2"))
-        with running((_java(), *_MEMORY, *arguments), folder=folder, ready=accepts(port)):
-            yield Server(f"mongodb://{ports.HOST}:{port}/{DATABASE}")
+    with throwaway(describe) as server:
+        yield server
 
 
+def _libraries() -> Path:
+    return jars.cache_folder() / f"mongo-java-server-{VERSION}"
+
+
+def _configure(main: Path) -> None:
+    jars.ensure(jars.read_lock(_own("jars.lock")), _libraries())
+    main.parent.mkdir(parents=True, exist_ok=True)
+    main.write_text(_own("Main.java"), encoding="utf-8")
+
+
+@cache
 def _java() -> str:
     """Return a Java that can run a source file: a JDK, not only a runtime."""
     package = "default-jdk-headless"
@@ -41,3 +69,7 @@ def _java() -> str:
             f"Java {java.NEEDED} or newer is needed: on Debian, apt-get install {package}."
         )
     return found
+
+
+def _own(name: str) -> str:
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")

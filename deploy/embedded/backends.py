@@ -1,0 +1,55 @@
+"""Which real servers a stack runs itself, and how they are described.
+
+The package `servers` builds on this one's lower modules; only here does this one look back at it.
+"""
+
+import os
+from collections.abc import Mapping
+
+from embedded.settings import Settings
+from embedded.speech import say
+from embedded.stack import Stack
+from servers.everything import EVERYTHING
+from servers.server import Server
+
+
+def plan(settings: Settings) -> Stack:
+    """Return the stack that the settings ask for, on free ports."""
+    return Stack.planned(
+        settings.home,
+        port=settings.port,
+        kafka_port=settings.kafka_port,
+        replicas=settings.replicas,
+        servers=needed(os.environ) if settings.backends == "servers" else None,
+    )
+
+
+def needed(environment: Mapping[str, str]) -> dict[str, int]:
+    """Return how many ports each server takes; who is named in the environment is not run here."""
+    return {
+        name: kind.ports for name, kind in EVERYTHING.items() if kind.variable not in environment
+    }
+
+
+def servers(stack: Stack) -> tuple[Server, ...]:
+    """Return the servers that are part of a stack."""
+    return tuple(
+        EVERYTHING[name].describe(stack.home.servers / name, on)
+        for name, on in stack.server_ports.items()
+    )
+
+
+def configure(stack: Stack) -> None:
+    """Have what the servers are made of, and write their configuration for this start."""
+    for server in servers(stack):
+        if not server.folder.exists():
+            say(f"Preparing {server.name} {server.version or ''}".rstrip())
+        server.configure()
+
+
+def addresses(stack: Stack) -> dict[str, str]:
+    """Return the variables that lead a service to a stack's servers."""
+    found: dict[str, str] = {}
+    for name, server in zip(stack.server_ports, servers(stack), strict=True):
+        found |= {EVERYTHING[name].variable: server.url, **server.environment}
+    return found
