@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from chassis.redaction import redacted
 from chassis.settings import Settings
 
 log = logging.getLogger("millrace")
@@ -180,7 +181,7 @@ def fail(current: Span, error: BaseException) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with the trace id."""
+    """One JSON object a line, with the trace id and without secrets."""
 
     def __init__(self, service: str) -> None:
         """Name the service that speaks."""
@@ -194,11 +195,11 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "service": self._service,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": redacted(record.getMessage()),
             "trace_id": trace_id(),
         }
         if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
+            line["error"] = redacted(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
 
 
