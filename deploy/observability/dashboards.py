@@ -100,7 +100,7 @@ ANSWERS = Dashboard(
         ),
         REFUSED,
         Panel(
-            "Let pass uncounted, the store of the rates being away",
+            "Counted by each gateway alone, the store of the rates being away",
             "reqps",
             [("sum(rate(millrace_uncounted_requests_total[$__rate_interval]))", "requests")],
         ),
