@@ -26,6 +26,8 @@ from contracts.topics import INGEST_REJECTED, Topic, tenant_of
 
 #: New tenants' topics are noticed within this time, in milliseconds.
 _METADATA_AGE_MS = 2000
+#: After how many seconds records are handled again that nobody foresaw to fail.
+AGAIN_SECONDS = 1.0
 #: Without a heartbeat for this long, in milliseconds, a member's partitions go to the others. One
 #: with a name keeps them while it starts again: nobody else need take them over and give them back.
 _SESSION_MS = 10_000
@@ -231,15 +233,17 @@ async def _handled(dispatcher: Dispatcher, records: Sequence[ConsumerRecord]) ->
             return
         except Exception:
             telemetry.log.exception("records are handled again")
-            await asyncio.sleep(1)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _acknowledge(message: KafkaMessage) -> None:
+async def _acknowledge(message: KafkaMessage) -> bool:
+    """Commit; False when the group went on without this process, after a pause."""
     try:
         await message.ack()
+        return True
     except KafkaError:
-        # The group went on without this process, after a pause; repeats have no effect.
-        telemetry.log.warning("handled records will come again", exc_info=True)
+        telemetry.log.warning("handled records will come again, to no effect", exc_info=True)
+        return False
 
 
 def _is_dead(consumer: AIOKafkaConsumer) -> bool:

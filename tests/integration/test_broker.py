@@ -148,6 +148,20 @@ async def test_an_unreadable_record_is_buried_with_its_reason(
         assert json.loads(headers["millrace-source"])["topic"] == TENANTS.name
 
 
+async def test_consumers_whose_own_tasks_end_start_again(
+    tmp_path: Path, kafka: str, tenant_id: str
+) -> None:
+    heard = Heard()
+    async with running(tmp_path, kafka, heard) as (app, service):
+        consumers: Consumers = app.state.consumers
+        for _subscription, subscriber in consumers._listeners:
+            subscriber.consumer._fetcher._fetch_task.cancel()
+        async with service.database.transaction(tenant_id=tenant_id) as tx:
+            tx.emit(registration(tenant_id, tenant_id))
+        for received in (heard.one_by_one, heard.together, heard.replica):
+            await eventually(lambda received=received: tenant_id in received)  # type: ignore[misc]
+
+
 async def test_the_trace_goes_with_the_event(tmp_path: Path, kafka: str, tenant_id: str) -> None:
     heard = Heard()
     async with running(tmp_path, kafka, heard) as (_app, service):
