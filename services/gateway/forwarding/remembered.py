@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from chassis.clock import now
@@ -24,6 +25,11 @@ _TRUSTED_FOR = 1.0
 #: Seconds for which an assertion is shown again, so that it still lives when it arrives.
 _SHOWN_FOR = LIFETIME / 2
 _MOST = 50_000
+
+
+def _is_young(since: float, moment: float, most: float) -> bool:
+    """Tell whether less than `most` seconds have passed: not where the clock was set back."""
+    return 0 <= moment - since < most
 
 
 Check = Callable[[str], Awaitable[Identity]]
@@ -46,10 +52,14 @@ class Known:
     """An identity, how long it may be trusted unasked, and its assertion."""
 
     identity: Identity
-    fresh_until: float = 0.0
-    trusted_until: float = 0.0
+    checked_at: float = -inf
     assertion: str = ""
-    shown_until: float = 0.0
+    signed_at: float = -inf
+
+    def is_trusted(self, moment: float) -> bool:
+        """Tell whether the identity may be believed without asking."""
+        ends_at = self.identity.ends_at
+        return _is_young(self.checked_at, moment, _TRUSTED_FOR) and moment < (ends_at or inf)
 
 
 class Remembered:
@@ -91,9 +101,9 @@ class Remembered:
     def assertion(self, known: Known) -> str:
         """Return an assertion with at least half of its life ahead."""
         moment = time.time()
-        if moment >= known.shown_until:
+        if not _is_young(known.signed_at, moment, _SHOWN_FOR):
             known.assertion = self._signer.sign(known.identity.caller)
-            known.shown_until = moment + _SHOWN_FOR
+            known.signed_at = moment
         return known.assertion
 
     def forget(self, *, session: str | None = None, prefix: str | None = None) -> None:
@@ -116,9 +126,9 @@ class Remembered:
     async def _look(self, secret: str, check: Check) -> Known:
         moment = time.time()
         known = self._known.get(secret)
-        if known is None or moment >= known.trusted_until:
+        if known is None or not known.is_trusted(moment):
             return await self._checked(secret, check)
-        if moment >= known.fresh_until and secret not in self._asked:
+        if not _is_young(known.checked_at, moment, _FRESH_FOR) and secret not in self._asked:
             # Nobody waits for this one: it is written into `known` when it is done.
             task = asyncio.ensure_future(self._again(secret, check))
             self._background.add(task)
@@ -140,8 +150,7 @@ class Remembered:
         known = self._known.get(secret)
         if known is None or known.identity != identity:
             known = Known(identity)
-        known.fresh_until = moment + _FRESH_FOR
-        known.trusted_until = min(moment + _TRUSTED_FOR, identity.ends_at or float("inf"))
+        known.checked_at = moment
         if epoch == self._epoch:
             self._known[secret] = known
             self._known.move_to_end(secret)
