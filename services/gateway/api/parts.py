@@ -16,52 +16,52 @@ from gateway.operations.token_keys import KeyRing
 from gateway.settings import GatewaySettings
 
 
-def _sessions(request: Request) -> Sessions:
+async def _sessions(request: Request) -> Sessions:
     found: Sessions = request.app.state.sessions
     return found
 
 
-def _registration(request: Request) -> Registration:
+async def _registration(request: Request) -> Registration:
     found: Registration = request.app.state.registration
     return found
 
 
-def _people(request: Request) -> People:
+async def _people(request: Request) -> People:
     found: People = request.app.state.people
     return found
 
 
-def _keys(request: Request) -> ApiKeys:
+async def _keys(request: Request) -> ApiKeys:
     found: ApiKeys = request.app.state.api_keys
     return found
 
 
-def _ring(request: Request) -> KeyRing:
+async def _ring(request: Request) -> KeyRing:
     found: KeyRing = request.app.state.ring
     return found
 
 
-def _remembered(request: Request) -> Remembered:
+async def _remembered(request: Request) -> Remembered:
     found: Remembered = request.app.state.remembered
     return found
 
 
-def _probes(request: Request) -> Probes:
+async def _probes(request: Request) -> Probes:
     found: Probes = request.app.state.probes
     return found
 
 
-def _documents(request: Request) -> Documents:
+async def _documents(request: Request) -> Documents:
     found: Documents = request.app.state.documents
     return found
 
 
-def _settings(request: Request) -> GatewaySettings:
+async def _settings(request: Request) -> GatewaySettings:
     found: GatewaySettings = request.app.state.settings
     return found
 
 
-def _session_uid(request: Request) -> str | None:
+async def _session_uid(request: Request) -> str | None:
     identity: Identity | None = request.scope.get("millrace_identity")
     return identity.session_uid if identity else None
 

@@ -8,12 +8,12 @@ from training.operations.runner import Runner
 from training.settings import TrainingSettings
 
 
-def _runner(request: Request) -> Runner:
+async def _runner(request: Request) -> Runner:
     runner: Runner = request.app.state.runner
     return runner
 
 
-def _settings(request: Request) -> TrainingSettings:
+async def _settings(request: Request) -> TrainingSettings:
     settings: TrainingSettings = request.app.state.settings
     return settings
 
