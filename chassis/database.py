@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
 from opentelemetry.context import Context
@@ -27,10 +27,11 @@ from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with
 from sqlalchemy.orm.unitofwork import UOWTransaction
 from sqlalchemy.sql.util import find_tables
 
-from chassis import inbox, outbox, sqlite
+from chassis import inbox, outbox, postgresql, sqlite
 from chassis.clock import Clock, now
 from chassis.identity import Caller, CurrentCaller
 from chassis.ids import new_uid
+from chassis.settings import Settings
 from chassis.telemetry import span_within
 from contracts.envelope import Event
 
@@ -46,6 +47,8 @@ NAMING = {
 BigKey = BigInteger().with_variant(Integer, "sqlite")
 
 _TENANT = "tenant_id"
+#: Sets the advisory locks of `take_turns` apart from all others.
+_TURNS = 7_041_779
 _READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -127,6 +130,16 @@ class Transaction:
             raise TenantLeak("this transaction has no tenant")
         return str(tenant)
 
+    async def take_turns(self, what: str) -> None:
+        """Let one transaction at a time go on from here, over all replicas of the service.
+
+        `what` names what they would do twice. SQLite has one writer at a time anyway.
+        """
+        connection = await self.session.connection()
+        if connection.dialect.name == "postgresql":
+            lock = text("SELECT pg_advisory_xact_lock(:turns, hashtext(:what))")
+            await connection.execute(lock, {"turns": _TURNS, "what": what})
+
     @asynccontextmanager
     async def scoped(self, tenant_id: str | None) -> AsyncIterator[None]:
         """See one tenant's rows inside the block; None sees all (operators, schedules)."""
@@ -178,16 +191,39 @@ _NOBODY = object()
 class Database:
     """One service's database: an engine, its tables and the transactions on them."""
 
-    def __init__(self, url: str, metadata: MetaData, *, clock: Clock = now) -> None:
-        """Take a SQLAlchemy URL; no connection is made yet."""
+    def __init__(
+        self,
+        url: str,
+        metadata: MetaData,
+        *,
+        clock: Clock = now,
+        pool: int = 5,
+        overflow: int = 10,
+    ) -> None:
+        """Take a SQLAlchemy URL; no connection is made yet.
+
+        On PostgreSQL `pool` connections stay open and at most `overflow` more open at a rush.
+        """
         self.url = url
         self.metadata = metadata
         self.clock = clock
         self.committed = asyncio.Event()
         self.is_sqlite = url.startswith("sqlite")
-        self.engine = _sqlite(url) if self.is_sqlite else _postgresql(url)
+        self.engine = (
+            _sqlite(url) if self.is_sqlite else postgresql.engine(url, pool=pool, overflow=overflow)
+        )
         # SQLite has one writer; waiting here is fairer and cheaper than its busy loop.
         self._writer: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
+
+    @classmethod
+    def of(cls, settings: Settings, service: str, metadata: MetaData) -> Self:
+        """Return the database of a service, as the settings say."""
+        return cls(
+            settings.database(service),
+            metadata,
+            pool=settings.database_pool,
+            overflow=settings.database_pool_overflow,
+        )
 
     @asynccontextmanager
     async def transaction(
@@ -264,12 +300,6 @@ def _sqlite(url: str) -> AsyncEngine:
         cursor.close()
 
     return engine
-
-
-def _postgresql(url: str) -> AsyncEngine:
-    return create_async_engine(
-        url, hide_parameters=True, pool_size=10, max_overflow=10, pool_pre_ping=True
-    )
 
 
 @event.listens_for(Session, "do_orm_execute")

@@ -103,7 +103,7 @@ class Dispatcher:
                     subscription=self._subscription.name,
                     ids=list({_guard_of(event) for _record, event in batch}),
                 )
-                for tenant_id, events in _by_tenant(_once(batch, fresh)).items():
+                for tenant_id, events in _by_tenant(_once(batch, fresh)):
                     async with tx.scoped(tenant_id):
                         await self._call(events, tx)
         EVENTS.labels(self._name, "handled").inc(len(fresh))
@@ -131,7 +131,7 @@ class Dispatcher:
                 received = _received(record, context)
                 tenants[received.tenant_id].append(received)
             async with self._database.transaction() as tx:
-                for tenant_id, received_records in tenants.items():
+                for tenant_id, received_records in sorted(tenants.items()):
                     async with tx.scoped(tenant_id):
                         await self._subscription.handler(received_records, tx)
         EVENTS.labels(self._name, "handled").inc(len(records))
@@ -217,11 +217,12 @@ def _guard_of(event: Event) -> str:
     return f"{event.tenant_id}:{event.event_id}"
 
 
-def _by_tenant(events: Iterable[Event]) -> dict[str, list[Event]]:
+def _by_tenant(events: Iterable[Event]) -> list[tuple[str, list[Event]]]:
+    # In one order everywhere, so that two replicas never wait for each other's tenant.
     tenants: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         tenants[event.tenant_id].append(event)
-    return tenants
+    return sorted(tenants.items())
 
 
 def _received(record: ConsumerRecord, context: Any) -> IngestedRecord:

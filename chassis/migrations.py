@@ -10,10 +10,13 @@ from typing import Any, Literal
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, TypeDecorator
+from sqlalchemy import Connection, MetaData, TypeDecorator, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.settings import Settings
+
+#: One migration at a time per database on PostgreSQL.
+_LOCK = 7_041_780
 
 
 def configuration(service: str, url: str) -> Config:
@@ -30,6 +33,9 @@ def run(metadata: MetaData) -> None:
     """Run from a service's `migrations/env.py`: bring the database to the wanted revision."""
 
     def migrate(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            # Replicas that start together each bring their tables up to date: one after the other.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         context.configure(
             connection=connection,
             target_metadata=metadata,

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Names one relay at a time per database on PostgreSQL; SQLite files have one process each.
 _RELAY_LOCK = 7_041_776
+#: Seconds until a relay looks again that found another one at work.
+_BUSY_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +220,15 @@ class Relay:
         self._sources: tuple[Source, ...] = (OutboxTable(database.metadata), *sources)
         self._producer = producer
         self._batch = batch
+        #: Whether another replica's relay was at work when this one looked.
+        self._elsewhere = False
 
     async def run(self) -> None:
         """Send for ever: at once after a commit, and every second for what was left over."""
         committed = self._database.committed
         while True:
             committed.clear()
+            self._elsewhere = False
             try:
                 while await self.sweep():
                     pass
@@ -233,7 +238,8 @@ class Relay:
                 await asyncio.sleep(1)
             with contextlib.suppress(TimeoutError):
                 # Not wait_for, which may swallow a cancellation that comes with the event.
-                async with asyncio.timeout(1):
+                # The other relay may have looked just before what was committed here.
+                async with asyncio.timeout(_BUSY_PAUSE if self._elsewhere else 1):
                     await committed.wait()
 
     async def sweep(self) -> int:
@@ -254,6 +260,7 @@ class Relay:
     async def _sweep(self, source: Source) -> int:
         async with self._database.engine.connect() as connection:
             if not self._database.is_sqlite and not await _is_mine(connection):
+                self._elsewhere = True
                 return 0
             records = await source.waiting(connection, limit=self._batch)
             if not records:

@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     #: requests notices first: twice what a gateway takes to look again.
     drain_seconds: float = Field(default=2, ge=0, le=60)
     database_url: str | None = None
+    #: Connections to PostgreSQL that a process keeps open, and how many more it opens at a rush.
+    database_pool: int = Field(default=5, ge=1)
+    database_pool_overflow: int = Field(default=10, ge=0)
     documents_url: str | None = None
     blobs_url: str | None = None
     compute_url: str = "process://"

@@ -20,7 +20,7 @@ secret=$(umask 077 && mktemp)
 trap 'rm -f "$secret"' EXIT
 read -r password
 [[ $password =~ ^[A-Za-z0-9_.~-]{16,}$ ]] || { echo "16 or more of A-Z a-z 0-9 _ . ~ -" >&2; exit 2; }
-printf 'SCRAM-SHA-512=[password=%s]\n' "$password" > "$secret"
+printf 'SCRAM-SHA-512=password=%s\n' "$password" > "$secret"
 kafka-configs.sh "${kafka[@]}" --alter --entity-type users --entity-name "$user" \
   --add-config-file "$secret"
 

@@ -21,7 +21,7 @@ NAME = "billing"
 def build(settings: Settings) -> Service:
     """Wire the service."""
     own = BillingSettings(**settings.model_dump())
-    database = Database(own.database(NAME), Base.metadata)
+    database = Database.of(own, NAME, Base.metadata)
     return Service(
         name=NAME,
         settings=own,

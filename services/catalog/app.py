@@ -25,7 +25,7 @@ from chassis.settings import Settings
 def build(settings: Settings) -> Service:
     """Wire catalog."""
     own = CatalogSettings(**settings.model_dump())
-    database = Database(own.database("catalog"), Base.metadata)
+    database = Database.of(own, "catalog", Base.metadata)
     blobs = open_blobs(own.blobs())
     limits = Limits(
         unpacked_bytes=own.max_unpacked_bytes,

@@ -13,7 +13,7 @@ NAME = "experiments"
 
 def build(settings: Settings, *, patience: float = 2.0) -> Service:
     """Wire the service; `patience` is how long a reference may stay unknown, in seconds."""
-    database = Database(settings.database(NAME), Base.metadata)
+    database = Database.of(settings, NAME, Base.metadata)
     return Service(
         name=NAME,
         settings=settings,

@@ -45,7 +45,7 @@ class _Closing:
 def build(given: Settings, *, verify: Build | None = None) -> Service:
     """Return the service; `verify` stands in for the check of artefacts in tests."""
     settings = InferenceSettings.of(given)
-    database = Database(settings.database("inference"), Base.metadata)
+    database = Database.of(settings, "inference", Base.metadata)
     documents = open_documents(settings.documents("inference"))
     artefacts = Artefacts(
         lambda: open_blobs(settings.blobs()),

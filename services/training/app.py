@@ -24,7 +24,7 @@ _GRACE = timedelta(minutes=10)
 
 def build(settings: TrainingSettings) -> Service:
     """Return the service, composed."""
-    database = Database(settings.database("training"), Base.metadata)
+    database = Database.of(settings, "training", Base.metadata)
     blobs = open_blobs(settings.blobs())
     runner = Runner(
         database,

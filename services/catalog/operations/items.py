@@ -78,7 +78,7 @@ async def put_all(tx: Transaction, drafts: Sequence[Draft]) -> list[Item]:
 
 async def change(tx: Transaction, item_id: str, members: Mapping[str, Any]) -> Item | None:
     """Change some members of an item; metadata is replaced as a whole."""
-    before = await store.get(tx, item_id)
+    before = await store.get(tx, item_id, hold=True)
     if before is None:
         return None
     draft = Draft(
@@ -91,7 +91,7 @@ async def change(tx: Transaction, item_id: str, members: Mapping[str, Any]) -> I
 
 async def remove(tx: Transaction, item_id: str) -> bool:
     """Delete an item; tell whether there was one."""
-    item = await store.get(tx, item_id)
+    item = await store.get(tx, item_id, hold=True)
     if item is None:
         return False
     await store.remove(tx, item_id)
@@ -102,4 +102,6 @@ async def remove(tx: Transaction, item_id: str) -> bool:
 async def mention(tx: Transaction, ids: Collection[str]) -> None:
     """Make a bare item of each id that the catalogue does not know."""
     unknown = set(ids) - await store.known(tx, ids)
-    await put_all(tx, [Draft(item_id=each, metadata={}, bare=True) for each in sorted(unknown)])
+    drafts = [Draft(item_id=each, metadata={}, bare=True) for each in unknown]
+    for item in await store.add_new(tx, drafts, at=tx.clock()):
+        tx.emit(item.changed())

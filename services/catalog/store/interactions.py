@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CursorResult, Table, delete, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.domain.interactions import Interaction
 from catalog.store.tables import InteractionRow
 from chassis.database import Transaction
+from chassis.upserts import insert_new
 from contracts.interactions import InteractionType
 
 _CHUNK = 500
@@ -19,10 +19,6 @@ _WRITERS = 7_041_778
 
 TABLE = InteractionRow.__table__
 assert isinstance(TABLE, Table)  # noqa: S101 - narrows the declarative type
-_INSERT = {
-    "sqlite": sqlite.insert(TABLE).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(TABLE).on_conflict_do_nothing(),
-}
 
 
 async def take_turns(tx: Transaction, tenant_id: str) -> None:
@@ -64,8 +60,7 @@ async def insert(
     """Write interactions of one tenant; an event that is kept already stays as it is."""
     rows = [_row(each, tenant_id=tenant_id, recorded_at=recorded_at) for each in interactions]
     if rows:
-        connection = await tx.session.connection()
-        await connection.execute(_INSERT[connection.dialect.name], rows)
+        await insert_new(tx.session, TABLE, rows)
         tx.wake_relay()
 
 

@@ -3,19 +3,25 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, Table, delete, func, select
 
 from catalog.domain.items import Draft, Item, next_revision, search_text
 from catalog.store.tables import ItemRow
 from chassis.database import Transaction
+from chassis.upserts import insert_new
 
 _CHUNK = 500
+_TABLE = cast(Table, ItemRow.__table__)
 
 
-async def get(tx: Transaction, item_id: str) -> Item | None:
-    """Return an item, or None."""
-    row = await _row(tx, item_id)
+async def get(tx: Transaction, item_id: str, *, hold: bool = False) -> Item | None:
+    """Return an item, or None; `hold` keeps others from changing it until the commit."""
+    query = select(ItemRow).where(ItemRow.item_id == item_id)
+    if hold:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = await tx.session.scalar(query)
     return None if row is None else _item(row)
 
 
@@ -54,11 +60,15 @@ async def bare(tx: Transaction, ids: Iterable[str]) -> set[str]:
 
 
 async def put(tx: Transaction, drafts: Sequence[Draft], *, at: datetime) -> list[Item]:
-    """Write items as they are drafted, new or over what there was; return them in order."""
+    """Write items as they are drafted, new or over what there was; return them in order.
+
+    They are held, in the order of their ids: revisions must rise from one writer to the next.
+    """
     rows: dict[str, ItemRow] = {}
-    for chunk in _chunks([draft.item_id for draft in drafts]):
-        found = await tx.session.scalars(select(ItemRow).where(ItemRow.item_id.in_(chunk)))
-        rows |= {row.item_id: row for row in found}
+    for chunk in _chunks(sorted(draft.item_id for draft in drafts)):
+        held = select(ItemRow).where(ItemRow.item_id.in_(chunk)).order_by(ItemRow.item_id)
+        held = held.with_for_update().execution_options(populate_existing=True)
+        rows |= {row.item_id: row for row in await tx.session.scalars(held)}
     for draft in drafts:
         row = rows.get(draft.item_id)
         if row is None:
@@ -69,14 +79,30 @@ async def put(tx: Transaction, drafts: Sequence[Draft], *, at: datetime) -> list
     return [_item(rows[draft.item_id]) for draft in drafts]
 
 
+async def add_new(tx: Transaction, drafts: Sequence[Draft], *, at: datetime) -> list[Item]:
+    """Write those items that nobody has written yet, or is just writing; return these."""
+    items = [
+        Item(
+            tenant_id=tx.tenant_id,
+            item_id=draft.item_id,
+            metadata=dict(draft.metadata),
+            is_active=draft.is_active,
+            bare=draft.bare,
+            revision=next_revision(0, at=at),
+            created_at=at,
+            updated_at=at,
+        )
+        for draft in sorted(drafts, key=lambda draft: draft.item_id)
+    ]
+    columns = (_TABLE.c.item_id,)
+    added = await insert_new(tx.session, _TABLE, [_columns(i) for i in items], returning=columns)
+    new = {row.item_id for row in added}
+    return [item for item in items if item.item_id in new]
+
+
 async def remove(tx: Transaction, item_id: str) -> None:
     """Delete an item."""
     await tx.session.execute(delete(ItemRow).where(ItemRow.item_id == item_id))
-
-
-async def _row(tx: Transaction, item_id: str) -> ItemRow | None:
-    row: ItemRow | None = await tx.session.scalar(select(ItemRow).where(ItemRow.item_id == item_id))
-    return row
 
 
 def _fill(row: ItemRow, draft: Draft, *, at: datetime) -> None:
@@ -86,6 +112,20 @@ def _fill(row: ItemRow, draft: Draft, *, at: datetime) -> None:
     row.bare = draft.bare
     row.revision = next_revision(row.revision, at=at)
     row.updated_at = at
+
+
+def _columns(item: Item) -> dict[str, Any]:
+    return {
+        "tenant_id": item.tenant_id,
+        "item_id": item.item_id,
+        "details": json.dumps(item.metadata, ensure_ascii=False),
+        "search_text": search_text(item.item_id, item.metadata),
+        "is_active": item.is_active,
+        "bare": item.bare,
+        "revision": item.revision,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
 
 
 def _item(row: ItemRow) -> Item:

@@ -138,6 +138,7 @@ async def bootstrap(
     chosen = password or secrets.token_urlsafe(18)
     kept = await passwords.hash(chosen)
     async with database.transaction(tenant_id=None) as tx:
+        await tx.take_turns("operator")  # another gateway may start for the first time, too
         if await people.taken(tx, email=email, username=username):
             return
         await _found(

@@ -3,7 +3,6 @@ everybody.
 """
 
 import asyncio
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -40,7 +39,7 @@ class KeyRing:
         self._keep = keep
         self._public: dict[str, OKPKey] = {}
         self._signer: tuple[str, OKPKey] | None = None
-        self._read_at = 0.0
+        self._reading = asyncio.Lock()
 
     async def start(self) -> None:
         """Read the keys, and make the first one."""
@@ -58,6 +57,7 @@ class KeyRing:
     async def rotate(self, *, now: bool = False) -> None:
         """Make a new key where one is due, forget what no token can need, and read the ring."""
         async with self._database.transaction(tenant_id=None) as tx:
+            await tx.take_turns("token keys")  # one new key is enough for all gateways
             kept = await token_keys.all_keys(tx)
             due = now or not kept or tx.clock() - kept[0].created_at >= self._rotate_after
             if due or self._unsealed(kept[0]) is None:
@@ -79,8 +79,10 @@ class KeyRing:
 
     async def find(self, kid: str) -> OKPKey | None:
         """Return a public key by its name; an unknown one may be another gateway's newest."""
-        if kid not in self._public and time.monotonic() - self._read_at > 1:
-            await self._read()
+        if kid not in self._public:
+            async with self._reading:  # those that nobody made queue up alone
+                if kid not in self._public:
+                    await self._read()
         return self._public.get(kid)
 
     def published(self) -> dict[str, Any]:
@@ -95,7 +97,6 @@ class KeyRing:
         async with self._database.transaction(tenant_id=None, write=False) as tx:
             kept = await token_keys.all_keys(tx)
         self._public = {key.kid: OKPKey.import_key(key.public_pem) for key in kept}
-        self._read_at = time.monotonic()
         for key in kept:
             private = self._unsealed(key)
             if private is not None:

@@ -157,7 +157,7 @@ async def remove(tx: Transaction, person_id: int) -> None:
 
 async def note_activity(tx: Transaction, moments: Mapping[int, datetime]) -> None:
     """Remember when people were last active."""
-    for person_id, moment in moments.items():
+    for person_id, moment in sorted(moments.items()):  # as for keys
         statement = update(PersonRow).where(PersonRow.id == person_id)
         await tx.session.execute(statement.values(last_active_at=moment))
 

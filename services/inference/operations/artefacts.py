@@ -145,8 +145,9 @@ class Artefacts:
 
     def _make_room(self, wanted: int) -> None:
         """Delete the copies unused for longest; one that is mapped stays readable to its user."""
-        copies = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime)
-        sizes = {copy: _size(copy) for copy in copies if not copy.name.startswith(".")}
+        # Other processes may keep their copies in the same folder, and delete what we look at.
+        whole = [copy for copy in self._folder.iterdir() if not copy.name.startswith(".")]
+        sizes = {copy: _size(copy) for copy in sorted(whole, key=_used_at)}
         surplus = sum(sizes.values()) + wanted - self._disk_bytes
         for copy, size in sizes.items():
             if surplus <= 0:
@@ -167,9 +168,22 @@ async def _translated(work: Awaitable[T]) -> T:
 
 
 def _put_in_place(fresh: Path, folder: Path) -> None:
-    if not folder.exists():
+    try:
         fresh.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise  # it is not that another process was faster
+
+
+def _used_at(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+    try:
+        return sum(path.stat().st_size for path in folder.iterdir())
+    except FileNotFoundError:
+        return 0

@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID, uuid5
 
 from chassis import telemetry
 from chassis.database import Database, Transaction
-from chassis.ids import is_uid, new_uid
+from chassis.ids import is_uid
 from chassis.problems import NotFound
 from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Histories
@@ -132,7 +133,7 @@ class Generating:
         answer = await self._recommender.recommend(
             turn.tenant_id, user_id, count=job.count, algorithm=job.algorithm
         )
-        self._tell(turn.tenant_id, user_id, answer)
+        self._tell(turn, user_id, answer)
         now = self._database.clock()
         return [
             Recommendation(
@@ -152,10 +153,12 @@ class Generating:
         since = (self._database.clock() - _ACTIVE).timestamp()
         return bool(history.entries) and history.entries[0].moment >= since
 
-    def _tell(self, tenant_id: str, user_id: str, answer: Recommendations) -> None:
+    def _tell(self, turn: _Turn, user_id: str, answer: Recommendations) -> None:
         model = answer.servings[0].model if answer.servings else None
         answered = Answered(
-            request_id=new_uid(),
+            # The same at each attempt, and in each process that works on this job: told twice, it
+            # still counts once.
+            request_id=str(uuid5(UUID(turn.job.uid), user_id)),
             operation="recommendations",
             user_id=user_id,
             item_ids=[item.item for item in answer.items],
@@ -163,11 +166,11 @@ class Generating:
             algorithm=answer.items[0].algorithm if answer.items else None,
             centiunits=BATCH_UNITS,
         )
-        self._servings.tell(tenant_id, [answered])
+        self._servings.tell(turn.tenant_id, [answered])
 
     async def _keep(self, turn: _Turn, rows: Sequence[Recommendation]) -> None:
         async with self._database.transaction(tenant_id=turn.tenant_id) as tx:
-            job = await tx.session.get(Generation, turn.job.id)
+            job = await table.held(tx.session, turn.job.id)
             if job is None or job.last_user != turn.job.last_user:
                 return  # another process has served these users meanwhile
             served = {row.user_id for row in rows}

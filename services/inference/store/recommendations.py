@@ -62,6 +62,14 @@ async def erase(session: AsyncSession, users: Sequence[str]) -> None:
     )
 
 
+async def held(session: AsyncSession, job_id: int) -> Generation | None:
+    """Return a job that nobody else carries on before our commit."""
+    found: Generation | None = await session.scalar(
+        select(Generation).where(Generation.id == job_id).with_for_update()
+    )
+    return found
+
+
 async def unfinished(session: AsyncSession) -> Generation | None:
     """Return the oldest generation that is not finished, of any tenant."""
     found: Generation | None = await session.scalar(

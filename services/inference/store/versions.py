@@ -1,31 +1,30 @@
 """The table of announced models and of refused artefacts."""
 
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import delete, update
+from sqlalchemy import Table, delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.upserts import insert_new
 from inference.domain.models import Model
 from inference.store.tables import ModelVersion
 
 
 async def keep(session: AsyncSession, model: Model, *, announced_at: datetime) -> None:
     """Keep a model that was announced, unless it is kept already."""
-    if await session.get(ModelVersion, model.model_id) is not None:
-        return
-    session.add(
-        ModelVersion(
-            model_id=model.model_id,
-            tenant_id=model.tenant_id,
-            project_id=model.project_id,
-            algorithm=model.algorithm,
-            version=model.version,
-            learner=model.learner,
-            artefact_digest=model.artefact_digest,
-            announced_at=announced_at,
-        )
-    )
-    await session.flush()
+    row = {
+        "model_id": model.model_id,
+        "tenant_id": model.tenant_id,
+        "project_id": model.project_id,
+        "algorithm": model.algorithm,
+        "version": model.version,
+        "learner": model.learner,
+        "artefact_digest": model.artefact_digest,
+        "announced_at": announced_at,
+    }
+    # Who hears of it and who refuses it may write at the same moment.
+    await insert_new(session, cast(Table, ModelVersion.__table__), [row])
 
 
 async def refuse(session: AsyncSession, model: Model, *, reason: str) -> bool:

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Table, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from chassis.database import Transaction
+from chassis.upserts import insert_new
 from training.domain.algorithms import Tally
 from training.domain.replicas import Kept
 from training.store.tables import InteractionRow, TallyRow
@@ -21,13 +21,8 @@ async def insert_all(tx: Transaction, rows: Sequence[Kept], *, tenant_id: str) -
 
     This goes round the session's tenant scope, so the tenant is named.
     """
-    if not rows:
-        return 0
-    connection = await tx.session.connection()
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     values = [asdict(row) | {"tenant_id": tenant_id} for row in rows]
-    new = insert(_TABLE).on_conflict_do_nothing().returning(_TABLE.c.sequence)
-    return len((await connection.execute(new, values)).all())
+    return len(await insert_new(tx.session, _TABLE, values, returning=[_TABLE.c.sequence]))
 
 
 async def after(tx: Transaction, sequence: int, *, through: int, limit: int) -> Sequence[Kept]:
@@ -69,15 +64,25 @@ async def forget_user(tx: Transaction, user_id: str) -> int:
 
 
 async def count(tx: Transaction, *, now: datetime, interactions: int = 0, items: int = 0) -> None:
-    """Add to the tenant's tally."""
-    row = (await tx.session.scalars(select(TallyRow))).one_or_none()
+    """Add to the tenant's tally, one transaction at a time: partitions are read side by side."""
+    row = await _held_tally(tx)
     if row is None:
-        row = TallyRow(tenant_id=tx.tenant_id, interactions=0, items=0, first_new_at=now)
-        tx.session.add(row)
+        empty = {"tenant_id": tx.tenant_id, "interactions": 0, "items": 0}
+        moments = {"first_new_at": now, "last_new_at": now}
+        await insert_new(tx.session, cast(Table, TallyRow.__table__), [empty | moments])
+        row = await _held_tally(tx)
+    if row is None:
+        raise LookupError("a tally that was just made is gone")
     row.interactions = max(0, row.interactions + interactions)
     row.items = max(0, row.items + items)
     row.last_new_at = now
     await tx.session.flush()
+
+
+async def _held_tally(tx: Transaction) -> TallyRow | None:
+    held = select(TallyRow).with_for_update().execution_options(populate_existing=True)
+    row: TallyRow | None = await tx.session.scalar(held)
+    return row
 
 
 async def settle(tx: Transaction, *, now: datetime) -> None:

@@ -155,6 +155,8 @@ async def _next(tx: Transaction, now: datetime) -> JobRow | None:
     waiting = and_(JobRow.state == State.PENDING, rested)
     abandoned = and_(JobRow.state == State.RUNNING, JobRow.lease_until < now)
     query = select(JobRow).where(or_(waiting, abandoned)).order_by(at_work, JobRow.id).limit(1)
+    # Passes over what another service is just taking, instead of coming back without work.
+    query = query.with_for_update(skip_locked=True, of=JobRow)
     return (await tx.session.scalars(query)).one_or_none()
 
 

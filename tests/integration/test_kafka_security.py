@@ -1,0 +1,222 @@
+"""Every Kafka client of a service proves who it is, and a tenant's producers reach their own."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka.errors import KafkaError
+from confluent_kafka import Consumer, KafkaException, Producer
+from pydantic import SecretStr
+
+from chassis import topics
+from chassis.app import create_app
+from chassis.cluster import Cluster
+from chassis.database import Transaction
+from chassis.settings import Settings
+from chassis.subscriptions import each
+from chassis.testing import VERIFIER
+from chassis.tests import shop
+from contracts.tenants import TenantRegistered
+from contracts.topics import INGEST_CONVERSIONS, INGEST_INTERACTIONS, INGEST_REJECTED, TENANTS
+from tests.integration.guarded_kafka import PASSWORD, GuardedKafka, guarded_kafka
+
+SCRIPTS = Path(__file__).parents[2] / "deploy" / "kafka"
+_DENIED = {"TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED"}
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[GuardedKafka]:
+    """Run a node that lets nobody in without a name."""
+    with guarded_kafka() as kafka:
+        yield kafka
+
+
+def scram(kafka: GuardedKafka, *, user: str = "operator", mechanism: str = "512") -> Any:
+    """Return settings of somebody who signs in over TLS."""
+    return {
+        "kafka_url": kafka.addresses["SASL_SSL"],
+        "kafka_security_protocol": "SASL_SSL",
+        "kafka_sasl_mechanism": f"SCRAM-SHA-{mechanism}",
+        "kafka_username": user,
+        "kafka_password": SecretStr(PASSWORD),
+        "kafka_cafile": kafka.authority,
+    }
+
+
+def plain(kafka: GuardedKafka) -> Any:
+    """Return settings of somebody who signs in on a network that is trusted."""
+    return {
+        "kafka_url": kafka.addresses["SASL_PLAINTEXT"],
+        "kafka_security_protocol": "SASL_PLAINTEXT",
+        "kafka_sasl_mechanism": "PLAIN",
+        "kafka_username": "plain",
+        "kafka_password": SecretStr(PASSWORD),
+    }
+
+
+def certified(kafka: GuardedKafka) -> Any:
+    """Return settings of somebody who shows a certificate."""
+    certificate, key = kafka.certificate
+    return {
+        "kafka_url": kafka.addresses["SSL"],
+        "kafka_security_protocol": "SSL",
+        "kafka_cafile": kafka.authority,
+        "kafka_certfile": certificate,
+        "kafka_keyfile": key,
+    }
+
+
+WAYS: list[Callable[[GuardedKafka], Any]] = [
+    scram,
+    lambda kafka: scram(kafka, mechanism="256"),
+    plain,
+    certified,
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["scram-512", "scram-256", "plain", "certificate"])
+async def test_a_services_clients_all_prove_who_they_are(
+    way: Callable[[GuardedKafka], Any], guarded: GuardedKafka, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path, replica="1", **way(guarded))
+    assert PASSWORD not in repr(settings)
+    assert PASSWORD not in repr(settings.kafka)
+    await topics.ensure(settings.kafka, topics.platform_topics(1))
+    heard, name = asyncio.Event(), uuid4().hex
+
+    async def hear(event: TenantRegistered, tx: Transaction) -> None:
+        if event.name == name:
+            heard.set()
+
+    service = replace(
+        shop.build(tmp_path),
+        name=f"shop{name[:6]}",
+        settings=settings,
+        verifier=VERIFIER,
+        subscriptions=[each(TENANTS, hear, name="one", only=(TenantRegistered,))],
+    )
+    await service.database.create_all()
+    app = create_app(service)
+    async with app.router.lifespan_context(app), asyncio.timeout(60):
+        async with service.database.transaction(tenant_id=name) as tx:
+            at = datetime.now(UTC)
+            tx.emit(TenantRegistered(tenant_id=name, occurred_at=at, name=name, owner_id=1))
+        await heard.wait()
+    assert heard.is_set()
+
+
+@pytest.mark.parametrize("wrong", ["password", "authority", "certificate", "nothing"])
+async def test_who_cannot_prove_it_is_refused(wrong: str, guarded: GuardedKafka) -> None:
+    known: Cluster = Settings(**scram(guarded)).kafka
+    clusters = {
+        "password": replace(known, password="wrong"),
+        "authority": replace(known, cafile=None),
+        "certificate": replace(Settings(**certified(guarded)).kafka, certfile=None),
+        "nothing": Cluster(guarded.addresses["SASL_SSL"]),
+    }
+    with pytest.raises(KafkaError):
+        async with asyncio.timeout(60):
+            await topics.ensure(clusters[wrong], topics.platform_topics(1))
+
+
+class Tenant:
+    """A tenant's back end, with a client that shares no code with ours."""
+
+    def __init__(self, kafka: GuardedKafka) -> None:
+        self.uid = str(uuid4())
+        self.password = uuid4().hex
+        self._client = {
+            "bootstrap.servers": kafka.addresses["SASL_SSL"],
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": f"tenant-{self.uid}",
+            "sasl.password": self.password,
+            "ssl.ca.location": str(kafka.authority),
+        }
+
+    def produce(self, topic: str) -> str | None:
+        """Write a record; return the name of the error, if any."""
+        told: list[str | None] = []
+        producer = Producer({**self._client, "message.timeout.ms": 20_000})
+        producer.produce(
+            topic, b"{}", on_delivery=lambda error, _: told.append(error.name() if error else None)
+        )
+        producer.flush(30)
+        return told[0]
+
+    def consume(self, topic: str, *, group: str) -> str | bytes | None:
+        """Read a topic's first record; return it, or the name of the error."""
+        consumer = Consumer({**self._client, "group.id": group, "auto.offset.reset": "earliest"})
+        try:
+            consumer.subscribe([topic])
+            message = consumer.poll(30)
+            if message is None:
+                return None
+            error = message.error()
+            return error.name() if error else message.value()
+        except KafkaException as failed:
+            return str(failed.args[0].name())
+        finally:
+            consumer.close()
+
+
+@asynccontextmanager
+async def _outbox(cluster: Cluster) -> Any:
+    from chassis.kafka import OutboxProducer
+
+    producer = OutboxProducer(cluster)
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def test_a_tenants_user_reaches_its_own_topics_alone(guarded: GuardedKafka) -> None:
+    tenant, other = Tenant(guarded), Tenant(guarded)
+    platform: Cluster = Settings(**scram(guarded)).kafka
+    for each_tenant in (tenant, other):
+        await topics.ensure_tenant(platform, each_tenant.uid)
+    async with _outbox(platform) as producer:
+        from chassis import outbox
+
+        rejected = INGEST_REJECTED.of(tenant.uid)
+        await producer.send_all([outbox.raw(rejected, key="k", value=b"why", event_id="1")])
+    await asyncio.to_thread(
+        guarded.run_script, SCRIPTS / "tenant.sh", tenant.uid, said=tenant.password + "\n"
+    )
+
+    def reach(topic: str) -> tuple[str | None, str | bytes | None]:
+        return tenant.produce(topic), tenant.consume(topic, group=f"tenant-{tenant.uid}.own")
+
+    assert await asyncio.to_thread(tenant.produce, INGEST_INTERACTIONS.of(tenant.uid)) is None
+    assert await asyncio.to_thread(tenant.produce, INGEST_CONVERSIONS.of(tenant.uid)) is None
+    assert (await asyncio.to_thread(reach, rejected)) == ("TOPIC_AUTHORIZATION_FAILED", b"why")
+    for forbidden in (INGEST_INTERACTIONS.of(other.uid), INGEST_REJECTED.of(other.uid)):
+        assert {*await asyncio.to_thread(reach, forbidden)} == {"TOPIC_AUTHORIZATION_FAILED"}
+    stranger = await asyncio.to_thread(tenant.consume, rejected, group="somebody.elses")
+    assert stranger == "GROUP_AUTHORIZATION_FAILED"
+
+
+async def test_the_services_work_with_the_rights_of_the_platforms_script(
+    guarded: GuardedKafka, tmp_path: Path
+) -> None:
+    uid, password = str(uuid4()), uuid4().hex
+    service_user = Tenant(guarded)
+    await asyncio.to_thread(
+        guarded.run_script, SCRIPTS / "tenant.sh", service_user.uid, said=password + "\n"
+    )
+    user = f"tenant-{service_user.uid}"
+    known: Cluster = Settings(**scram(guarded, user=user)).kafka
+    cluster = replace(known, password=password)
+    with pytest.raises(KafkaError):
+        await topics.ensure(cluster, topics.tenant_topics(uid, 1))
+    await asyncio.to_thread(guarded.run_script, SCRIPTS / "platform.sh", user)
+    await topics.ensure(cluster, topics.platform_topics(1))
+    await topics.ensure_tenant(cluster, uid)
+    assert await topics.differences(cluster, replication=1) == []
