@@ -13,4 +13,4 @@ def say(line: str) -> None:
 
 def happening(name: str, what: str, *details: str) -> None:
     """Say what happened to a process."""
-    say(f"  {name:<12} {what:<9} {'  '.join(details)}".rstrip())
+    say(f"  {name:<14} {what:<9} {'  '.join(details)}".rstrip())

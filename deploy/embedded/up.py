@@ -95,4 +95,4 @@ def greet(stack: Stack) -> None:
         word = password.read_text(encoding="utf-8").strip()
         say(f"Sign in as the operator with the password {word} (kept in {password})")
         told.touch()
-    say(f"Millrace is up: {stack.url('gateway')}")
+    say(f"Millrace is up: {stack.urls('gateway')}")
