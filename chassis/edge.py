@@ -1,5 +1,6 @@
 """The outermost layer of every service: traces, body sizes, slashes and last-resort errors."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -8,12 +9,20 @@ from opentelemetry.trace import SpanKind
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import telemetry
+from chassis import deadline, telemetry
 from chassis.metrics import observe_request
-from chassis.problems import PROBLEM_JSON, Problem, TooLarge
+from chassis.problems import PROBLEM_JSON, Problem, TooLarge, Unavailable
 
+_DEADLINE = deadline.HEADER.lower()
+_TOO_LATE = "The service could not answer in time; try again."
 #: Paths of probes and machines, which leave neither span nor measurement.
 QUIET = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
+
+
+class TooLate(Unavailable):
+    """The deadline of a request has passed, whatever the reason."""
+
+    code = "DEADLINE_EXCEEDED"
 
 
 class Edge:
@@ -50,7 +59,7 @@ class Edge:
             parent=telemetry.extract(headers),
         ) as span:
             try:
-                await self._bounded(scope, headers, receive, answer)
+                await self._in_time(scope, headers, receive, answer)
             except Exception as error:
                 telemetry.log.exception("request failed")
                 telemetry.fail(span, error)
@@ -66,6 +75,28 @@ class Edge:
             time.perf_counter() - started,
             context=span.get_span_context(),
         )
+
+    async def _in_time(
+        self, scope: Scope, headers: dict[str, str], receive: Receive, answer: "_Answer"
+    ) -> None:
+        """Begin nothing that comes too late, and end what is not answered in time."""
+        left = deadline.left(headers.get(_DEADLINE))
+        if left is None:
+            await self._bounded(scope, headers, receive, answer)
+        elif left <= 0:
+            await send_problem(TooLate(_TOO_LATE), scope, answer)
+        else:
+            expiry = _Expiry(scope, answer)
+            timer = asyncio.get_running_loop().call_later(left, expiry)
+            try:
+                await self._bounded(scope, headers, receive, answer)
+            except asyncio.CancelledError:
+                if expiry.told is None:
+                    raise
+            finally:
+                timer.cancel()
+            if expiry.told is not None:
+                await expiry.told
 
     async def _bounded(
         self, scope: Scope, headers: dict[str, str], receive: Receive, send: "_Answer"
@@ -87,11 +118,44 @@ class _Answer:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
+        self._is_over = False
 
     async def __call__(self, message: Message) -> None:
+        if self._is_over:
+            return
         if message["type"] == "http.response.start":
             self.status = message["status"]
         await self._send(message)
+
+    def take_over(self) -> Send:
+        """Let nobody else speak from now on."""
+        self._is_over = True
+        return self._send
+
+
+class _Expiry:
+    """What happens when a deadline passes: an answer at once, and an end to the work.
+
+    The answer does not wait for that end, because what hangs may hang in its cleaning up, too.
+    """
+
+    def __init__(self, scope: Scope, answer: _Answer) -> None:
+        """Belong to the request of the running task."""
+        self._scope = scope
+        self._answer = answer
+        self._work = asyncio.current_task()
+        self.told: asyncio.Task[None] | None = None
+
+    def __call__(self) -> None:
+        """Answer, unless an answer has begun: then it may take its time."""
+        if self._answer.status or self._work is None:
+            return
+        problem = TooLate(_TOO_LATE)
+        self._answer.status = problem.status
+        send = self._answer.take_over()
+        self.told = asyncio.create_task(send_problem(problem, self._scope, send))
+        telemetry.log.warning("%s was not answered in time", self._scope["path"])
+        self._work.cancel()
 
 
 def _counted(receive: Receive, limit: int) -> Receive:

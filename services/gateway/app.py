@@ -145,6 +145,7 @@ def _front(
             relay=relay,
             upstreams=upstreams,
             sockets=sockets,
+            patience=settings.upstream_timeout,
         )
 
     return around

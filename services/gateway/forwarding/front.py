@@ -8,11 +8,12 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import telemetry
+from chassis import deadline, telemetry
+from chassis.away import is_away
 from chassis.edge import send_problem
 from chassis.identity import ASSERTION_HEADER
 from chassis.metrics import observe_request
-from chassis.problems import Malformed, NotFound, Problem
+from chassis.problems import Malformed, NotFound, Problem, Unavailable
 from chassis.server_spans import ServerSpan
 from gateway.domain.routing import Match, Table, canonical
 from gateway.forwarding import incoming as heads
@@ -26,6 +27,7 @@ from gateway.forwarding.sockets import Sockets
 from gateway.forwarding.upstream import Upstream
 
 _ASSERTION = ASSERTION_HEADER.lower().encode()
+_DEADLINE = deadline.HEADER.lower().encode()
 #: Status in traces and metrics of a request that its client gave up.
 _CLIENT_GONE = 499
 #: Below this, clients read errors as GoTrue spells them.
@@ -47,8 +49,11 @@ class Front:
         relay: Relay,
         upstreams: Mapping[str, Upstream],
         sockets: Sockets,
+        patience: float,
     ) -> None:
-        """Send what belongs to `own` to the application, everything else to its owner."""
+        """Send what belongs to `own` to the application, which gets `patience` seconds to answer,
+        and everything else to its owner.
+        """
         self._app = app
         self._own = own
         self._table = table
@@ -57,6 +62,7 @@ class Front:
         self._relay = relay
         self._upstreams = upstreams
         self._sockets = sockets
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the life of the application."""
@@ -109,6 +115,8 @@ class Front:
             assertion = self._remembered.assertion(admission.known).encode()
             added.append((_ASSERTION, assertion))
             scope = dict(scope, millrace_identity=admission.known.identity)
+        if not incoming.is_multipart:
+            added.append((_DEADLINE, deadline.spelled(time.time() + self._patience)))
         kept = [
             pair
             for pair in scope["headers"]
@@ -177,15 +185,17 @@ class Front:
             incoming=incoming,
             added=added,
         )
-        return Request(scope["method"], head, incoming, _client_of(admission, scope))
+        kind = f"{scope['method']} {match.route.prefix}"
+        tenant, client = _who(admission, scope)
+        return Request(scope["method"], head, incoming, kind, tenant, client)
 
 
-def _client_of(admission: Admission, scope: Scope) -> str:
-    """Return who asks: the holder of a credential, or an address."""
+def _who(admission: Admission, scope: Scope) -> tuple[str, str]:
+    """Return who asks: the tenant and the holder of its credential, or nobody and an address."""
     if admission.known is not None:
         caller = admission.known.identity.caller
-        return f"{caller.tenant_id}/{caller.subject}"
-    return scope["client"][0] if scope.get("client") else ""
+        return caller.tenant_id, f"{caller.tenant_id}/{caller.subject}"
+    return "", scope["client"][0] if scope.get("client") else ""
 
 
 def _problem_of(error: Exception) -> Problem:
@@ -193,6 +203,8 @@ def _problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     telemetry.log.error("a request failed in the gateway", exc_info=error)
+    if is_away(error):
+        return Unavailable("The gateway cannot reach what it needs; try again.")
     return Problem("Something went wrong.")
 
 

@@ -21,7 +21,7 @@ REFUSED = Counter(
 )
 UNCOUNTED = Counter(
     "millrace_uncounted_requests_total",
-    "Requests let pass uncounted because the store of the rates is away.",
+    "Requests that this process counted for itself because the store of the rates is away.",
 )
 
 for _reason in (*_REASONS.values(), _FAILED):

@@ -1,10 +1,13 @@
 """One request to one service and its answer back, bodies streamed both ways."""
 
 import asyncio
+import random
+import time
 from dataclasses import dataclass
 
 from starlette.types import Receive, Send
 
+from chassis import deadline
 from chassis.problems import Problem, TooLarge, Unavailable
 from gateway.forwarding.connection import Connection, ConnectionLost
 from gateway.forwarding.incoming import Headers, Incoming
@@ -26,6 +29,11 @@ _PER_HOP = frozenset(
         b"server",
     }
 )
+_DEADLINE = deadline.HEADER.lower().encode() + b": %s\r\n"
+#: Share of the patience that a service gets, so that its own word on being late arrives in time.
+_MARGIN = 0.9
+#: Longest pause before a read goes to another replica, in seconds: not all in the same moment.
+_JITTER = 0.02
 
 
 class Late(Problem):
@@ -47,7 +55,10 @@ class Request:
     #: Head of the request without its framing and final line.
     head: bytes
     incoming: Incoming
-    #: Whose request it is, where that matters for the choice of a replica.
+    #: Method and prefix: what its time to be answered may be compared with.
+    kind: str = ""
+    #: Whose request it is: whom it may crowd, and who goes to the same replica each time.
+    tenant: str = ""
     client: str = ""
 
 
@@ -77,6 +88,9 @@ class Relay:
         if incoming.length is not None and not incoming.is_multipart:
             self._check_size(incoming.length)
         body = await _first(receive) if incoming.has_body else (b"", False)
+        # What a client sends at its own pace takes no place from those who are done with sending.
+        bulkhead = upstream.uploads if incoming.is_multipart or body[1] else upstream.bulkhead
+        await bulkhead.enter(request.tenant)
         try:
             connection, replica = await self._asked(request, upstream, body, receive)
         except ConnectionLost as error:
@@ -84,6 +98,8 @@ class Relay:
         except TimeoutError as error:
             sentence = f"The {upstream.name} service did not answer in time."
             raise Late(sentence, headers={"Retry-After": "1"}) from error
+        finally:
+            bulkhead.leave(request.tenant)
         try:
             within = self._timeout
             return await _answer(connection, within, receive=receive, send=send, extra=extra)
@@ -101,6 +117,9 @@ class Relay:
         tried: list[Replica] = []
         problem: Exception = Unavailable(f"The {upstream.name} service is away; try again.")
         fresh = False
+        #: Whether the time to an answer is the service's alone.
+        at_once = not (body[1] or request.incoming.is_multipart)
+        upstream.budget.earn()
         while (replica := upstream.choose(request.client, tried)) is not None:
             try:
                 connection, reused = await replica.acquire(fresh=fresh)
@@ -109,18 +128,24 @@ class Relay:
                 tried.append(replica)
                 continue
             try:
+                began = time.monotonic()
                 await self._ask(connection, request, body, receive)
+                if connection.status < 300 and at_once:
+                    upstream.note(request.kind, time.monotonic() - began)
                 return connection, replica
             except ConnectionLost as error:
                 replica.release(connection)
                 if not reused:
                     replica.leave()
                     tried.append(replica)
-                if not _may_repeat(connection, request):
+                if not (_may_repeat(connection, request) and upstream.budget.spend()):
                     raise
                 problem, fresh = error, True
-            except BaseException:
+                await asyncio.sleep(random.uniform(0, _JITTER) if tried else 0)  # noqa: S311
+            except BaseException as error:
                 replica.release(connection)
+                if isinstance(error, TimeoutError) and at_once:
+                    upstream.note(request.kind, self._timeout)
                 raise
         raise problem
 
@@ -137,14 +162,16 @@ class Relay:
     ) -> None:
         incoming = request.incoming
         first, more = body
-        head_only = request.method == "HEAD"
+        head = request.head
+        if not more and not incoming.is_multipart:
+            head += _DEADLINE % deadline.spelled(time.time() + _MARGIN * self._timeout)
         if incoming.is_chunked:
-            framed = request.head + b"transfer-encoding: chunked\r\n\r\n" + _chunk(first)
+            framed = head + b"transfer-encoding: chunked\r\n\r\n" + _chunk(first)
         elif incoming.length is not None:
-            framed = b"%scontent-length: %d\r\n\r\n%s" % (request.head, incoming.length, first)
+            framed = b"%scontent-length: %d\r\n\r\n%s" % (head, incoming.length, first)
         else:
-            framed = request.head + b"\r\n"
-        connection.begin(framed, head_only=head_only)
+            framed = head + b"\r\n"
+        connection.begin(framed, head_only=request.method == "HEAD")
         if more:
             await self._stream(connection, incoming, len(first), receive)
         else:

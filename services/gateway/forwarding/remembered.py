@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
+from chassis import telemetry
+from chassis.away import is_away
 from chassis.clock import now
 from chassis.identity import LIFETIME, AssertionSigner
-from chassis.problems import Unauthenticated
+from chassis.problems import Unauthenticated, Unavailable
 from gateway.domain.identities import Identity
 from gateway.forwarding.incoming import Incoming
 from gateway.forwarding.uses import Uses
@@ -25,6 +27,10 @@ _TRUSTED_FOR = 1.0
 #: Seconds for which an assertion is shown again, so that it still lives when it arrives.
 _SHOWN_FOR = LIFETIME / 2
 _MOST = 50_000
+#: Seconds that the database gets to answer who somebody is.
+_PATIENCE = 3.0
+#: Seconds that checks under way get when the gateway stops.
+_GRACE = 1.0
 
 
 def _is_young(since: float, moment: float, most: float) -> bool:
@@ -80,8 +86,12 @@ class Remembered:
         """Know nobody."""
 
     async def stop(self) -> None:
-        """Finish the checks under way: they use the database."""
-        await asyncio.gather(*self._background, *self._asked.values(), return_exceptions=True)
+        """Finish the checks under way: they use the database. One that hangs is given up."""
+        under_way = {*self._background, *self._asked.values()}
+        if under_way:
+            _, hanging = await asyncio.wait(under_way, timeout=_GRACE)
+            for task in hanging:
+                task.cancel()
 
     async def of(self, incoming: Incoming) -> Known | None:
         """Return who asks; None where no credential is shown.
@@ -137,7 +147,10 @@ class Remembered:
 
     async def _again(self, secret: str, check: Check) -> None:
         with contextlib.suppress(Unauthenticated):
-            await self._checked(secret, check)
+            try:
+                await self._checked(secret, check)
+            except Unavailable:
+                telemetry.log.warning("a credential could not be checked again", exc_info=True)
 
     async def _checked(self, secret: str, check: Check) -> Known:
         """Ask the database and remember its answer, unless something changed meanwhile."""
@@ -163,5 +176,16 @@ class Remembered:
         task = self._asked.get(secret)
         if task is None:
             task = self._asked[secret] = asyncio.ensure_future(check(secret))
-            task.add_done_callback(lambda _done: self._asked.pop(secret, None))
-        return await asyncio.shield(task)
+            task.add_done_callback(lambda done: self._settled(secret, done))
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await asyncio.shield(task)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            raise Unavailable("Credentials cannot be checked at present; try again.") from error
+
+    def _settled(self, secret: str, done: asyncio.Task[Identity]) -> None:
+        self._asked.pop(secret, None)
+        if not done.cancelled():
+            done.exception()  # seen: whoever waited has heard of it, or has given up

@@ -6,8 +6,17 @@ from hashlib import blake2b
 from urllib.parse import urlsplit
 
 from chassis.problems import Unavailable
+from gateway.forwarding.budget import Budget
+from gateway.forwarding.bulkhead import Bulkhead
+from gateway.forwarding.limit import Limit
 from gateway.forwarding.replica import Origin, Replica
 from gateway.forwarding.watch import Watch
+
+#: Requests under way at the same moment, for each replica: at the least, at first, at the most.
+_LEAST, _FIRST, _MOST = 16, 64, 512
+_UPLOADS = 32
+#: Seconds that a request waits for its turn before it is refused.
+_PATIENCE = 0.1
 
 
 class Upstream:
@@ -24,6 +33,13 @@ class Upstream:
         self.authority = self.replicas[0].address.encode()
         self._sticky = sticky
         self._watch = Watch(self)
+        size = len(self.origins)
+        self.limit = Limit(least=_LEAST, first=_FIRST * size, most=_MOST * size)
+        self.bulkhead = Bulkhead(name, self.limit, patience=_PATIENCE)
+        uploads = Limit(least=_UPLOADS, first=_UPLOADS * size, most=_UPLOADS * size)
+        #: Files take as long as they take, so they have a compartment of their own.
+        self.uploads = Bulkhead(name, uploads, patience=_PATIENCE)
+        self.budget = Budget()
 
     def choose(self, client: str, tried: Collection[Replica] = ()) -> Replica | None:
         """Return the replica for a request of a client; None where all were tried.
@@ -44,6 +60,10 @@ class Upstream:
             return max(left, key=lambda each: _weight(client, each))
         one, other = random.sample(left, 2)
         return one if one.busy <= other.busy else other
+
+    def note(self, kind: str, seconds: float) -> None:
+        """Note how long an answer of a kind took to begin."""
+        self.limit.note(kind, seconds, beside=self.bulkhead.under_way)
 
     async def get(self, path: str, *, within: float) -> tuple[int, bytes]:
         """Ask any replica for something in the gateway's own name; return status and body.

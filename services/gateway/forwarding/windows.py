@@ -1,5 +1,6 @@
 """Counting requests: in this process, or in Redis where several gateways count together."""
 
+import asyncio
 import time
 from typing import Any, Protocol
 
@@ -11,13 +12,17 @@ from gateway.forwarding.metrics import UNCOUNTED
 
 #: Counters in memory beyond which those that are over are looked for and dropped.
 _SWEEP_AT = 10_000
+#: Seconds that Redis gets to count a request, and for which it is left alone after a failure:
+#: doubled each time.
+_PATIENCE = 0.05
+_FIRST_PAUSE, _LAST_PAUSE = 0.5, 8.0
 
 
 class Windows(Protocol):
     """Counts requests by who makes them."""
 
-    async def hit(self, name: str, rate: Rate) -> Window | None:
-        """Count a request and return where its maker stands; None where nobody can tell."""
+    async def hit(self, name: str, rate: Rate) -> Window:
+        """Count a request and return where its maker stands."""
         ...
 
     async def start(self) -> None:
@@ -60,28 +65,44 @@ class MemoryWindows:
 
 
 class RedisWindows:
-    """Counters in Redis, through the `limits` library. Without Redis nobody is refused."""
+    """Counters in Redis, through the `limits` library.
 
-    def __init__(self, url: str) -> None:
-        """Take a Redis URL."""
+    While Redis is away or slow, requests are counted in this process alone: each gateway then lets
+    as many pass as all may together, which is more than allowed and less than everything. Nobody
+    waits for Redis longer than `patience`, and after a failure one request at a time finds out
+    whether it is back.
+    """
+
+    def __init__(self, url: str, *, patience: float = _PATIENCE) -> None:
+        """Take a Redis URL, and the seconds that it gets to count a request."""
         self._storage = RedisStorage(f"async+{url}", implementation="redispy")
+        self._patience = patience
+        self._own = MemoryWindows()
         self._away_until = 0.0
+        self._pause = _FIRST_PAUSE
 
-    async def hit(self, name: str, rate: Rate) -> Window | None:
+    async def hit(self, name: str, rate: Rate) -> Window:
         """Count a request."""
         if time.monotonic() < self._away_until:
-            UNCOUNTED.inc()
-            return None
+            return await self._count_here(name, rate)
+        if self._pause > _FIRST_PAUSE:
+            self._away_until = time.monotonic() + self._pause  # the others need not try as well
         key = f"millrace/{name}/{rate.limit}/{rate.seconds}"
         try:
-            used = await self._storage.incr(key, rate.seconds)
-            resets_at = await self._storage.get_expiry(key)
+            async with asyncio.timeout(self._patience):
+                used = await self._storage.incr(key, rate.seconds)
+                resets_at = await self._storage.get_expiry(key)
         except Exception:
-            telemetry.log.warning("Redis is away: requests are not counted", exc_info=True)
-            self._away_until = time.monotonic() + 1
-            UNCOUNTED.inc()
-            return None
+            telemetry.log.warning("Redis is away: this gateway counts for itself", exc_info=True)
+            self._away_until = time.monotonic() + self._pause
+            self._pause = min(_LAST_PAUSE, 2 * self._pause)
+            return await self._count_here(name, rate)
+        self._away_until, self._pause = 0.0, _FIRST_PAUSE
         return Window(rate, used, max(0, int(resets_at - time.time())) + 1)
+
+    async def _count_here(self, name: str, rate: Rate) -> Window:
+        UNCOUNTED.inc()
+        return await self._own.hit(name, rate)
 
     async def start(self) -> None:
         """Connect at the first request."""

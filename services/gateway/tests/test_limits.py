@@ -1,5 +1,6 @@
 """How often, and how much: rates and allowances."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from contracts.billing import AllowanceChanged
 from gateway.domain.allowances import Allowance, Allowances
 from gateway.domain.rates import Rate, parse
-from gateway.forwarding.windows import MemoryWindows
+from gateway.forwarding.windows import MemoryWindows, RedisWindows
 from gateway.tests.stage import Heard, Recorder, Stage, answer, play
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
@@ -91,15 +92,37 @@ async def test_inference_has_a_limit_of_its_own(
         assert (await client.get("/api/items")).status_code == 200
 
 
-async def test_without_redis_nobody_is_refused(
+async def test_without_redis_a_gateway_counts_for_itself(
     tmp_path: Path, keys: Path, recorder: Recorder
 ) -> None:
     nobody = "redis://127.0.0.1:1"
-    async with play(tmp_path, keys, recorder, rates_url=nobody, rate_key="1/minute") as stage:
+    async with play(tmp_path, keys, recorder, rates_url=nobody, rate_key="2/minute") as stage:
         admin = await stage.admin()
         client = stage.client(X_API_Key=(await stage.key(admin, "read"))["key"])
-        for _ in range(3):
-            assert (await client.get("/api/items")).status_code == 200
+        statuses = [(await client.get("/api/items")).status_code for _ in range(3)]
+        assert statuses == [200, 200, 429]
+
+
+async def test_a_silent_redis_holds_nobody_up(recorder: Recorder) -> None:
+    came, forever = asyncio.Event(), asyncio.Event()
+
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        await forever.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    windows = RedisWindows(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    try:
+        async with asyncio.timeout(10):
+            found = [await windows.hit("somebody", Rate(2, 60)) for _ in range(200)]
+        assert came.is_set()
+        assert [window.exceeded for window in found] == [False, False, *[True] * 198]
+    finally:
+        forever.set()
+        await windows.stop()
+        server.close()
+        await server.wait_closed()
 
 
 async def test_a_window_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:

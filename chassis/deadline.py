@@ -1,0 +1,21 @@
+"""Until when an answer is of use: the moment after which whoever asked has given up.
+
+The header names a moment, not the time that is left, because what makes a request late is waiting
+in the service's own socket, which only a moment lets it see. Clocks must agree for assertions, too.
+"""
+
+import time
+
+HEADER = "Millrace-Deadline"
+
+
+def spelled(moment: float) -> bytes:
+    """Return the header's value for a moment in Unix seconds."""
+    return b"%.3f" % moment
+
+
+def left(value: str | None) -> float | None:
+    """Return the seconds that are left by a header; None where it says nothing."""
+    if not value or len(value) > 20 or not value.replace(".", "", 1).isdecimal():
+        return None
+    return float(value) - time.time()
