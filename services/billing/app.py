@@ -22,6 +22,7 @@ def build(settings: Settings) -> Service:
     """Wire the service."""
     own = BillingSettings(**settings.model_dump())
     database = Database.of(own, NAME, Base.metadata)
+    secret = own.stripe_webhook_secret
     return Service(
         name=NAME,
         settings=own,
@@ -30,7 +31,7 @@ def build(settings: Settings) -> Service:
         subscriptions=subscriptions(),
         state={
             "payments": _provider(own, database),
-            "stripe_webhook_secret": own.stripe_webhook_secret,
+            "stripe_webhook_secret": secret.get_secret_value() if secret else None,
         },
         tasks=(announcer(database), closer(database)),
     )
@@ -38,7 +39,7 @@ def build(settings: Settings) -> Service:
 
 def _provider(settings: BillingSettings, database: Database) -> Provider:
     if settings.stripe_key is not None:
-        return Stripe(settings.stripe_key, url=settings.stripe_url)
+        return Stripe(settings.stripe_key.get_secret_value(), url=settings.stripe_url)
     return Nobody() if settings.profile == "production" else Sandbox(Errands(database).note)
 
 
