@@ -15,6 +15,7 @@ from tests.running import RunningStack, until
 
 SERVED = [each for each in OPERATIONS if each.status is Status.SERVED and each.method != "WS"]
 CLOSED = [each for each in SERVED if each.door is not Door.PUBLIC]
+FOR_PEOPLE = [each for each in CLOSED if each.door in {Door.PERSON, Door.ADMIN}]
 NAMING = [each for each in CLOSED if "{" in each.path]
 REFERRING = [
     each
@@ -243,6 +244,13 @@ def test_a_key_without_the_scope_is_refused(
     if "conversion" in path:
         unfit = reader
         answer = unfit.request(operation.method, path, json={})
+    assert answer.status_code == 403, answer.text
+
+
+@pytest.mark.parametrize("operation", FOR_PEOPLE, ids=named)
+def test_a_key_may_not_do_what_is_for_people(operation: Operation, owner: Tenant) -> None:
+    path = re.sub(r"{[^}]*}", "1", operation.path)
+    answer = owner.key_client.request(operation.method, path, json={})
     assert answer.status_code == 403, answer.text
 
 

@@ -2,13 +2,15 @@
 
 from datetime import datetime
 
+from fastapi import Depends
+
 from catalog.operations import projects
 from chassis.crud import row_id
 from chassis.database import Tx
-from chassis.identity import needs
+from chassis.identity import needs_person
 from chassis.wire import Wire, router
 
-project_summary_router = router(tags=["project"], dependencies=[needs("read")])
+project_summary_router = router(tags=["project"], dependencies=[Depends(needs_person)])
 
 
 class SummaryOut(Wire):

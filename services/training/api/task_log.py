@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 
-from chassis import crud
+from chassis.crud import row_id
 from chassis.database import Tx
+from chassis.identity import needs_person
 from chassis.problems import NotFound
 from chassis.wire import NumberedPage, Wire, counted, filters
 from chassis.wire import router as new_router
@@ -33,16 +34,18 @@ class TaskLogPage(Wire):
 router = new_router(tags=["task_log"])
 
 
-@router.get("/api/v1/task_log", response_model=TaskLogPage, dependencies=[crud.READ])
+@router.get("/api/v1/task_log", response_model=TaskLogPage, dependencies=[Depends(needs_person)])
 async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
     where = filters(request, id=int, id_gt=int, task=int, tuning_job_id=int, model_id=int)
     rows, total = await journal.find(tx, where=where, offset=page.offset, limit=page.size)
     return counted(request, page, total=total, rows=rows)
 
 
-@router.get("/api/v1/task_log/{id}", response_model=TaskLogOut, dependencies=[crud.READ])
+@router.get(
+    "/api/v1/task_log/{id}", response_model=TaskLogOut, dependencies=[Depends(needs_person)]
+)
 async def retrieve(id: str, tx: Tx) -> Any:
-    found = await journal.get(tx, crud.row_id(id, _NOUN))
+    found = await journal.get(tx, row_id(id, _NOUN))
     if found is None:
         raise NotFound.of(_NOUN)
     return found
