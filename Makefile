@@ -103,12 +103,13 @@ bench: $(ready) ## measure what the README claims
 	@$(bin)/python -m bench
 
 ## --- deploy
-image: $(ready) ## build the image of a service; s=<service> [TAG=…]
+image: ## build the image of a service; s=<service> [TAG=…]
 	@docker build --file deploy/images/Dockerfile --build-arg SERVICE=$(s) \
 		--build-arg REVISION=$$(git rev-parse HEAD) --tag millrace-$(s):$(or $(TAG),latest) .
 
-chart: $(ready) ## print what the Helm chart makes of its values; VALUES=<file>
-	@$(bin)/python tests/deploy/chart.py $(VALUES)
+deploy: ## roll one service out in Kubernetes; s=<service> TAG=<version> [RELEASE=millrace]
+	@helm upgrade $(or $(RELEASE),millrace) deploy/kubernetes --reset-then-reuse-values --wait \
+		--set services.$(s).tag=$(TAG)
 
 ## --- change
 contracts: $(ready) ## rewrite the snapshots of schemas, AsyncAPI and OpenAPI
@@ -120,4 +121,4 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 
 .PHONY: help setup lock demo up down status logs trace assertion replay dead redrive migrate backup \
 	restore check format lint types imports test test-unit test-contract test-integration \
-	test-e2e test-chaos bench contracts migration image chart
+	test-e2e test-chaos bench contracts migration image deploy

@@ -35,8 +35,8 @@ def opened() -> Iterator[Callable[[Tenant], Tenant]]:
     with ExitStack() as clients:
 
         def keep(tenant: Tenant) -> Tenant:
-            clients.enter_context(tenant.client)
-            clients.enter_context(tenant.key_client)
+            clients.callback(tenant.client.close)
+            clients.callback(tenant.key_client.close)
             return tenant
 
         yield keep
