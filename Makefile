@@ -96,8 +96,8 @@ test-integration: $(ready) ## across services, on real servers
 test-e2e: $(ready) ## the whole stack through the gateway
 	@$(pytest) tests/e2e
 
-test-chaos: $(ready) ## kill everything, 20 times, under load: nothing lost, nothing twice
-	@MILLRACE_CHAOS_ROUNDS=$${MILLRACE_CHAOS_ROUNDS:-20} $(pytest) tests/chaos
+test-chaos: $(ready) ## every fault under load, on both profiles: nothing lost, nothing twice
+	@MILLRACE_CHAOS_ALL=1 MILLRACE_CHAOS_ROUNDS=$${MILLRACE_CHAOS_ROUNDS:-20} $(pytest) tests/chaos
 
 bench: $(ready) ## measure what the README claims
 	@$(bin)/python -m bench

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import asyncpg
+from pymongo import MongoClient
+
 from contracts.topics import MODEL_READY, SERVINGS
+from embedded import backends
+from embedded.home import Home
+from embedded.records import read_stack
 from tests.chaos import records
 from tests.chaos.load import CONVERSION, INTERACTION, STREAMED, Load
 
@@ -73,6 +79,38 @@ class Files:
         query = "select id, body from documents where collection = 'histories'"
         found = _sqlite(self.home / "inference" / "documents.db", query)
         return [{**json.loads(body), "id": user} for user, body in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The profile of real servers: PostgreSQL and MongoDB's protocol."""
+
+    home: Path
+
+    def rows(self, service: str, query: str) -> Rows:
+        """Return the rows of a query."""
+        url = self._addresses["MILLRACE_DATABASE_URL"].replace("{service}", service)
+        return records.run(_postgresql(url.replace("+asyncpg", ""), query))
+
+    def histories(self) -> list[dict[str, Any]]:
+        """Return the documents with users' histories."""
+        with MongoClient[dict[str, Any]](self._addresses["MILLRACE_DOCUMENTS_URL"]) as client:
+            found = client.get_default_database()["histories"].find({})
+            return [one["document"] for one in found]
+
+    @property
+    def _addresses(self) -> dict[str, str]:
+        stack = read_stack(Home(self.home))  # each start takes other ports
+        assert stack is not None
+        return backends.addresses(stack)
+
+
+async def _postgresql(url: str, query: str) -> Rows:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
 
 
 def _sqlite(database: Path, query: str) -> Rows:

@@ -56,10 +56,10 @@ class Table:
         rows = [HEAD, tuple("---" for _ in HEAD), *(astuple(line) for line in self.lines)]
         return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows) + "\n"
 
-    def write(self) -> None:
-        """Write the table to the file that MILLRACE_CHAOS_REPORT names, if it does."""
-        target = os.environ.get("MILLRACE_CHAOS_REPORT")
-        if target and self.lines:
+    def add(self, line: Line) -> None:
+        """Add a line, also to the file that MILLRACE_CHAOS_REPORT names, if it does."""
+        self.lines.append(line)
+        if target := os.environ.get("MILLRACE_CHAOS_REPORT"):
             Path(target).write_text(str(self), encoding="utf-8")
 
 
@@ -69,6 +69,7 @@ def endure(stage: Stage, fault: Fault, *, profile: str, table: Table) -> None:
     began = time.monotonic()
     load.resume()
     until(lambda: load.answers_again(began), within=RECOVERY)
+    load.hurry()
     struck = time.monotonic()
     fault.strike(stage)
     healed = time.monotonic()
@@ -77,7 +78,7 @@ def endure(stage: Stage, fault: Fault, *, profile: str, table: Table) -> None:
     calls = load.since(struck)
     rested = time.monotonic()
     found = _settled(stage)
-    table.lines.append(
+    table.add(
         Line(
             profile=profile,
             fault=fault.name,
@@ -105,18 +106,12 @@ def _settled(stage: Stage) -> Findings:
 
 def _recovered(calls: Sequence[Call], healed: float) -> float:
     """Return after how many seconds the last kind of call that had failed succeeded again."""
-    failed = {call.kind for call in calls if not call.succeeded}
-    again = [
-        min(call.ended for call in calls if call.kind == kind and call.succeeded)
-        if (last := _last_failure(calls, kind)) is None
-        else min(c.ended for c in calls if c.kind == kind and c.succeeded and c.ended > last)
-        for kind in failed
-    ]
-    return max(0.0, max(again, default=healed) - healed)
-
-
-def _last_failure(calls: Sequence[Call], kind: str) -> float | None:
-    return max((c.ended for c in calls if c.kind == kind and not c.succeeded), default=None)
+    moments = [healed]
+    for kind in {call.kind for call in calls if not call.succeeded}:
+        ended = [(call.ended, call.succeeded) for call in calls if call.kind == kind]
+        last = max(moment for moment, succeeded in ended if not succeeded)
+        moments.append(min((m for m, succeeded in ended if succeeded and m > last), default=last))
+    return max(moments) - healed
 
 
 def _unfair(calls: Sequence[Call], fault: Fault) -> list[Call]:
@@ -132,6 +127,7 @@ def _unfair(calls: Sequence[Call], fault: Fault) -> list[Call]:
         if call.kind != STREAMED
         and (
             call.ended - call.began > limit
+            or (fault.unseen and not call.succeeded)
             or not (call.is_honest or (call.status is None and fault.gateway_falls))
         )
     ]

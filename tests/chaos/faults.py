@@ -22,13 +22,24 @@ class Fault:
     strike: Callable[[Stage], None]
     #: Whether the gateway itself may be away, so that calls find nobody.
     gateway_falls: bool = False
+    #: Whether nobody may see anything of it: every call succeeds.
+    unseen: bool = False
     #: Seconds that the gateway itself stands still, so that answers come so much later.
     gateway_stalls: float = 0.0
 
 
+#: What no request waits for.
+_BEHIND = {"kafka", "redis", "billing", "s3"}
+
+
 def killed(name: str) -> Fault:
     """`kill -9` of one part; the launcher starts it again."""
-    return Fault(f"kill -9 {name}", lambda stage: stage.kill(name), name == "gateway")
+    return Fault(
+        f"kill -9 {name}",
+        lambda stage: stage.kill(name),
+        gateway_falls=name == "gateway",
+        unseen=name in _BEHIND,
+    )
 
 
 def killed_everything(rounds: int) -> Fault:
@@ -56,8 +67,12 @@ def paused(name: str) -> Fault:
         finally:
             os.kill(pid, signal.SIGCONT)
 
-    stalls = PAUSE if name == "gateway" else 0.0
-    return Fault(f"pause {name} {PAUSE:.0f} s", strike, gateway_stalls=stalls)
+    return Fault(
+        f"pause {name} {PAUSE:.0f} s",
+        strike,
+        unseen=name in _BEHIND,
+        gateway_stalls=PAUSE if name == "gateway" else 0.0,
+    )
 
 
 def disk_full(name: str) -> Fault:
@@ -75,9 +90,12 @@ def disk_full(name: str) -> Fault:
         finally:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
-    return Fault(f"no disk space for {name}", strike)
+    return Fault(f"no disk space for {name}", strike, unseen=name == "billing")
 
 
+SERVERS = ("postgres", "mongo", "redis", "s3")
+KILLED_SERVERS = tuple(killed(name) for name in SERVERS)
+PAUSED_SERVERS = tuple(paused(name) for name in SERVERS)
 KILLED = tuple(killed(name) for name in (*SERVICES, "kafka"))
 PAUSED = tuple(paused(name) for name in (*SERVICES, "kafka"))
 FULL_DISKS = tuple(disk_full(name) for name in SERVICES)

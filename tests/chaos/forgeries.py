@@ -2,10 +2,12 @@
 
 import itertools
 import json
+import os
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -123,9 +125,10 @@ def _forged(stage: Stage, sound: Mapping[str, Any], spoil: Spoil | None) -> dict
         environment = stage.environment("training")
         url = environment.get("MILLRACE_BLOBS_URL") or f"file://{stage.stack.home / 'blobs'}"
         secret = (Path(environment["MILLRACE_KEYS"]) / "artefact.pem").read_bytes()
-        event["artefact_digest"] = records.run(
-            _place(url, sound["artefact_key"], key, secret=secret, spoil=spoil)
-        )
+        with patch.dict(os.environ, environment):  # keys to the blob store
+            event["artefact_digest"] = records.run(
+                _place(url, sound["artefact_key"], key, secret=secret, spoil=spoil)
+            )
     return event
 
 
@@ -162,6 +165,6 @@ def _signed_by_another(files: Files) -> Files:
     return {**files, MANIFEST_NAME: _signed(manifest, Ed25519PrivateKey.generate())}
 
 
-REPEATS = Fault("everything twice more, out of order", repeat_out_of_order)
-POISON = Fault("poison in every topic", poison)
-ARTEFACTS = Fault("altered, cut, forged, missing artefacts", bad_artefacts)
+REPEATS = Fault("everything twice more, out of order", repeat_out_of_order, unseen=True)
+POISON = Fault("poison in every topic", poison, unseen=True)
+ARTEFACTS = Fault("altered, cut, forged, missing artefacts", bad_artefacts, unseen=True)

@@ -24,6 +24,8 @@ TRAINED_USERS = 9
 _ITEMS = 60
 #: Seconds between two calls of one client: steady, not as fast as the machine can.
 _PACE = 0.05
+#: A training is a process of its own; they would be all that the machine does.
+_TRAINING_PACE = 20.0
 #: Seconds after which a client gives up: later than the gateway may answer, so that who hangs is
 #: seen.
 PATIENCE = 25.0
@@ -112,6 +114,7 @@ class Load:
         self._dice = random.Random(5)
         self._going = threading.Event()
         self._over = threading.Event()
+        self._hurried = threading.Event()
         self._began = threading.Event()
         self._idle = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -137,6 +140,10 @@ class Load:
         self._going.set()
         assert self._began.wait(PATIENCE), "the load does not begin"
 
+    def hurry(self) -> None:
+        """Order a training now."""
+        self._hurried.set()
+
     def stop(self) -> None:
         """End the thread."""
         self._over.set()
@@ -148,8 +155,14 @@ class Load:
         return [call for call in list(self.calls) if call.began >= moment]
 
     def answers_again(self, moment: float) -> bool:
-        """Tell whether every kind of call has succeeded that began after a moment."""
-        return {call.kind for call in self.since(moment) if call.succeeded} >= set(KINDS)
+        """Tell whether calls of every kind have succeeded that began after a moment.
+
+        Trainings are rare: for them it counts that none has failed since the last that succeeded.
+        """
+        calls = list(self.calls)
+        again = {call.kind for call in calls if call.succeeded and call.began >= moment}
+        trainings = [call.succeeded for call in calls if call.kind == TRAINING]
+        return again | {TRAINING} >= set(KINDS) and trainings[-1:] == [True]
 
     @property
     def interactions(self) -> dict[str, dict[str, Any]]:
@@ -183,67 +196,73 @@ class Load:
             self._keep(lambda: self._write(client, CONVERSION, self._conversion())),
             self._keep(lambda: self._predict(client)),
             self._keep(lambda: self._recommend(client)),
-            self._keep(lambda: self._train(client), pace=4.0),
+            self._keep(lambda: self._train(client), pace=_TRAINING_PACE),
             self._stream(),
         )
         for kind in (INTERACTION, CONVERSION):
             for event_id in self.ledgers[kind].open:
                 await self._settle(client, kind, event_id)
 
-    async def _keep(self, call: Callable[[], Awaitable[None]], *, pace: float = _PACE) -> None:
+    async def _keep(self, call: Callable[[], Awaitable[bool]], *, pace: float = _PACE) -> None:
+        """Call at a pace; at once again what failed, or what somebody is in a hurry for."""
         while self._going.is_set():
-            await call()
-            due = time.monotonic() + pace
-            while self._going.is_set() and time.monotonic() < due:  # noqa: ASYNC110 - a thread's
-                await asyncio.sleep(0.05)
+            due = time.monotonic() + (pace if await call() else _PACE)
+            while self._going.is_set() and time.monotonic() < due:
+                await asyncio.sleep(_PACE)
+                if pace > _PACE and self._hurried.is_set():
+                    self._hurried.clear()
+                    break
 
-    async def _write(self, client: httpx.AsyncClient, kind: str, body: dict[str, Any]) -> None:
+    async def _write(self, client: httpx.AsyncClient, kind: str, body: dict[str, Any]) -> bool:
         ledger = self.ledgers[kind]
         event_id = f"{kind}-{len(ledger.sent)}"
         ledger.sent[event_id] = {**body, "eventId": event_id}
-        await self._attempt(client, kind, event_id)
+        return await self._attempt(client, kind, event_id)
 
-    async def _attempt(self, client: httpx.AsyncClient, kind: str, event_id: str) -> None:
+    async def _attempt(self, client: httpx.AsyncClient, kind: str, event_id: str) -> bool:
         ledger = self.ledgers[kind]
         answer = await self._call(client, kind, _PATHS[kind], ledger.sent[event_id])
-        if answer is not None and answer.status_code == 201:
-            ledger.acknowledged.add(event_id)
+        if answer is None or answer.status_code != 201:
+            return False
+        ledger.acknowledged.add(event_id)
+        return True
 
     async def _settle(self, client: httpx.AsyncClient, kind: str, event_id: str) -> None:
         deadline = time.monotonic() + _SETTLING
         while time.monotonic() < deadline:
-            await self._attempt(client, kind, event_id)
-            if event_id in self.ledgers[kind].acknowledged:
+            if await self._attempt(client, kind, event_id):
                 return
             await asyncio.sleep(0.1)
         raise AssertionError(f"{event_id} was never answered: {self.calls[-1]}")
 
-    async def _predict(self, client: httpx.AsyncClient) -> None:
+    async def _predict(self, client: httpx.AsyncClient) -> bool:
         path = f"/inference/predict/project/{self.target.project}"
         body = {"user_id": f"u{self._dice.randrange(TRAINED_USERS)}", "cutoff": 3}
         answer = await self._call(client, PREDICTION, path, body)
-        self._note_served(answer, lambda found: str(found.json()["request_id"]))
+        return self._note_served(answer, lambda found: str(found.json()["request_id"]))
 
-    async def _recommend(self, client: httpx.AsyncClient) -> None:
+    async def _recommend(self, client: httpx.AsyncClient) -> bool:
         body = {"userId": self._user(), "count": 3}
         answer = await self._call(client, RECOMMENDATION, _PATHS[RECOMMENDATION], body)
-        self._note_served(answer, lambda found: found.headers["Millrace-Request"])
+        return self._note_served(answer, lambda found: found.headers["Millrace-Request"])
 
     def _note_served(
         self, answer: httpx.Response | None, id_of: Callable[[httpx.Response], str]
-    ) -> None:
-        if answer is not None and answer.status_code == 200:
-            self.served.add(id_of(answer))
-        else:
+    ) -> bool:
+        if answer is None or answer.status_code != 200:
             self.unanswered += 1
+            return False
+        self.served.add(id_of(answer))
+        return True
 
-    async def _train(self, client: httpx.AsyncClient) -> None:
+    async def _train(self, client: httpx.AsyncClient) -> bool:
         order = {"configuration": self.target.configuration, "data_loc": self.target.data}
         answer = await self._call(client, TRAINING, _PATHS[TRAINING], order)
-        if answer is not None and answer.status_code == 201:
-            self.models.append(answer.json()["id"])
-        else:
+        if answer is None or answer.status_code != 201:
             self.unconfirmed += 1
+            return False
+        self.models.append(answer.json()["id"])
+        return True
 
     async def _call(
         self, client: httpx.AsyncClient, kind: str, path: str, body: dict[str, Any]

@@ -25,7 +25,7 @@ class Written:
         """Return the record's event; empty for what is none."""
         try:
             found = json.loads(self.value or b"null")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

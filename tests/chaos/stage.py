@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import psutil
@@ -26,6 +25,8 @@ SETTINGS = {
     "MILLRACE_TRAINING_LEASE_SECONDS": "6",
     "MILLRACE_TRAINING_HEARTBEAT_SECONDS": "1",
 }
+#: Limits that are counted but never reached.
+COUNTED = {f"MILLRACE_RATE_{who}": "1000000/minute" for who in ("KEY", "INFERENCE")}
 
 
 @dataclass
@@ -87,11 +88,6 @@ def kill(process: psutil.Process) -> None:
         process.send_signal(signal.SIGKILL)
     except psutil.NoSuchProcess:
         return
-
-
-def folder_of(stack: RunningStack, service: str) -> Path:
-    """Return a service's data folder."""
-    return stack.home / service
 
 
 def set_up(stack: RunningStack) -> tuple[Tenant, Load]:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.chaos.clocks import CLOCKS
 from tests.chaos.endurance import Table, endure
 from tests.chaos.faults import FULL_DISKS, KILLED, PAUSED, Fault, killed_everything
 from tests.chaos.forgeries import ARTEFACTS, POISON, REPEATS
@@ -13,9 +14,10 @@ ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "2"))
 #: `make test-chaos` strikes at everything in turn; `make test` at one of each kind.
 ALL = "MILLRACE_CHAOS_ALL" in os.environ
 
-EVERY = (*KILLED, *PAUSED, *FULL_DISKS, REPEATS, POISON, ARTEFACTS, killed_everything(ROUNDS))
+EVERYTHING = killed_everything(ROUNDS)
+EVERY = (*KILLED, *PAUSED, *FULL_DISKS, REPEATS, POISON, ARTEFACTS, CLOCKS, EVERYTHING)
 FEW = {"kill -9 catalog", "kill -9 kafka", "pause training 13 s", "no disk space for catalog"}
-FAULTS = [fault for fault in EVERY if ALL or fault in EVERY[-4:] or fault.name in FEW]
+FAULTS = [fault for fault in EVERY if ALL or fault in EVERY[-5:] or fault.name in FEW]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
