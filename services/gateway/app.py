@@ -44,7 +44,7 @@ SETTINGS = GatewaySettings
 
 def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> Service:
     """Return the composed service."""
-    database = Database(settings.database("gateway"), Base.metadata)
+    database = Database.of(settings, "gateway", Base.metadata)
     parts = _identity(settings, database, passwords or Passwords())
     uses = Uses(writer(database))
     signer = AssertionSigner.from_file(settings.key_file("assertion.pem"))
@@ -68,7 +68,9 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
         settings=settings,
         database=database,
         routers=api.routers(parts.keys),
-        subscriptions=events.subscriptions(allowances, parts.keys),
+        subscriptions=events.subscriptions(
+            allowances, parts.keys, lambda prefix: remembered.forget(prefix=prefix)
+        ),
         state={
             "sessions": parts.sessions,
             "registration": parts.registration,

@@ -2,19 +2,24 @@
 use.
 """
 
+from collections.abc import Callable
+
 from chassis.database import Transaction
 from chassis.subscriptions import Subscription, each, every_replica
 from contracts.billing import AllowanceChanged
 from contracts.catalog import ProjectChanged, ProjectDeleted
-from contracts.topics import ALLOWANCES, CATALOG_CHANGES
+from contracts.tenants import ApiKeyRevoked
+from contracts.topics import ALLOWANCES, CATALOG_CHANGES, TENANTS
 from gateway.domain.allowances import Allowances
 from gateway.operations import projects
 from gateway.operations.allowances import allowance_of
 from gateway.operations.api_keys import ApiKeys
 
 
-def subscriptions(allowances: Allowances, api_keys: ApiKeys) -> list[Subscription]:
-    """Return everything that the gateway listens to."""
+def subscriptions(
+    allowances: Allowances, api_keys: ApiKeys, forget_key: Callable[[str], None]
+) -> list[Subscription]:
+    """Return everything that the gateway listens to; `forget_key` is told a key's prefix."""
 
     async def projects_changed(event: ProjectChanged | ProjectDeleted, tx: Transaction) -> None:
         if isinstance(event, ProjectChanged):
@@ -26,6 +31,10 @@ def subscriptions(allowances: Allowances, api_keys: ApiKeys) -> list[Subscriptio
         for event in events:
             allowances.state(event.tenant_id, allowance_of(event))
 
+    async def keys_revoked(events: list[ApiKeyRevoked]) -> None:
+        for event in events:
+            forget_key(event.key_prefix)
+
     return [
         each(
             CATALOG_CHANGES,
@@ -34,4 +43,8 @@ def subscriptions(allowances: Allowances, api_keys: ApiKeys) -> list[Subscriptio
             only=(ProjectChanged, ProjectDeleted),
         ),
         every_replica(ALLOWANCES, allowances_changed, name="allowances"),
+        # Whichever gateway revoked it: what is remembered here would be trusted a second longer.
+        every_replica(
+            TENANTS, keys_revoked, name="revocations", only=(ApiKeyRevoked,), from_start=False
+        ),
     ]
