@@ -100,6 +100,25 @@ ANSWERS = Dashboard(
         ),
         REFUSED,
         Panel(
+            "Requests under way, and how many may be",
+            "short",
+            [
+                ("sum by (upstream) (millrace_upstream_requests)", "{{upstream}}"),
+                ("sum by (upstream) (millrace_upstream_requests_limit)", "{{upstream}} limit"),
+            ],
+        ),
+        Panel(
+            "Replicas that get no requests",
+            "short",
+            [
+                (
+                    "max by (upstream) "
+                    "(millrace_upstream_replicas - millrace_upstream_replicas_in)",
+                    "{{upstream}}",
+                )
+            ],
+        ),
+        Panel(
             "Counted by each gateway alone, the store of the rates being away",
             "reqps",
             [("sum(rate(millrace_uncounted_requests_total[$__rate_interval]))", "requests")],

@@ -24,12 +24,14 @@ def classes() -> Iterator[type[BaseSettings]]:
     """Return the settings of every service, and the launcher's."""
     for service in SERVICES:
         importlib.import_module(f"{service}.app")
-    yield from (Settings, *Settings.__subclasses__(), LauncherSettings)
+    yield Settings
+    yield from Settings.__subclasses__()
+    yield LauncherSettings
 
 
 def settings() -> dict[str, FieldInfo]:
     """Return every setting by the name of its variable."""
-    found = {}
+    found: dict[str, FieldInfo] = {}
     for cls in classes():
         for name, field in cls.model_fields.items():
             alias = field.validation_alias

@@ -51,9 +51,11 @@ def metrics_of(stack: RunningStack, service: str, **headers: str) -> str:
 
 def exemplars(stack: RunningStack, service: str) -> set[str]:
     """Return the traces that a service's histogram of requests names."""
+    text = metrics_of(stack, service, **OPENMETRICS)
+    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
     return {
         sample.exemplar.labels["trace_id"]
-        for family in text_string_to_metric_families(metrics_of(stack, service, **OPENMETRICS))
+        for family in families
         for sample in family.samples
         if sample.exemplar
     }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from chassis.problems import TooManyRequests, Unavailable
 from gateway.forwarding.limit import Limit
+from gateway.forwarding.metrics import CROWDING, OVERLOAD, REFUSED
 
 #: Share of a service that one tenant may take.
 _SHARE = 0.75
@@ -106,11 +107,13 @@ class Bulkhead:
         # Not everybody may come back at the same moment.
         seconds = random.randint(1, 3)  # noqa: S311
         if self._inside.get(tenant, 0) >= self.share:
+            REFUSED.labels(CROWDING).inc()
             return TooManyRequests(
                 f"Too many requests to the {self._name} service at the same time.",
                 headers={"Retry-After": str(seconds)},
                 code="TOO_MANY_AT_ONCE",
             )
+        REFUSED.labels(OVERLOAD).inc()
         return Unavailable(
             f"The {self._name} service is overloaded; try again.",
             retry_after=seconds,

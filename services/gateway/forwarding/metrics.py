@@ -1,6 +1,8 @@
 """What the gateway counts beside what every service counts."""
 
-from prometheus_client import Counter
+from collections.abc import Callable
+
+from prometheus_client import Counter, Gauge
 
 #: Why requests may not pass, by the status that says so; whatever else fails has failed.
 _REASONS = {
@@ -10,9 +12,11 @@ _REASONS = {
     403: "forbidden",
     404: "unknown",
     429: "rate",
-    503: "overload",
+    503: "away",
 }
 _FAILED = "failed"
+#: Too much is under way to a service, of all tenants or of one.
+OVERLOAD, CROWDING = "overload", "crowding"
 
 REFUSED = Counter(
     "millrace_refused_total",
@@ -23,11 +27,38 @@ UNCOUNTED = Counter(
     "millrace_uncounted_requests_total",
     "Requests that this process counted for itself because the store of the rates is away.",
 )
+UPSTREAM_REQUESTS = Gauge(
+    "millrace_upstream_requests", "Requests under way to a service, uploads aside.", ["upstream"]
+)
+UPSTREAM_LIMIT = Gauge(
+    "millrace_upstream_requests_limit", "Most requests that may be under way.", ["upstream"]
+)
+REPLICAS = Gauge(
+    "millrace_upstream_replicas", "Replicas of a service that are known.", ["upstream"]
+)
+REPLICAS_IN = Gauge(
+    "millrace_upstream_replicas_in", "Replicas of a service that requests go to.", ["upstream"]
+)
 
-for _reason in (*_REASONS.values(), _FAILED):
+for _reason in (*_REASONS.values(), _FAILED, OVERLOAD, CROWDING):
     REFUSED.labels(_reason)
 
 
 def count_refusal(status: int) -> None:
     """Count a request that was answered with this status before anybody was asked."""
     REFUSED.labels(_REASONS.get(status, _FAILED)).inc()
+
+
+def measure_upstream(
+    name: str,
+    *,
+    under_way: Callable[[], float],
+    limit: Callable[[], float],
+    known: Callable[[], float],
+    in_use: Callable[[], float],
+) -> None:
+    """Export how a service stands, asked for at the moment of each reading."""
+    UPSTREAM_REQUESTS.labels(name).set_function(under_way)
+    UPSTREAM_LIMIT.labels(name).set_function(limit)
+    REPLICAS.labels(name).set_function(known)
+    REPLICAS_IN.labels(name).set_function(in_use)

@@ -9,6 +9,7 @@ from chassis.problems import Unavailable
 from gateway.forwarding.budget import Budget
 from gateway.forwarding.bulkhead import Bulkhead
 from gateway.forwarding.limit import Limit
+from gateway.forwarding.metrics import measure_upstream
 from gateway.forwarding.replica import Origin, Replica
 from gateway.forwarding.watch import Watch
 
@@ -83,6 +84,13 @@ class Upstream:
 
     async def start(self) -> None:
         """Watch the replicas where there is a choice; connect at the first request."""
+        measure_upstream(
+            self.name,
+            under_way=lambda: self.bulkhead.under_way,
+            limit=lambda: self.limit.value,
+            known=lambda: len(self.replicas),
+            in_use=lambda: sum(replica.is_in for replica in self.replicas),
+        )
         await self._watch.start()
 
     async def stop(self) -> None:
