@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis.problems import Conflict, NotFound, Unavailable
 from inference.domain.models import Model, ModelMissing, ModelRefused
@@ -280,3 +281,21 @@ async def test_news_of_today_does_not_unsettle_a_process_that_began_before(
     preloading.want(model(1), announced_at=4_000_000_000.0)
 
     assert await preloading.settled()
+
+
+async def test_models_that_answer_are_counted_without_naming_tenants(
+    shelf: Shelf, store: Store
+) -> None:
+    labels = {"algorithm": "counted"}
+
+    def sample(name: str) -> float:
+        return REGISTRY.get_sample_value(f"millrace_{name}", labels) or 0.0
+
+    first, second = model(7, algorithm="counted"), model(9, algorithm="counted")
+    announce(shelf, first, second)
+    await shelf.load(first)
+    assert (sample("models_serving"), sample("newest_model_id")) == (1, 7)
+    await shelf.load(second)
+    assert (sample("models_serving"), sample("newest_model_id")) == (1, 9)
+    shelf.retire(9)
+    assert sample("models_serving") == 0
