@@ -78,8 +78,12 @@ def _attempt(work: Work, spec: dict[str, Any], reporter: Reporter) -> int:
         reporter.error("OUT_OF_MEMORY", "the work needs more memory than it may have")
         return 1
     except Exception as error:
+        from chassis.away import is_away  # only who fails pays for this import
+
         traceback.print_exc()
-        reporter.error("FAILED", f"{type(error).__name__}: {error}")
+        # A time limit of the work's own is no reason to try again for ever.
+        away = is_away(error) and not isinstance(error, TimeoutError)
+        reporter.error("AWAY" if away else "FAILED", f"{type(error).__name__}: {error}")
         return 1
     return 0
 

@@ -36,7 +36,8 @@ class ComputeUnavailable(Unavailable):
 class Report:
     """What work says: `progress` (fraction, …), `log` (message, level), `result`, `error`.
 
-    An error's body has `code` (FAILED, OUT_OF_MEMORY, CRASHED, CANCELLED) and `message`.
+    An error's body has `code` (FAILED, AWAY, OUT_OF_MEMORY, CRASHED, CANCELLED) and `message`.
+    AWAY says that the blob store or the like was: the same work may succeed later.
     """
 
     kind: Kind

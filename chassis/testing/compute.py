@@ -75,6 +75,11 @@ class ComputeBehaviour:
         assert reports == [Report("error", {"code": "FAILED", "message": "ValueError: no rows"})]
         assert await compute.status(work_id) == Status("failed", "ValueError: no rows")
 
+    async def test_what_was_away_is_told_from_what_failed(self, compute: Compute) -> None:
+        report = await outcome(compute, do="be_hindered")
+
+        assert report.body["code"] == "AWAY"
+
     @pytest.mark.parametrize(
         ("do", "words"),
         [

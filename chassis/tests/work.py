@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chassis.blobs import BlobsUnavailable
 from chassis.compute.child import Reporter, run
 
 Spec = dict[str, Any]
@@ -38,6 +39,11 @@ def chatter(_spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
 def fail(spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
     """Raise."""
     raise ValueError(spec["message"])
+
+
+def be_hindered(_spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
+    """Find the blob store full."""
+    raise BlobsUnavailable("full")
 
 
 def crash(_spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
@@ -79,7 +85,7 @@ def wait(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
 
 def main(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
     """Do one of the above."""
-    kinds = (echo, environment, chatter, fail, crash, be_killed, rave, gorge, wait)
+    kinds = (echo, environment, chatter, fail, be_hindered, crash, be_killed, rave, gorge, wait)
     return {kind.__name__: kind for kind in kinds}[spec["do"]](spec, reporter)
 
 

@@ -22,6 +22,9 @@ from training.store import registry as artefacts
 MODULE = "training.worker"
 #: A worker that needs more memory than there is will need it again.
 _TOO_LARGE = "OUT_OF_MEMORY"
+#: Something that the work needs is away or full; how long a job then rests.
+_AWAY = "AWAY"
+_AWAY_REST = timedelta(seconds=5)
 
 #: A talkative worker is heard out, but not every line of it is kept.
 _MOST_LINES = 20_000
@@ -50,7 +53,14 @@ class Died:
     reason: str
 
 
-Outcome = Learnt | Refused | Died
+@dataclass(frozen=True, slots=True)
+class Hindered:
+    """Something that the work needs was away: it begins again later, however often it takes."""
+
+    reason: str
+
+
+Outcome = Learnt | Refused | Died | Hindered
 
 
 class Run:
@@ -140,9 +150,9 @@ class Run:
                     if outcome is not None:
                         return outcome
         except Unavailable as away:
-            return Died(away.detail)
+            return Hindered(away.detail)
         except BlobsUnavailable as away:
-            return Died(_sentence(str(away)))
+            return Hindered(_sentence(str(away)))
         except Exception:
             telemetry.log.exception("the service failed in its part of a job")
             return Died("The service failed while it prepared the work.")
@@ -189,6 +199,8 @@ class Run:
                 return Learnt(body)
             case "error" if body.get("code") == _TOO_LARGE:
                 return Refused(_sentence(str(body["message"])))
+            case "error" if body.get("code") == _AWAY:
+                return Hindered(_sentence(str(body["message"])))
             case "error":
                 return Died(_sentence(str(body["message"])))
             case "progress":
@@ -213,6 +225,8 @@ class Run:
                     await self._fail(tx, reason)
                 case Died(reason):
                     await self._retry(tx, reason)
+                case Hindered(reason):
+                    await self._wait(tx, reason)
             await logs.append(tx, self.job, self._said)
 
     async def _complete(self, tx: Transaction, result: Mapping[str, Any]) -> None:
@@ -248,6 +262,15 @@ class Run:
         self._say(f"{reason} Attempt {attempt + 1} of {most} follows.")
         rests = tx.clock() + backoff(attempt)
         await jobs.finish(tx, self.job, state, not_before=rests, error=reason)
+
+    async def _wait(self, tx: Transaction, reason: str) -> None:
+        """Let the job rest: what is away is no fault of it, so the attempt does not count."""
+        self._say(f"{reason} It begins again when that is back.")
+        rests = tx.clock() + _AWAY_REST
+        attempt = self.job.attempt - 1
+        await jobs.finish(
+            tx, self.job, State.PENDING, attempt=attempt, not_before=rests, error=reason
+        )
 
     async def _forsake(self) -> None:
         """Leave a job that was cancelled or taken over, and what its worker may have written."""

@@ -48,6 +48,11 @@ def death(message: str = "the work was killed by SIGKILL") -> Report:
     return Report("error", {"code": "CRASHED", "message": message})
 
 
+def hindrance(message: str = "BlobsUnavailable: the blob store failed") -> Report:
+    """Return the last word of work that found something away."""
+    return Report("error", {"code": "AWAY", "message": message})
+
+
 class FakeCompute(Compute):
     """Plays one script after the other; a script without a last word goes on for ever."""
 

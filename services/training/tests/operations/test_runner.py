@@ -14,6 +14,7 @@ from training.tests.standins import (
     ARTEFACT,
     FakeCompute,
     death,
+    hindrance,
     progress,
     requested,
     result,
@@ -175,6 +176,20 @@ async def test_a_job_whose_workers_all_die_fails_with_the_reason(
     assert job["status"] == "failed"
     assert job["error"] == "The work was killed by SIGKILL. It was tried 4 times."
     assert len(compute.specs) == 4
+
+
+async def test_a_job_waits_for_what_is_away_however_long_it_takes(
+    bench: Bench, compute: FakeCompute, clock: FrozenClock
+) -> None:
+    model = await requested(bench)
+    for _attempt in range(10):
+        compute.play(hindrance())
+        await run_everything(bench)
+        clock.advance(minutes=1)
+    compute.play(result())
+    await run_everything(bench)
+    assert (await job_of(bench, model))["status"] == "completed"
+    assert len(compute.specs) == 11
 
 
 async def test_a_running_job_can_be_cancelled(bench: Bench, compute: FakeCompute) -> None:
