@@ -1,11 +1,16 @@
 """One stack per profile under load for all faults, and the table that they fill."""
 
+import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.chaos.books import Files, Servers, Shelves
 from tests.chaos.endurance import Table
+from tests.chaos.faults import DEVICES
+from tests.chaos.receiver import Receiver, receiving
 from tests.chaos.stage import COUNTED, SETTINGS, Stage, set_up
 from tests.running import RunningStack
 
@@ -33,15 +38,35 @@ def on_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     home = tmp_path_factory.mktemp("chaos") / "home"
     for folder in (home.parent, home.parent.parent):
         folder.chmod(0o755)  # PostgreSQL runs as somebody else than root
-    stack = RunningStack.planned(home, **SETTINGS, **COUNTED, MILLRACE_BACKENDS="servers")
-    yield from _under_load(stack, Servers(stack.home))
+    with receiving() as receiver, _small_devices(home):
+        chosen = {
+            "MILLRACE_BACKENDS": "servers",
+            "MILLRACE_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
+        }
+        stack = RunningStack.planned(home, **SETTINGS, **COUNTED, **chosen)
+        yield from _under_load(stack, Servers(stack.home), receiver)
 
 
-def _under_load(stack: RunningStack, shelves: Shelves) -> Iterator[Stage]:
+@contextmanager
+def _small_devices(home: Path) -> Iterator[None]:
+    """Mount small file systems where servers keep their data; that takes root, as in CI."""
+    with ExitStack() as stack:
+        for name in DEVICES:
+            folder = home / "servers" / name
+            folder.mkdir(parents=True)
+            what = ("-t", "tmpfs", "-o", "size=512m", f"millrace-{name}", str(folder))
+            subprocess.run(("mount", *what), check=True)
+            stack.callback(subprocess.run, ("umount", "--lazy", str(folder)), check=True)
+        yield
+
+
+def _under_load(
+    stack: RunningStack, shelves: Shelves, receiver: Receiver | None = None
+) -> Iterator[Stage]:
     try:
         stack.start()
         tenant, load = set_up(stack)
-        stage = Stage(stack, shelves, tenant, load)
+        stage = Stage(stack, shelves, tenant, load, receiver)
         load.start()
         yield stage
         load.stop()

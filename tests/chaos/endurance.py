@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.chaos.books import Findings, findings
 from tests.chaos.faults import Fault
 from tests.chaos.load import STREAMED, Call
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, hold
 from tests.running import until
 
 #: Seconds in which the gateway answers whatever happens behind it, and what a busy machine adds.
@@ -17,6 +17,8 @@ DEADLINE = 10.0
 MARGIN = 4.0
 RECOVERY = 120.0
 SETTLEMENT = 90.0
+#: Seconds that the load goes on: what seems to have done nothing may show late.
+AFTERMATH = 3.0
 HEAD = (
     "profile",
     "fault",
@@ -74,6 +76,7 @@ def endure(stage: Stage, fault: Fault, *, profile: str, table: Table) -> None:
     fault.strike(stage)
     healed = time.monotonic()
     until(lambda: load.answers_again(healed) and stage.is_whole(), within=RECOVERY)
+    hold(AFTERMATH)
     load.rest()
     calls = load.since(struck)
     rested = time.monotonic()

@@ -93,8 +93,28 @@ def disk_full(name: str) -> Fault:
     return Fault(f"no disk space for {name}", strike, unseen=name == "billing")
 
 
+def device_full(name: str) -> Fault:
+    """Fill the small file system that a server keeps its data on, then make room again."""
+
+    def strike(stage: Stage) -> None:
+        folder = stage.stack.home / "servers" / name
+        ballast = folder / "ballast"
+        with ballast.open("wb") as file:
+            left = os.statvfs(folder)
+            os.posix_fallocate(file.fileno(), 0, left.f_bavail * left.f_frsize)
+        try:
+            hold(FULL)
+        finally:
+            ballast.unlink()
+
+    return Fault(f"disk full under {name}", strike, unseen=name in _BEHIND)
+
+
 SERVERS = ("postgres", "mongo", "redis", "s3")
+#: Servers whose data lie on a file system of their own.
+DEVICES = ("postgres", "s3")
 KILLED_SERVERS = tuple(killed(name) for name in SERVERS)
+FULL_DEVICES = tuple(device_full(name) for name in DEVICES)
 PAUSED_SERVERS = tuple(paused(name) for name in SERVERS)
 KILLED = tuple(killed(name) for name in (*SERVICES, "kafka"))
 PAUSED = tuple(paused(name) for name in (*SERVICES, "kafka"))

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx
 import psutil
@@ -29,6 +30,14 @@ SETTINGS = {
 COUNTED = {f"MILLRACE_RATE_{who}": "1000000/minute" for who in ("KEY", "INFERENCE")}
 
 
+class Falling(Protocol):
+    """Something beside the stack that can go away for a while."""
+
+    def fall(self) -> None:
+        """Go away and come back."""
+        ...
+
+
 @dataclass
 class Stage:
     """The stack, its books, and the load upon it."""
@@ -37,6 +46,7 @@ class Stage:
     shelves: Shelves
     tenant: Tenant
     load: Load
+    receiver: Falling | None = None
 
     def pid(self, name: str) -> int | None:
         """Return the process id of a part of the stack that runs."""
@@ -48,8 +58,10 @@ class Stage:
         return until(lambda: self.pid(name), within=60)
 
     def kill(self, name: str) -> None:
-        """Kill one part of the stack with SIGKILL."""
-        os.kill(self.running(name), signal.SIGKILL)
+        """Kill one part of the stack with SIGKILL, and return when it has been started again."""
+        before = self.running(name)
+        os.kill(before, signal.SIGKILL)
+        until(lambda: self.pid(name) not in (None, before), within=60, every=0.02)
 
     def is_whole(self) -> bool:
         """Tell whether all services say that they are ready."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.chaos.endurance import Table, endure
 from tests.chaos.faults import (
+    FULL_DEVICES,
     KILLED,
     KILLED_SERVERS,
     PAUSED,
@@ -14,14 +15,16 @@ from tests.chaos.faults import (
     killed_everything,
 )
 from tests.chaos.forgeries import ARTEFACTS, POISON, REPEATS
+from tests.chaos.receiver import RECEIVER
 from tests.chaos.stage import Stage
 
 ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "1"))
 ALL = "MILLRACE_CHAOS_ALL" in os.environ
 
 EVERYTHING = killed_everything(ROUNDS)
-REST = (*KILLED, *PAUSED_SERVERS, *PAUSED, REPEATS, POISON, ARTEFACTS, EVERYTHING)
-FAULTS = (*KILLED_SERVERS, *REST) if ALL else KILLED_SERVERS
+FEW = (*KILLED_SERVERS, *FULL_DEVICES)
+REST = (*KILLED, *PAUSED_SERVERS, *PAUSED, RECEIVER, REPEATS, POISON, ARTEFACTS, EVERYTHING)
+FAULTS = (*FEW, *REST) if ALL else FEW
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
