@@ -13,7 +13,10 @@ from chassis.cluster import Cluster, Mechanism, Protocol
 class Settings(BaseSettings):
     """The settings that every service has; a service with more of its own subclasses this."""
 
-    model_config = SettingsConfigDict(env_prefix="MILLRACE_", extra="ignore", frozen=True)
+    #: A wrong value is told without the values beside it: some of them are secrets.
+    model_config = SettingsConfigDict(
+        env_prefix="MILLRACE_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     #: Folder for everything that the embedded back ends keep.
     home: Path = Path(".millrace")

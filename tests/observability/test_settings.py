@@ -65,3 +65,13 @@ def test_a_secret_is_never_shown_by_its_settings() -> None:
         for name, field in cls.model_fields.items():
             if re.search(r"password|secret|stripe_key", name):
                 assert SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
+
+
+def test_a_wrong_setting_is_told_without_the_secrets_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MILLRACE_DATABASE_URL", "postgresql://millrace:hush-hush@db/catalog")
+    monkeypatch.setenv("MILLRACE_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    with pytest.raises(ValueError, match="MILLRACE_KAFKA_PASSWORD") as told:
+        Settings()
+    assert "hush" not in str(told.value)
