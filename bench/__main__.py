@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-ALL = ("gateway", "recommend", "ingest", "freshness", "swap", "training")
+ALL = ("gateway", "overload", "recommend", "ingest", "freshness", "swap", "training")
 
 
 def main() -> int:

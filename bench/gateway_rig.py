@@ -126,8 +126,8 @@ def rig() -> Iterator[Rig]:
             _NGINX.format(home=home, service=serving, auth=authenticating, port=proxying)
         )
         commands = (
-            _uvicorn("service", serving),
-            _uvicorn("authenticator", authenticating),
+            command_of("bench.gateway_rig:service", serving),
+            command_of("bench.gateway_rig:authenticator", authenticating),
             [sys.executable, "-c", "from bench.gateway_rig import gateway; gateway()"],
             [shutil.which("nginx") or "nginx", "-c", str(configuration)],
         )
@@ -137,14 +137,15 @@ def rig() -> Iterator[Rig]:
             stack.callback(process.terminate)
         found = Rig(key, *(f"http://127.0.0.1:{n}" for n in (serving, fronting, proxying)))
         for url in (found.direct, found.gateway, found.nginx):
-            _await(url, key)
+            await_answer(url, key)
         yield found
 
 
-def _uvicorn(name: str, port: int) -> list[str]:
+def command_of(app: str, port: int) -> list[str]:
+    """Return the command that serves an application on a port."""
     options = ["--port", str(port), "--log-level", "error", "--no-access-log"]
     options += ["--no-proxy-headers", "--no-server-header"]
-    return [sys.executable, "-m", "uvicorn", f"bench.gateway_rig:{name}", *options]
+    return [sys.executable, "-m", "uvicorn", app, *options]
 
 
 async def _prepare(settings: GatewaySettings, key: str) -> None:
@@ -169,7 +170,8 @@ async def _prepare(settings: GatewaySettings, key: str) -> None:
     await database.close()
 
 
-def _await(url: str, key: str) -> None:
+def await_answer(url: str, key: str) -> None:
+    """Return once an address answers with a key."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.HTTPError):

@@ -17,7 +17,7 @@ from gateway.forwarding.replica import Origin, Replica
 #: Seconds between two looks at a replica that is in; half of what a service takes to drain.
 _EVERY = 1.0
 #: Seconds until a replica that is out is looked at again: doubled each time, up to the second.
-_SOON, _LATER = 0.1, 2.0
+_SOON, _LATER = 0.1, 1.0
 _PATIENCE = 2.0
 #: Seconds between two looks at what a name resolves to.
 _RESOLVE_EVERY = 5.0
@@ -100,20 +100,21 @@ class Watch:
 
 
 async def _look_for_ever(replica: Replica) -> None:
-    pause = 0.0
+    pause, was_ready = 0.0, None
     while True:
         await _wait(replica, pause)
-        if await _is_ready(replica):
-            if not replica.is_in:
-                telemetry.log.info("%s at %s is in again", replica.name, replica.address)
+        is_ready = await _is_ready(replica)
+        if is_ready:
             replica.is_in = True
             pause = _EVERY
         else:
-            if pause in (0.0, _EVERY):
-                telemetry.log.warning("%s at %s is out", replica.name, replica.address)
-                pause = _SOON / 2
             replica.leave()
-            pause = min(_LATER, 2 * pause)
+            pause = min(_LATER, 2 * pause) if was_ready is False else _SOON
+        if is_ready is not was_ready:
+            telemetry.log.info(
+                "%s at %s is %s", replica.name, replica.address, "in" if is_ready else "out"
+            )
+        was_ready = is_ready
 
 
 async def _wait(replica: Replica, pause: float) -> None:

@@ -1,0 +1,178 @@
+"""A steady load through several gateways, as a back end behind a load balancer makes it."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tests.e2e.conftest import Tenant
+
+#: Seconds between two requests of one kind, and between two looks at a gateway's readiness.
+PACE = 0.1
+LOOK_EVERY = 0.5
+log = logging.getLogger(__name__)
+
+KINDS = (
+    "interactions",
+    "recommendations",
+    "projects",
+    "configurations",
+    "slots",
+    "usage",
+    "people",
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, whichever gateway it goes to."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    json: Mapping[str, Any] | None = None
+
+
+Order = Callable[[int], Call]
+
+
+@dataclass
+class Balancer:
+    """Sends requests to the gateways that are ready.
+
+    It sends a request again only where no connection could be made, as any load balancer does.
+    """
+
+    urls: Sequence[str]
+    ready: set[str] = field(default_factory=set)
+
+    def look(self, client: httpx.Client) -> None:
+        """Ask every gateway whether it is ready."""
+        for url in self.urls:
+            try:
+                is_ready = client.get(f"{url}/readyz").status_code == 200
+            except httpx.TransportError:
+                is_ready = False
+            (self.ready.add if is_ready else self.ready.discard)(url)
+
+    def order(self, number: int) -> list[str]:
+        """Return the gateways in the order in which a request may try them."""
+        turned = [self.urls[(number + step) % len(self.urls)] for step in range(len(self.urls))]
+        return sorted(turned, key=lambda url: url not in self.ready)
+
+
+class Load:
+    """Requests of several kinds, each from a thread of its own, until the block ends."""
+
+    def __init__(self, urls: Sequence[str], tenant: Tenant) -> None:
+        """Ask as one tenant, through these gateways."""
+        self._balancer = Balancer(urls, set(urls))
+        self._tenant = tenant
+        self._stop = threading.Event()
+        self.answered: Counter[str] = Counter()
+        self.failed: list[str] = []
+        #: What `Millrace-Model` said, in order, without repeats.
+        self.models: list[str] = []
+        self._threads = [threading.Thread(target=self._look)]
+        self._threads += [
+            threading.Thread(target=self._ask, args=(kind, order))
+            for kind, order in self._kinds().items()
+        ]
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End, after the requests under way."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def snapshot(self) -> Counter[str]:
+        """Return how many requests of each kind were answered so far."""
+        return Counter(self.answered)
+
+    def _kinds(self) -> dict[str, Order]:
+        key = {"X-API-Key": self._tenant.api_key}
+        person = {"Authorization": f"Bearer {self._tenant.token}"}
+
+        def interaction(number: int) -> Call:
+            body = {"userId": f"u{number % 12}", "itemId": f"i{number % 30}"}
+            body |= {"interactionType": "view", "eventId": f"rolling-{id(self)}-{number}"}
+            return Call("POST", "/api/v1/interactions", key, body)
+
+        def recommendation(number: int) -> Call:
+            body = {"userId": f"u{number % 12}", "count": 5}
+            return Call("POST", "/api/v1/recommend", key, body)
+
+        def reading(path: str, headers: dict[str, str]) -> Order:
+            return lambda _number: Call("GET", path, headers)
+
+        orders = (
+            interaction,
+            recommendation,
+            reading("/api/v1/project/", key),
+            reading("/api/v1/model_configuration/", key),
+            reading("/api/v1/deployment_slot/", key),
+            reading("/api/billing/usage", person),
+            reading("/api/v1/auth/user/", person),
+        )
+        return dict(zip(KINDS, orders, strict=True))
+
+    def _look(self) -> None:
+        with httpx.Client(timeout=5, headers={"Connection": "close"}) as client:
+            while not self._stop.wait(LOOK_EVERY):
+                self._balancer.look(client)
+
+    def _ask(self, kind: str, order: Order) -> None:
+        with httpx.Client(timeout=30) as client:
+            number = 0
+            while not self._stop.wait(PACE):
+                self._one(client, kind, order, number)
+                number += 1
+
+    def _one(self, client: httpx.Client, kind: str, order: Order, number: int) -> None:
+        began = time.monotonic()
+        wanted = order(number)
+        for url in self._balancer.order(number):
+            try:
+                answer = client.request(
+                    wanted.method, url + wanted.path, headers=wanted.headers, json=wanted.json
+                )
+            except httpx.ConnectError:
+                continue  # nobody is there: the other one is asked
+            except httpx.TransportError as error:
+                self._fail(kind, number, f"{url}: {error!r}", began)
+                return
+            self._note(kind, number, answer, began)
+            return
+        self._fail(kind, number, "no gateway is there", began)
+
+    def _note(self, kind: str, number: int, answer: httpx.Response, began: float) -> None:
+        if answer.status_code not in (200, 201):
+            self._fail(kind, number, f"{answer.status_code} {answer.text}", began)
+            return
+        self.answered[kind] += 1
+        model = answer.headers.get("Millrace-Model")
+        if model and model not in self.models[-1:]:
+            self.models.append(model)
+
+    def _fail(self, kind: str, number: int, what: str, began: float) -> None:
+        after = time.monotonic() - began
+        at = time.strftime("%H:%M:%S")
+        self.failed.append(f"{at} {kind} {number} after {after:.2f} s: {what}")
+        log.warning(self.failed[-1])

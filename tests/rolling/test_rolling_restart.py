@@ -1,0 +1,86 @@
+"""Every service is restarted, one replica after the other, and no client notices."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from embedded.stack import SERVICES
+from tests.e2e.conftest import Tenant, lasting
+from tests.e2e.journey import with_model
+from tests.rolling.load import KINDS, Load
+from tests.running import RunningStack, until
+
+RESTART_LIMIT = 240.0
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    """Return a stack with two processes of each service, on real servers."""
+    settings = {"MILLRACE_REPLICAS": "2", "MILLRACE_ACCESS_TOKEN_LIFETIME": "3600"}
+    with RunningStack.on_servers(**settings) as stack:
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+
+
+@pytest.fixture(scope="module")
+def tenant(stack: RunningStack) -> Iterator[Tenant]:
+    """Return a tenant with a model that serves."""
+    for made in lasting(stack):
+        with_model(made)
+        until(lambda made=made: _is_served(made))
+        yield made
+
+
+def _is_served(tenant: Tenant) -> bool:
+    asked = tenant.key_client.post("/api/v1/recommend", json={"userId": "u1", "count": 3})
+    return asked.status_code == 200 and "Millrace-Model" in asked.headers
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_rolling_restart_costs_no_request(
+    stack: RunningStack, tenant: Tenant, service: str
+) -> None:
+    gateways = [
+        f"http://127.0.0.1:{line['port']}" for line in _processes(stack, "gateway").values()
+    ]
+    assert len(gateways) == 2
+    with Load(gateways, tenant) as load:
+        _until_more_is_answered(load)
+        for process in sorted(_processes(stack, service)):
+            _restart(stack, process)
+            _until_more_is_answered(load)
+    assert load.failed == []
+    assert len(load.models) == 1
+
+
+def _processes(stack: RunningStack, service: str) -> dict[str, dict[str, Any]]:
+    return {
+        name: line for name, line in stack.status().items() if name.partition("-")[0] == service
+    }
+
+
+def _restart(stack: RunningStack, process: str) -> None:
+    """Ask a process to stop, and wait until the launcher has another one ready in its place."""
+    before = stack.status()[process]["pid"]
+    os.kill(before, signal.SIGTERM)
+
+    def is_back() -> bool:
+        line = stack.status()[process]
+        return line["pid"] not in (None, before) and line["ready"]
+
+    until(is_back, within=RESTART_LIMIT, every=0.5)
+
+
+def _until_more_is_answered(load: Load) -> None:
+    """Wait until every kind of request was answered some more times."""
+    before = load.snapshot()
+    until(
+        lambda: load.failed or all(load.answered[kind] >= before[kind] + 10 for kind in KINDS),
+        within=60,
+    )
