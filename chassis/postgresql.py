@@ -10,11 +10,20 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+#: Seconds to wait for a connection: whoever asked gives up after ten, and should hear why before.
+_PATIENCE = 5
+
 
 def engine(url: str, *, pool: int, overflow: int) -> AsyncEngine:
     """Return an engine that keeps `pool` connections open, and opens `overflow` more at a rush."""
     made = create_async_engine(
-        url, hide_parameters=True, pool_size=pool, max_overflow=overflow, pool_pre_ping=True
+        url,
+        hide_parameters=True,
+        pool_size=pool,
+        max_overflow=overflow,
+        pool_pre_ping=True,
+        pool_timeout=_PATIENCE,
+        connect_args={"timeout": _PATIENCE},
     )
     event.listen(made.sync_engine, "do_connect", _connect)
     return made
