@@ -253,7 +253,9 @@ def _operations(service: Service) -> APIRouter:
     @router.get("/metrics")
     async def exposition(request: Request) -> Response:
         metrics.measure_pool(service.database.engine.pool)
-        body, content_type = metrics.exposition(request.headers.get("accept", ""))
+        accept = request.headers.get("accept", "")
+        # Thousands of lines take milliseconds, for which no request should wait.
+        body, content_type = await asyncio.to_thread(metrics.exposition, accept)
         return Response(body, headers={"content-type": content_type})
 
     return router
