@@ -75,7 +75,7 @@ async def test_a_key_makes_no_projects_and_sees_its_own_alone(bench: Bench) -> N
     assert refused.json()["detail"] == "API keys cannot create new projects."
     assert [each["id"] for each in listed["results"]] == [project["id"]]
     assert others.json()["count"] == 0
-    assert (default.status_code, summary.status_code) == (404, 404)
+    assert (default.status_code, summary.status_code) == (404, 403)
 
 
 @pytest.mark.parametrize(
