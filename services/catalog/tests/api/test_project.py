@@ -165,7 +165,7 @@ async def test_a_summary_counts_what_training_made(bench: Bench) -> None:
         TuningConcluded(tuning_job_id=2, project_id=1, **told),
         TuningForgotten(tuning_job_id=2, **told),
     )
-    async with bench.as_caller(key_of("read")) as client:
+    async with bench.as_caller(MEMBER) as client:
         found = (await client.get("/api/v1/project_summary/1/")).json()
     assert (found["n_data"], found["n_models"], found["n_complete_jobs"]) == (0, 1, 1)
     assert found["ins_datetime"]
