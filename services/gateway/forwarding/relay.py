@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Send
 
 from chassis import deadline
+from chassis.identity import ASSERTION_HEADER
 from chassis.problems import Problem, TooLarge, Unavailable
 from gateway.forwarding.connection import Connection, ConnectionLost
 from gateway.forwarding.incoming import Headers, Incoming
@@ -15,6 +16,8 @@ from gateway.forwarding.replica import Replica, Unreachable
 from gateway.forwarding.upstream import Upstream
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_ASSERTION = ASSERTION_HEADER.lower().encode()
+_STRANGER = 401
 _PER_HOP = frozenset(
     {
         b"connection",
@@ -101,6 +104,10 @@ class Relay:
         finally:
             bulkhead.leave(request.tenant)
         try:
+            if connection.status == _STRANGER and _ASSERTION in request.head:
+                # Our own client is known to us, so it is our word that counts for nothing there.
+                sentence = f"The {upstream.name} service does not know us: clocks or keys differ."
+                raise Unavailable(sentence)
             within = self._timeout
             return await _answer(connection, within, receive=receive, send=send, extra=extra)
         finally:

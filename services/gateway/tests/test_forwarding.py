@@ -143,6 +143,17 @@ async def test_a_service_that_is_silent_is_504(
         assert late.headers["retry-after"] == "1"
 
 
+async def test_a_service_that_does_not_believe_the_gateway_is_away(stage: Stage) -> None:
+    admin = await stage.admin()
+
+    async def doubt(_heard: Heard) -> bytes:
+        return answer(401, b"{}")
+
+    stage.recorder.reply = doubt
+    refused = await admin.get("/api/v1/project/")
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
 async def test_a_service_that_stops_in_the_middle_does_not_hold_its_client(
     tmp_path: Path, keys: Path, recorder: Recorder
 ) -> None:
