@@ -8,7 +8,8 @@ from backup.places import Places
 
 #: Below `home/` in a backup. Segments of the spool without their cursor: what had left already is
 #: announced once more, and whoever listens knows it by its id.
-_KEPT = ("admin-password", "inference/spool/*/*.lines")
+_SPOOL = "inference/spool/*/*.lines"
+_KEPT = ("admin-password", _SPOOL, f"replicas/*/{_SPOOL}")
 
 
 def copy(places: Places, to: Path) -> None:
@@ -17,11 +18,15 @@ def copy(places: Places, to: Path) -> None:
     _copy_below(places.keys, to / "keys", _present(places.keys, ("*.pem",)))
 
 
-def put_back(source: Path, places: Places) -> None:
-    """Copy them back; keys that are there already are left alone."""
-    _copy_below(source / "home", places.home, _present(source / "home", _KEPT))
-    keys = _present(source / "keys", ("*.pem",))
-    _copy_below(source / "keys", places.keys, (k for k in keys if not (places.keys / k).exists()))
+def put_back(source: Path, home: Path) -> None:
+    """Copy the data folder's own files back."""
+    _copy_below(source / "home", home, _present(source / "home", _KEPT))
+
+
+def put_back_keys(source: Path, to: Path) -> None:
+    """Copy keys back into a folder; those that are there already are left alone."""
+    names = _present(source / "keys", ("*.pem",))
+    _copy_below(source / "keys", to, (name for name in names if not (to / name).exists()))
 
 
 def _present(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:

@@ -1,23 +1,23 @@
 """Puts a backup back into empty stores, while the stack is stopped."""
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from backup import blobs, files, manifest, mongo, postgres, sqlite
+from backup import blobs, files, manifest, mongo, postgres, reaching, sqlite
 from backup.manifest import Manifest
 from backup.places import Places, sqlite_file
 from chassis import migrations
 from chassis.blobs import Blobs, open_blobs
-from chassis.settings import Settings
 from embedded.failure import Failure
-from embedded.home import Home, prepare
+from embedded.settings import Settings as LauncherSettings
 from embedded.speech import say
 
 
-async def restore(source: Path, settings: Settings) -> None:
+def restore(source: Path, launcher: LauncherSettings) -> None:
     """Fill an empty data folder and the stores that the settings name.
 
     The data folder is made beside its place and moved there in the end, so that a restore that
@@ -28,26 +28,36 @@ async def restore(source: Path, settings: Settings) -> None:
         Failure: the backup is damaged or of other stores, or something is there already.
     """
     found = manifest.read(source)
-    home = settings.home.resolve()
+    home = launcher.home.path
     fresh = home.with_name(f"{home.name}.restoring")
     _require_empty(home)
     shutil.rmtree(fresh, ignore_errors=True)
-    places = Places.of(settings.model_copy(update={"home": fresh}))
-    _require_fitting(found, places)
-    await _require_empty_stores(places)
-    files.put_back(source, places)
-    prepare(Home(fresh))
-    for copy in sorted((source / "databases").iterdir()):
-        await _put_back_database(copy, places.databases[_name(copy)])
-    for copy in sorted((source / "documents").iterdir()):
-        _put_back_documents(copy, places.documents[_name(copy)])
-    await _put_back_blobs(source, places)
-    _mark_unsent(places)
+    try:
+        files.put_back_keys(source, fresh / "keys")
+        with reaching.new(launcher, fresh) as settings:
+            places = Places.of(settings)
+            require_fitting(found, places)
+            asyncio.run(_fill(places, source))
+            _mark_unsent(places)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     if home.exists():
         home.rmdir()
     fresh.rename(home)
     say(f"Restored what was there on {found.taken_at:%Y-%m-%d at %H:%M:%S} UTC into {home}.")
     say("Start it with an empty Kafka: everything that is remembered is sent again.")
+
+
+async def _fill(places: Places, source: Path) -> None:
+    await _require_empty_stores(places)
+    files.put_back(source, places.home)
+    files.put_back_keys(source, places.keys)
+    for copy in sorted((source / "databases").glob("*")):
+        await _put_back_database(copy, places.databases[_name(copy)])
+    for copy in sorted((source / "documents").glob("*")):
+        _put_back_documents(copy, places.documents[_name(copy)])
+    await _put_back_blobs(source, places)
 
 
 def _require_empty(home: Path) -> None:
@@ -58,7 +68,12 @@ def _require_empty(home: Path) -> None:
         )
 
 
-def _require_fitting(found: Manifest, places: Places) -> None:
+def require_fitting(found: Manifest, places: Places) -> None:
+    """Make sure that stores of these kinds, and this code, can take a backup.
+
+    Raises:
+        Failure: they cannot.
+    """
     for what, there, here in (
         ("databases", found.databases, places.database_kind),
         ("documents", found.documents, places.document_kind),
@@ -116,11 +131,7 @@ async def _put_back_blobs(source: Path, places: Places) -> None:
 
 
 def _mark_unsent(places: Places) -> None:
-    environment = {
-        **os.environ,
-        "MILLRACE_HOME": str(places.home),
-        "MILLRACE_KEYS": str(places.keys),
-    }
+    environment = {**os.environ, "MILLRACE_KEYS": str(places.keys)}
     for service in places.databases:
         _run((sys.executable, "-m", "chassis.migrations", "upgrade", service), environment)
         _run((sys.executable, "-m", "chassis.replay", service), environment)

@@ -20,13 +20,18 @@ from tests.running import RunningStack, until
 LIMIT = 120
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[RunningStack]:
-    stack = RunningStack.planned(tmp_path / "home")
-    stack.start()
-    yield stack
-    if stack.launcher is not None and stack.launcher.poll() is None:
-        stack.stop()
+@pytest.fixture(params=["embedded", "servers"])
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningStack]:
+    with ExitStack() as opened:
+        stack = (
+            opened.enter_context(RunningStack.on_servers())
+            if request.param == "servers"
+            else RunningStack.planned(tmp_path / "home")
+        )
+        stack.start()
+        yield stack
+        if stack.launcher is not None and stack.launcher.poll() is None:
+            stack.stop()
 
 
 @pytest.fixture
@@ -75,20 +80,29 @@ def test_what_was_answered_is_there_after_a_restore(
     interact(fresh, [("u1", "i99")])
 
 
-def test_a_damaged_backup_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    stack = RunningStack.planned(home)
-    home.mkdir()
+def test_what_is_damaged_or_of_other_stores_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    stack = RunningStack.planned(tmp_path / "home")
+    stack.home.mkdir()
     stack.command("migrate")
     folder = tmp_path / "backup"
     assert backup(stack, "take", folder).returncode == 0
+    shutil.rmtree(stack.home)
+    elsewhere = RunningStack.planned(stack.home, MILLRACE_DATABASE_URL="postgresql://a/{service}")
+    refused = backup(elsewhere, "restore", folder)
+    assert refused.returncode == 1
+    assert "The backup's databases are of sqlite; the settings name postgresql" in refused.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["backup"]
+
+    assert backup(stack, "restore", folder).returncode == 0
+    assert (stack.home / "catalog" / "catalog.db").exists()
+    shutil.rmtree(stack.home)
+
     with (folder / "databases" / "catalog.sqlite").open("ab") as file:
         file.write(b"!")
-    shutil.rmtree(home)
     refused = backup(stack, "restore", folder)
     assert refused.returncode == 1
     assert "The backup is damaged: databases/catalog.sqlite" in refused.stdout
-    assert not home.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["backup"]
 
 
 def test_a_backup_overwrites_nothing(tmp_path: Path) -> None:
