@@ -62,8 +62,8 @@ migrate: $(ready) ## bring the databases to the newest schema; s=<service> for o
 backup: $(ready) ## copy everything, running or not, into a new folder; TO=<folder>
 	@$(bin)/python -m backup take "$(TO)"
 
-restore: $(ready) ## put a backup back into an empty MILLRACE_HOME; FROM=<folder>
-	@$(bin)/python -m backup restore "$(FROM)"
+restore: $(ready) ## put a backup back into an empty MILLRACE_HOME; FROM=<folder> [BACKENDS=servers]
+	@$(bin)/python -m backup restore "$(FROM)" $(call said,BACKENDS,backends)
 
 ## --- check
 check: format lint types imports ## everything below that reads code without running it
