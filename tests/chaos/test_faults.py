@@ -10,13 +10,13 @@ from tests.chaos.faults import FULL_DISKS, KILLED, PAUSED, Fault, killed_everyth
 from tests.chaos.forgeries import ARTEFACTS, POISON, REPEATS
 from tests.chaos.stage import Stage
 
-ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "1"))
 #: `make test-chaos` strikes at everything in turn; `make test` at one of each kind.
 ALL = "MILLRACE_CHAOS_ALL" in os.environ
 
 EVERYTHING = killed_everything(ROUNDS)
 EVERY = (*KILLED, *PAUSED, *FULL_DISKS, REPEATS, POISON, ARTEFACTS, CLOCKS, EVERYTHING)
-FEW = {"kill -9 catalog", "kill -9 kafka", "pause training 13 s", "no disk space for catalog"}
+FEW = {"kill -9 catalog", "kill -9 kafka", "no disk space for catalog"}
 FAULTS = [fault for fault in EVERY if ALL or fault in EVERY[-5:] or fault.name in FEW]
 
 

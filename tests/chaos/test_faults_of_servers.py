@@ -22,9 +22,10 @@ ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "1"))
 ALL = "MILLRACE_CHAOS_ALL" in os.environ
 
 EVERYTHING = killed_everything(ROUNDS)
-FEW = (*KILLED_SERVERS, *FULL_DEVICES)
-REST = (*KILLED, *PAUSED_SERVERS, *PAUSED, RECEIVER, REPEATS, POISON, ARTEFACTS, EVERYTHING)
-FAULTS = (*FEW, *REST) if ALL else FEW
+FEW = {"kill -9 postgres", "kill -9 mongo"}
+SERVERS = (*KILLED_SERVERS, *FULL_DEVICES, *PAUSED_SERVERS, RECEIVER)
+EVERY = (*SERVERS, *KILLED, *PAUSED, REPEATS, POISON, ARTEFACTS, EVERYTHING)
+FAULTS = [fault for fault in EVERY if ALL or fault in FULL_DEVICES or fault.name in FEW]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
