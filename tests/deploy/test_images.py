@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +83,21 @@ def test_no_other_service_and_no_learner_is_installed(python: Path) -> None:
         [str(python), "-I", "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_code_of_an_image_is_the_service_without_its_tests(
+    service: str, tmp_path: Path
+) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    folder = ROOT / "services" / service
+    subprocess.run([*build, "--directory", str(tmp_path)], cwd=folder, check=True)
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        held = opened.namelist()
+    assert {f"{service}/app.py", f"{service}/migrations/env.py"} <= set(held)
+    assert any(name.startswith(f"{service}/migrations/versions/0001_") for name in held)
+    assert [name for name in held if "/tests/" in name or name.endswith("requirements.txt")] == []
 
 
 def test_torch_is_locked_for_training_alone() -> None:
