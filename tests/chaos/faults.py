@@ -53,7 +53,7 @@ def killed_everything(rounds: int) -> Fault:
             if left:
                 hold(dice.uniform(0.5, 5))
 
-    return Fault(f"kill -9 everything, {rounds} times", strike, gateway_falls=True)
+    return Fault(f"kill -9 everything ×{rounds}", strike, gateway_falls=True)
 
 
 def paused(name: str) -> Fault:
