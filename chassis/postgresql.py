@@ -80,7 +80,7 @@ async def copy(
     ways = [_way(column, connection.dialect) for column in columns]
     records = [tuple([way(row) for way in ways]) for row in rows]
     raw = await connection.get_raw_connection()
-    driver = raw.driver_connection
+    driver: Any = raw.driver_connection
     try:
         await driver.copy_records_to_table(
             into, records=records, columns=[column.name for column in columns]
