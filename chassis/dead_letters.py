@@ -18,6 +18,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
 
 from chassis.cluster import Cluster
 from chassis.kafka import MAX_REQUEST_BYTES, OutboxProducer
@@ -317,6 +318,9 @@ def main() -> int:
             said = asyncio.run(_redrive(cluster, chosen))
     except CannotRedrive as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except KafkaConnectionError:
+        sys.stderr.write(f"Kafka cannot be reached at {cluster.addresses}.\n")
         return 1
     if said:
         sys.stdout.write(f"{said}\n")
