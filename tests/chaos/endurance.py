@@ -68,16 +68,11 @@ class Table:
 def endure(stage: Stage, fault: Fault, *, profile: str, table: Table) -> None:
     """Strike under load, wait until everything answers again, and compare the books."""
     load = stage.load
-    began = time.monotonic()
     load.resume()
-    until(lambda: load.answers_again(began), within=RECOVERY)
-    load.hurry()
-    struck = time.monotonic()
-    fault.strike(stage)
-    healed = time.monotonic()
-    until(lambda: load.answers_again(healed) and stage.is_whole(), within=RECOVERY)
-    hold(AFTERMATH)
-    load.rest()
+    try:
+        struck, healed = _strike(stage, fault)
+    finally:
+        load.rest()
     calls = load.since(struck)
     rested = time.monotonic()
     found = _settled(stage)
@@ -96,6 +91,19 @@ def endure(stage: Stage, fault: Fault, *, profile: str, table: Table) -> None:
     )
     assert not found.sentences, found.sentences
     assert not (unfair := _unfair(calls, fault)), f"{len(unfair)}: {unfair[:5]}"
+
+
+def _strike(stage: Stage, fault: Fault) -> tuple[float, float]:
+    """Strike and wait until everything answers again; return when it began and was over."""
+    load, began = stage.load, time.monotonic()
+    until(lambda: load.answers_again(began), within=RECOVERY)
+    load.hurry()
+    struck = time.monotonic()
+    fault.strike(stage)
+    healed = time.monotonic()
+    until(lambda: load.answers_again(healed) and stage.is_whole(), within=RECOVERY)
+    hold(AFTERMATH)
+    return struck, healed
 
 
 def _settled(stage: Stage) -> Findings:

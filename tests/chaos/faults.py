@@ -5,6 +5,7 @@ import random
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tests.chaos.stage import SERVICES, Stage, hold, kill_everything
@@ -12,6 +13,8 @@ from tests.chaos.stage import SERVICES, Stage, hold, kill_everything
 #: Longer than the session timeout of the consumers, 10 s: their groups go on without them.
 PAUSE = 13.0
 FULL = 5.0
+#: Bytes of ballast written at once.
+_CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ def killed_everything(rounds: int) -> Fault:
             if left:
                 hold(dice.uniform(0.5, 5))
 
-    return Fault(f"kill -9 everything ×{rounds}", strike, gateway_falls=True)
+    often = "once" if rounds == 1 else f"{rounds} times"
+    return Fault(f"kill -9 everything, {often}", strike, gateway_falls=True)
 
 
 def paused(name: str) -> Fault:
@@ -97,15 +101,15 @@ def device_full(name: str) -> Fault:
     """Fill the small file system that a server keeps its data on, then make room again."""
 
     def strike(stage: Stage) -> None:
-        folder = stage.stack.home / "servers" / name
-        ballast = folder / "ballast"
-        with ballast.open("wb") as file:
-            left = os.statvfs(folder)
-            os.posix_fallocate(file.fileno(), 0, left.f_bavail * left.f_frsize)
-        try:
-            hold(FULL)
-        finally:
-            ballast.unlink()
+        ballast = stage.stack.home / "servers" / name / "ballast"
+        with ballast.open("wb", buffering=0) as file:
+            try:
+                with suppress(OSError):
+                    while True:
+                        file.write(bytes(_CHUNK))
+                hold(FULL)
+            finally:
+                ballast.unlink()
 
     return Fault(f"disk full under {name}", strike, unseen=name in _BEHIND)
 

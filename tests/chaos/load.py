@@ -130,8 +130,9 @@ class Load:
         """Stop calling, and return once every write has been answered with success."""
         self._going.clear()
         assert self._idle.wait(_SETTLING + 2 * PATIENCE), "the load does not come to rest"
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def resume(self) -> None:
         """Load, until told to rest."""
@@ -190,15 +191,17 @@ class Load:
 
     async def _round(self, client: httpx.AsyncClient) -> None:
         """Load until told to rest, then settle every write whose answer was lost."""
-        await asyncio.gather(
-            self._keep(lambda: self._write(client, INTERACTION, self._interaction())),
-            self._keep(lambda: self._write(client, INTERACTION, self._interaction())),
-            self._keep(lambda: self._write(client, CONVERSION, self._conversion())),
-            self._keep(lambda: self._predict(client)),
-            self._keep(lambda: self._recommend(client)),
-            self._keep(lambda: self._train(client), pace=_TRAINING_PACE),
-            self._stream(),
-        )
+        async with asyncio.TaskGroup() as group:
+            for _client in range(2):
+                work = self._keep(lambda: self._write(client, INTERACTION, self._interaction()))
+                group.create_task(work)
+            group.create_task(
+                self._keep(lambda: self._write(client, CONVERSION, self._conversion()))
+            )
+            group.create_task(self._keep(lambda: self._predict(client)))
+            group.create_task(self._keep(lambda: self._recommend(client)))
+            group.create_task(self._keep(lambda: self._train(client), pace=_TRAINING_PACE))
+            group.create_task(self._stream())
         for kind in (INTERACTION, CONVERSION):
             for event_id in self.ledgers[kind].open:
                 await self._settle(client, kind, event_id)
