@@ -29,7 +29,11 @@ demo: $(ready) ## walk through everything once; DATA=<folder|file> [USER= ITEM= 
 		$(call said,TIME,time)
 
 up: $(ready) ## start everything; BACKENDS=servers [REPLICAS=2] runs on PostgreSQL and the others
-	@exec $(bin)/python -m embedded up $(call said,BACKENDS,backends) $(call said,REPLICAS,replicas)
+	@exec $(bin)/python -m embedded up $(call said,BACKENDS,backends) \
+		$(call said,REPLICAS,replicas) $(call said,BROKERS,brokers)
+
+servers: $(ready) ## start real servers alone and print the variables that lead to them; s=<server>
+	@exec $(bin)/python -m servers $(s)
 
 down: $(ready) ## stop what `make up` started
 	@$(bin)/python -m embedded down
@@ -119,6 +123,6 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 	@export MILLRACE_HOME=$$(mktemp -d) && $(bin)/python -m chassis.migrations upgrade $(s) \
 		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
-.PHONY: help setup lock demo up down status logs trace assertion replay dead redrive migrate backup \
+.PHONY: help setup lock demo up servers down status logs trace assertion replay dead redrive migrate backup \
 	restore check format lint types imports test test-unit test-contract test-integration \
 	test-e2e test-chaos bench contracts migration image deploy

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from embedded import ports
+from embedded import ports, records
+from embedded.home import Home
 from servers.process import private_folder
 
 T = TypeVar("T")
@@ -51,14 +52,18 @@ class RunningStack:
 
     @classmethod
     @contextmanager
-    def on_servers(cls, **settings: str) -> "Iterator[RunningStack]":
-        """Plan a stack on real servers, in a folder of its own that is removed in the end.
+    def elsewhere(cls, **settings: str) -> "Iterator[RunningStack]":
+        """Plan a stack in a folder of its own, which is removed in the end.
 
         PostgreSQL refuses root, and whom it runs as cannot reach into the folders of pytest.
         """
         with private_folder() as folder:
-            wanted = {"MILLRACE_BACKENDS": "servers", **settings}
-            yield cls.planned(folder / "home", **wanted)
+            yield cls.planned(folder / "home", **settings)
+
+    @classmethod
+    def on_servers(cls, **settings: str) -> "AbstractContextManager[RunningStack]":
+        """Plan a stack on real servers."""
+        return cls.elsewhere(MILLRACE_BACKENDS="servers", **settings)
 
     @property
     def base_url(self) -> str:
@@ -80,6 +85,12 @@ class RunningStack:
             "MILLRACE_PORT": str(self.port),
             "MILLRACE_KAFKA_PORT": str(self.kafka_port),
         }
+
+    def environment_of(self, service: str) -> dict[str, str]:
+        """Return the environment that a service of the stack was started with."""
+        started = records.read_stack(Home(self.home))
+        assert started is not None
+        return started.environment(started.processes_of(service)[0])
 
     def start(self) -> None:
         """Start the launcher and wait until every process is ready."""

@@ -20,6 +20,7 @@ def arguments() -> argparse.ArgumentParser:
     start = verbs.add_parser("up", help="start everything in the foreground")
     start.add_argument("--backends", help="embedded or servers (MILLRACE_BACKENDS)")
     start.add_argument("--replicas", help="processes of each service (MILLRACE_REPLICAS)")
+    start.add_argument("--brokers", help="nodes of Kafka (MILLRACE_BROKERS)")
     verbs.add_parser("down", help="stop what `up` started")
     verbs.add_parser("status", help="list the processes").add_argument(
         "--json", action="store_true"
@@ -39,7 +40,7 @@ def arguments() -> argparse.ArgumentParser:
 def run(chosen: argparse.Namespace) -> int:
     """Do what was asked for and return the exit status."""
     said = vars(chosen)
-    settings = load(backends=said.get("backends"), replicas=said.get("replicas"))
+    settings = load(**{name: said.get(name) for name in ("backends", "replicas", "brokers")})
     home = settings.home
     match chosen.verb:
         case "up":

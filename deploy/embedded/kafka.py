@@ -2,7 +2,8 @@
 
 import base64
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -19,19 +20,33 @@ def libraries() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A broker that is its own controller, listening on 127.0.0.1 alone."""
+    """A broker that is a controller, too, listening on 127.0.0.1 alone."""
 
     folder: Path
     port: int
     controller_port: int
+    number: int = 1
+    #: The controllers' ports by node, this one's included; empty when it is alone.
+    voters: Mapping[int, int] = field(default_factory=dict)
+    #: Names the cluster, the same in all of its nodes.
+    cluster: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def copies(self) -> int:
+        """Return how many nodes keep each record of Kafka's own topics."""
+        return max(1, min(3, len(self.voters)))
 
     @property
     def properties(self) -> dict[str, object]:
         """Return what server.properties says. Topics come from the contract table, never by use."""
+        voters = self.voters or {self.number: self.controller_port}
+        in_sync = max(1, self.copies - 1)
         return {
             "process.roles": "broker,controller",
-            "node.id": 1,
-            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "node.id": self.number,
+            "controller.quorum.voters": ",".join(
+                f"{number}@127.0.0.1:{port}" for number, port in voters.items()
+            ),
             "listeners": (
                 f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
             ),
@@ -40,13 +55,14 @@ class Node:
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": self.folder / "data",
-            "offsets.topic.replication.factor": 1,
+            "offsets.topic.replication.factor": self.copies,
             "offsets.topic.num.partitions": 4,
-            "transaction.state.log.replication.factor": 1,
-            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.replication.factor": self.copies,
+            "transaction.state.log.min.isr": in_sync,
             "transaction.state.log.num.partitions": 4,
-            "share.coordinator.state.topic.replication.factor": 1,
-            "share.coordinator.state.topic.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": self.copies,
+            "share.coordinator.state.topic.min.isr": in_sync,
+            "min.insync.replicas": in_sync,
             "group.initial.rebalance.delay.ms": 0,
             "auto.create.topics.enable": "false",
         }
@@ -67,9 +83,8 @@ class Node:
     def format_command(self) -> tuple[str, ...]:
         """Return the command that formats the storage of a new cluster."""
         # A leading hyphen would be read as an option, so none may stand in the id.
-        cluster = (
-            base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
-        )
+        name = base64.urlsafe_b64encode(bytes.fromhex(self.cluster)).decode()
+        cluster = name.rstrip("=").replace("-", "A")
         tool = "kafka.tools.StorageTool"
         return self._java(tool, "format", "-t", cluster, "-c", str(self._file("server.properties")))
 

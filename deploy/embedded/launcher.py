@@ -9,8 +9,9 @@ from embedded import leftovers, records
 from embedded.child import Child, shorten
 from embedded.failure import Failure
 from embedded.home import Home
-from embedded.processes import Command, Process
+from embedded.processes import Process
 from embedded.speech import happening
+from servers.server import Command
 
 #: Seconds that everything has to become ready when the stack starts.
 START_LIMIT = 300.0

@@ -1,7 +1,7 @@
 """The launcher's own settings, from the same MILLRACE_* variables that the services read."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     backends: Literal["embedded", "servers"] = "embedded"
     #: How many processes of each service there are.
     replicas: int = Field(default=1, ge=1, le=20)
+    #: How many Kafka nodes; three keep two copies of each record when one is away.
+    brokers: int = Field(default=1, ge=1, le=9)
 
     @property
     def home(self) -> Home:
@@ -29,7 +31,7 @@ class Settings(BaseSettings):
         return Home(self.data.expanduser().resolve())
 
 
-def load(**said: object) -> Settings:
+def load(**said: Any) -> Settings:
     """Read the settings from the environment; what was said on the command line comes first.
 
     Raises:
@@ -41,6 +43,8 @@ def load(**said: object) -> Settings:
         wrong = error.errors()[0]
         name = str(wrong["loc"][0]).upper().removeprefix("MILLRACE_")
         raise Failure(f"MILLRACE_{name}: {wrong['msg']}, not {wrong['input']!r}.") from error
+    if settings.brokers > 1 and settings.backends == "embedded":
+        raise Failure("More than one of MILLRACE_BROKERS needs MILLRACE_BACKENDS=servers.")
     if settings.replicas > 1 and settings.backends == "embedded":
         raise Failure(
             f"MILLRACE_REPLICAS is {settings.replicas}, but SQLite has one process per service: "

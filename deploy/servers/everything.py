@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from servers import kafka, mongo, postgres, redis, s3
+from servers import kafka, mongo, otlp, postgres, redis, s3
 from servers.server import Describe
 
 
@@ -22,4 +22,5 @@ EVERYTHING: Mapping[str, Kind] = {
     "redis": Kind(redis.describe, "MILLRACE_RATES_URL"),
     "s3": Kind(s3.describe, "MILLRACE_BLOBS_URL"),
     "kafka": Kind(kafka.describe, "MILLRACE_KAFKA_URL", ports=2),
+    "otlp": Kind(otlp.describe, "MILLRACE_OTLP_ENDPOINT"),
 }

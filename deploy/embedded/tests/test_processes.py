@@ -101,7 +101,7 @@ def test_services_are_led_to_the_servers_and_wait_for_them(doubled: dict[str, Pr
         == f"mongodb://127.0.0.1:{doubled['mongo'].port}/millrace"
     )
     assert environment["MILLRACE_BLOBS_URL"].startswith("s3://")
-    assert set(doubled["inference-1"].after) == {"topics", "tables", "mongo", "redis", "s3"}
+    assert set(doubled["inference-1"].after) == {"topics", "tables", "mongo", "redis", "s3", "otlp"}
 
 
 def test_a_server_that_was_given_is_used_and_not_started(doubled: dict[str, Process]) -> None:

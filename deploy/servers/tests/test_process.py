@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from embedded.failure import Failure
-from servers.process import program, run, running
+from servers.process import run, running
+from servers.server import program
 
 OWNER = """
 import sys
@@ -31,12 +32,19 @@ def sleepers(folder: Path) -> list[int]:
         try:
             if (
                 os.readlink(entry / "cwd") == str(folder)
-                and b"sleep" in (entry / "cmdline").read_bytes()
+                and (entry / "comm").read_text() == "sleep\n"
             ):
                 found.append(int(entry.name))
         except OSError:
             continue  # it has just ended
     return found
+
+
+def await_some(folder: Path) -> None:
+    deadline = time.monotonic() + 10
+    while not sleepers(folder):
+        assert time.monotonic() < deadline, "no server has started"
+        time.sleep(0.02)
 
 
 def await_none(folder: Path) -> None:
@@ -78,6 +86,7 @@ def test_a_server_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout
         assert owner.stdout.readline() == b"ready\n"
+        await_some(tmp_path)  # it is tied to its owner from its own start on
         owner.send_signal(signal.SIGKILL)
 
     await_none(tmp_path)
