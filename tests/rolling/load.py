@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -16,6 +16,7 @@ from tests.e2e.conftest import Tenant
 #: Seconds between two requests of one kind, and between two looks at a gateway's readiness.
 PACE = 0.1
 LOOK_EVERY = 0.5
+USERS = 12
 log = logging.getLogger(__name__)
 
 KINDS = (
@@ -77,8 +78,8 @@ class Load:
         self._stop = threading.Event()
         self.answered: Counter[str] = Counter()
         self.failed: list[str] = []
-        #: What `Millrace-Model` said, in order, without repeats.
-        self.models: list[str] = []
+        #: What `Millrace-Model` said, by user, in order, each change of it once.
+        self.models: dict[int, list[str]] = defaultdict(list)
         self._threads = [threading.Thread(target=self._look)]
         self._threads += [
             threading.Thread(target=self._ask, args=(kind, order))
@@ -102,6 +103,11 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    @property
+    def went_back(self) -> list[list[str]]:
+        """Return what users were served by, of those who saw a version again after another."""
+        return [told for told in self.models.values() if len(set(told)) < len(told)]
+
     def snapshot(self) -> Counter[str]:
         """Return how many requests of each kind were answered so far."""
         return Counter(self.answered)
@@ -111,12 +117,12 @@ class Load:
         person = {"Authorization": f"Bearer {self._tenant.token}"}
 
         def interaction(number: int) -> Call:
-            body = {"userId": f"u{number % 12}", "itemId": f"i{number % 30}"}
+            body = {"userId": f"u{number % USERS}", "itemId": f"i{number % 30}"}
             body |= {"interactionType": "view", "eventId": f"rolling-{id(self)}-{number}"}
             return Call("POST", "/api/v1/interactions", key, body)
 
         def recommendation(number: int) -> Call:
-            body = {"userId": f"u{number % 12}", "count": 5}
+            body = {"userId": f"u{number % USERS}", "count": 5}
             return Call("POST", "/api/v1/recommend", key, body)
 
         def reading(path: str, headers: dict[str, str]) -> Order:
@@ -168,8 +174,10 @@ class Load:
             return
         self.answered[kind] += 1
         model = answer.headers.get("Millrace-Model")
-        if model and model not in self.models[-1:]:
-            self.models.append(model)
+        told = self.models[number % USERS]
+        if model and model not in told[-1:]:
+            told.append(model)
+            log.info("user %s is served by %s", number % USERS, told)
 
     def _fail(self, kind: str, number: int, what: str, began: float) -> None:
         after = time.monotonic() - began
