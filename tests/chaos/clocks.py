@@ -46,7 +46,8 @@ def jump(stage: Stage) -> None:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }
-    environments = {name: dict(stage.environment(name)) for name in SERVICES}
+    shared = stage.stack.environment
+    environments = {name: shared | stage.stack.environment_of(name) for name in SERVICES}
     stand_ins: list[subprocess.Popen[bytes]] = []
     launcher.suspend()
     try:

@@ -10,7 +10,6 @@ import pytest
 from tests.chaos.books import Files, Servers, Shelves
 from tests.chaos.endurance import Table
 from tests.chaos.faults import DEVICES
-from tests.chaos.receiver import Receiver, receiving
 from tests.chaos.stage import COUNTED, SETTINGS, Stage, set_up
 from tests.running import RunningStack
 
@@ -33,18 +32,11 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def on_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Return the stack on real servers under load."""
-    home = tmp_path_factory.mktemp("chaos") / "home"
-    for folder in (home.parent, home.parent.parent):
-        folder.chmod(0o755)  # PostgreSQL runs as somebody else than root
-    with receiving() as receiver, _small_devices(home):
-        chosen = {
-            "MILLRACE_BACKENDS": "servers",
-            "MILLRACE_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
-        }
-        stack = RunningStack.planned(home, **SETTINGS, **COUNTED, **chosen)
-        yield from _under_load(stack, Servers(stack.home), receiver)
+def on_servers() -> Iterator[Stage]:
+    """Return the stack on real servers, three of them Kafka's, under load."""
+    chosen = {**SETTINGS, **COUNTED, "MILLRACE_BROKERS": "3"}
+    with RunningStack.on_servers(**chosen) as stack, _small_devices(stack.home):
+        yield from _under_load(stack, Servers(stack.home))
 
 
 @contextmanager
@@ -60,15 +52,12 @@ def _small_devices(home: Path) -> Iterator[None]:
         yield
 
 
-def _under_load(
-    stack: RunningStack, shelves: Shelves, receiver: Receiver | None = None
-) -> Iterator[Stage]:
+def _under_load(stack: RunningStack, shelves: Shelves) -> Iterator[Stage]:
     try:
         stack.start()
         tenant, load = set_up(stack)
-        stage = Stage(stack, shelves, tenant, load, receiver)
         load.start()
-        yield stage
+        yield Stage(stack, shelves, tenant, load)
         load.stop()
         tenant.client.close()
         tenant.key_client.close()

@@ -32,7 +32,7 @@ class Fault:
 
 
 #: What no request waits for.
-_BEHIND = {"kafka", "redis", "billing", "s3"}
+_BEHIND = {"kafka", "kafka-1", "kafka-2", "redis", "billing", "s3", "otlp"}
 
 
 def killed(name: str) -> Fault:
@@ -114,12 +114,14 @@ def device_full(name: str) -> Fault:
     return Fault(f"disk full under {name}", strike, unseen=name in _BEHIND)
 
 
-SERVERS = ("postgres", "mongo", "redis", "s3")
+SERVERS = ("postgres", "mongo", "redis", "s3", "otlp", "kafka-1", "kafka-2")
 #: Servers whose data lie on a file system of their own.
 DEVICES = ("postgres", "s3")
 KILLED_SERVERS = tuple(killed(name) for name in SERVERS)
 FULL_DEVICES = tuple(device_full(name) for name in DEVICES)
 PAUSED_SERVERS = tuple(paused(name) for name in SERVERS)
-KILLED = tuple(killed(name) for name in (*SERVICES, "kafka"))
-PAUSED = tuple(paused(name) for name in (*SERVICES, "kafka"))
+KILLED = tuple(killed(name) for name in SERVICES)
+PAUSED = tuple(paused(name) for name in SERVICES)
 FULL_DISKS = tuple(disk_full(name) for name in SERVICES)
+#: The one node that the embedded profile has.
+KAFKA = (killed("kafka"), paused("kafka"))

@@ -122,7 +122,7 @@ def _forged(stage: Stage, sound: Mapping[str, Any], spoil: Spoil | None) -> dict
         "artefact_digest": 64 * "0",
     }
     if spoil is not None:
-        environment = stage.environment("training")
+        environment = stage.stack.environment_of("training")
         url = environment.get("MILLRACE_BLOBS_URL") or f"file://{stage.stack.home / 'blobs'}"
         secret = (Path(environment["MILLRACE_KEYS"]) / "artefact.pem").read_bytes()
         with patch.dict(os.environ, environment):  # keys to the blob store

@@ -3,9 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import httpx
 import psutil
@@ -30,14 +28,6 @@ SETTINGS = {
 COUNTED = {f"MILLRACE_RATE_{who}": "1000000/minute" for who in ("KEY", "INFERENCE")}
 
 
-class Falling(Protocol):
-    """Something beside the stack that can go away for a while."""
-
-    def fall(self) -> None:
-        """Go away and come back."""
-        ...
-
-
 @dataclass
 class Stage:
     """The stack, its books, and the load upon it."""
@@ -46,7 +36,6 @@ class Stage:
     shelves: Shelves
     tenant: Tenant
     load: Load
-    receiver: Falling | None = None
 
     def pid(self, name: str) -> int | None:
         """Return the process id of a part of the stack that runs."""
@@ -70,11 +59,6 @@ class Stage:
         except httpx.HTTPError:
             return False
         return answer.status_code == 200
-
-    def environment(self, service: str) -> Mapping[str, str]:
-        """Return the environment that a service of the stack was started with."""
-        found: dict[str, str] = psutil.Process(self.running(service)).environ()
-        return found
 
 
 def hold(seconds: float) -> None:
@@ -115,7 +99,7 @@ def set_up(stack: RunningStack) -> tuple[Tenant, Load]:
     door = tenant.key_client.get("/api/v1/ingest").raise_for_status().json()
     target = Target(
         base_url=stack.base_url,
-        kafka=stack.kafka,
+        kafka=stack.environment_of("catalog")["MILLRACE_KAFKA_URL"],
         api_key=tenant.api_key,
         tenant_id=tenant_of(door["interactions_topic"]),
         tenant_topic=door["interactions_topic"],

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.clocks import CLOCKS
 from tests.chaos.endurance import Table, endure
-from tests.chaos.faults import FULL_DISKS, KILLED, PAUSED, Fault, killed_everything
+from tests.chaos.faults import FULL_DISKS, KAFKA, KILLED, PAUSED, Fault, killed_everything
 from tests.chaos.forgeries import ARTEFACTS, POISON, REPEATS
 from tests.chaos.stage import Stage
 
@@ -15,7 +15,7 @@ ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "1"))
 ALL = "MILLRACE_CHAOS_ALL" in os.environ
 
 EVERYTHING = killed_everything(ROUNDS)
-EVERY = (*KILLED, *PAUSED, *FULL_DISKS, REPEATS, POISON, ARTEFACTS, CLOCKS, EVERYTHING)
+EVERY = (*KILLED, *PAUSED, *KAFKA, *FULL_DISKS, REPEATS, POISON, ARTEFACTS, CLOCKS, EVERYTHING)
 FEW = {"kill -9 catalog", "kill -9 kafka", "no disk space for catalog"}
 FAULTS = [fault for fault in EVERY if ALL or fault in EVERY[-5:] or fault.name in FEW]
 

@@ -15,15 +15,14 @@ from tests.chaos.faults import (
     killed_everything,
 )
 from tests.chaos.forgeries import ARTEFACTS, POISON, REPEATS
-from tests.chaos.receiver import RECEIVER
 from tests.chaos.stage import Stage
 
 ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "1"))
 ALL = "MILLRACE_CHAOS_ALL" in os.environ
 
 EVERYTHING = killed_everything(ROUNDS)
-FEW = {"kill -9 postgres", "kill -9 mongo"}
-SERVERS = (*KILLED_SERVERS, *FULL_DEVICES, *PAUSED_SERVERS, RECEIVER)
+FEW = {"kill -9 postgres", "kill -9 mongo", "kill -9 kafka-2"}
+SERVERS = (*KILLED_SERVERS, *FULL_DEVICES, *PAUSED_SERVERS)
 EVERY = (*SERVERS, *KILLED, *PAUSED, REPEATS, POISON, ARTEFACTS, EVERYTHING)
 FAULTS = [fault for fault in EVERY if ALL or fault in FULL_DEVICES or fault.name in FEW]
 
