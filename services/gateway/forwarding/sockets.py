@@ -18,6 +18,7 @@ from gateway.domain.routing import Match, Table, canonical
 from gateway.forwarding import incoming as heads
 from gateway.forwarding.incoming import Incoming
 from gateway.forwarding.remembered import Known, Remembered
+from gateway.forwarding.replica import Replica
 from gateway.forwarding.upstream import Upstream
 
 _UNAUTHENTICATED = 4401
@@ -94,28 +95,42 @@ class Sockets:
     ) -> None:
         upstream = self._upstreams[match.route.owner]
         rest = urlencode([pair for pair in _query(scope) if pair[0] != "token"])
-        caller = known.identity.caller
-        replica = upstream.choose(f"{caller.tenant_id}/{caller.subject}")
-        if replica is None:
-            raise Refused(_TRY_AGAIN)
-        address = f"ws://{replica.address}{quote(match.path)}"
+        target = f"{quote(match.path)}?{rest}" if rest else quote(match.path)
         parent = telemetry.extract(incoming.trace) if incoming.trace else None
         with telemetry.span(f"WS {match.route.prefix}", parent=parent):
             headers = {ASSERTION_HEADER: self._remembered.assertion(known), **telemetry.inject()}
+        caller = known.identity.caller
+        client = f"{caller.tenant_id}/{caller.subject}"
         try:
-            async with connect(
-                f"{address}?{rest}" if rest else address,
-                additional_headers=headers,
-                user_agent_header=None,
-                proxy=None,
-                open_timeout=10,
-                compression=None,
-            ) as service:
+            async with await _opened(upstream, client, target, headers) as service:
                 await _pump(service, receive, send)
         except InvalidStatus as error:
             raise Refused(_BY_STATUS.get(error.response.status_code, _TRY_AGAIN)) from error
         except (OSError, TimeoutError, WebSocketException) as error:
             raise Refused(_TRY_AGAIN) from error
+
+
+async def _opened(
+    upstream: Upstream, client: str, target: str, headers: Mapping[str, str]
+) -> ClientConnection:
+    """Return a WebSocket to the first replica that can be reached."""
+    tried: list[Replica] = []
+    refusal: OSError = ConnectionError(f"no replica of {upstream.name} is there")
+    while (replica := upstream.choose(client, tried)) is not None:
+        try:
+            return await connect(
+                f"ws://{replica.address}{target}",
+                additional_headers=headers,
+                user_agent_header=None,
+                proxy=None,
+                open_timeout=10,
+                compression=None,
+            )
+        except ConnectionError as error:
+            replica.leave()
+            tried.append(replica)
+            refusal = error
+    raise refusal
 
 
 def _query(scope: Scope) -> list[tuple[str, str]]:

@@ -149,3 +149,17 @@ async def test_a_service_that_is_away_may_be_asked_again(stage: Stage) -> None:
     token = (await stage.login())["access"]
     came = await _talk(stage, "/ws/job/7/status/", query=f"token={token}")
     assert came[-1] == {"type": "websocket.close", "code": 1013}
+
+
+async def test_a_replica_that_is_away_costs_no_socket(
+    tmp_path: Path, keys: Path, recorder: Recorder, training: Training
+) -> None:
+    async with Recorder.listening() as gone:
+        pass
+    urls = f"{gone.url},http://127.0.0.1:{training.port}"
+    async with play(tmp_path, keys, recorder, training_url=urls) as stage:
+        await stage.register()
+        token = (await stage.login())["access"]
+        for _ in range(4):
+            came = await _talk(stage, "/ws/job/7/status/", query=f"token={token}")
+            assert came[-1] == {"type": "websocket.close", "code": 1000}
