@@ -4,15 +4,17 @@ A server that cannot be started fails the tests that need it, with a sentence th
 install: nothing is skipped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from servers.kafka import kafka as run_kafka
+from servers.kafka import kafka_cluster as run_kafka_cluster
 from servers.mongo import mongo
 from servers.postgres import postgres
 from servers.redis import redis
 from servers.s3 import s3
+from servers.server import Server
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +52,10 @@ def kafka() -> Iterator[str]:
     """Return the address of an empty Kafka node, `host:port`."""
     with run_kafka() as server:
         yield server.url
+
+
+@pytest.fixture
+def kafka_cluster() -> Iterator[Sequence[Server]]:
+    """Return three empty nodes of one cluster, for a test that may kill one."""
+    with run_kafka_cluster() as servers:
+        yield servers

@@ -1,15 +1,23 @@
 """The servers that integration tests run on really answer."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
 
+import httpx
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from servers.otlp import otlp
 
 
 async def test_postgresql_answers_and_lets_databases_be_made(postgres_url: str) -> None:
@@ -37,6 +45,29 @@ async def test_kafka_acknowledges_a_record(kafka: str) -> None:
         await producer.stop()
         await admin.close()
     assert (kept.topic, kept.offset) == ("greetings", 0)
+
+
+def test_spans_are_received_counted_and_kept() -> None:
+    with otlp() as server:
+        exporter = OTLPSpanExporter(endpoint=f"{server.url}/v1/traces")
+        resource = Resource.create({"service.name": "millrace-bakery"})
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        with provider.get_tracer("tests").start_as_current_span("bakes", attributes={"loaves": 3}):
+            pass
+        provider.shutdown()
+        assert httpx.get(f"{server.url}/counts").json() == {"spans": 1, "metrics": 0, "logs": 0}
+        line = json.loads((server.folder / "bakery.jsonl").read_text())
+    assert (line["service"], line["name"], line["kind"]) == ("bakery", "bakes", "internal")
+    assert (line["parent_id"], line["status"]) == (None, "unset")
+    assert line["attributes"] == {"loaves": 3}
+    assert line["start_ns"] <= line["end_ns"]
+
+
+def test_what_is_no_telemetry_is_refused() -> None:
+    with otlp() as server:
+        assert httpx.post(f"{server.url}/v1/traces", content=b"bread").status_code == 400
+        assert httpx.post(f"{server.url}/v2/traces", content=b"").status_code == 404
 
 
 def test_a_person_can_run_them_and_stop_them() -> None:

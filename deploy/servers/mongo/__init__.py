@@ -1,8 +1,8 @@
 """A server that speaks MongoDB's protocol: mongo-java-server over one H2 file.
 
-It is no MongoDB: text indexes, transactions and change streams are missing, documents whose `_id`
-is an object are not always found again, and what it acknowledged may be lost when it is killed.
-Behaviour is tested on it, durability is not.
+It is no MongoDB: text indexes, transactions and change streams are missing, and documents whose
+`_id` is an object are not always found again. What it acknowledged survives its being killed, but
+not a machine that loses power: nothing is synced to the disk.
 """
 
 from collections.abc import Iterator, Sequence
