@@ -1,12 +1,14 @@
 """Takes a backup while the stack runs."""
 
-from contextlib import AsyncExitStack
+import asyncio
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from backup import blobs, files, manifest, mongo, postgres, sqlite
 from backup.manifest import Manifest
-from backup.places import Places, sqlite_file
+from backup.places import Places, kind_of, sqlite_file
+from backup.store import Copier
 from chassis import migrations
 from chassis.blobs import open_blobs
 from embedded.failure import Failure
@@ -51,26 +53,23 @@ async def take(places: Places, to: Path) -> None:
 
 async def _copy_databases(places: Places, to: Path) -> datetime:
     async with AsyncExitStack() as held:
-        copiers = {}
-        for name, url in places.databases.items():
-            target = _target(to, "databases", name, places.database_kind)
-            still = (
-                postgres.frozen(url)
-                if places.database_kind == "postgresql"
-                else sqlite.frozen(sqlite_file(url))
-            )
-            copiers[target] = await held.enter_async_context(still)
+        # All connect at once: what each takes to do so does not lie between two of the cuts.
+        cuts = [held.enter_async_context(_frozen(url)) for url in places.databases.values()]
+        copies = await asyncio.gather(*cuts)
         taken_at = datetime.now(UTC)
-        if places.document_kind == "sqlite":
-            for name, url in places.documents.items():
-                if sqlite_file(url).exists():
-                    target = _target(to, "documents", name, "sqlite")
-                    copiers[target] = await held.enter_async_context(
-                        sqlite.frozen(sqlite_file(url))
-                    )
-        for target, copy in copiers.items():
-            await copy(target)
+        kind = places.database_kind
+        for name, copy in zip(places.databases, copies, strict=True):
+            await copy(_target(to, "databases", name, kind))
+        for name, url in places.documents.items():
+            if places.document_kind == "sqlite" and sqlite_file(url).exists():
+                async with sqlite.frozen(sqlite_file(url)) as copy:
+                    await copy(_target(to, "documents", name, "sqlite"))
     return taken_at
+
+
+def _frozen(url: str) -> AbstractAsyncContextManager[Copier]:
+    postgresql = kind_of(url) == "postgresql"
+    return postgres.frozen(url) if postgresql else sqlite.frozen(sqlite_file(url))
 
 
 async def _copy_blobs(places: Places, to: Path) -> int:
