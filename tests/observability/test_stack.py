@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from contracts.topics import CONVERSIONS
 from embedded.stack import SERVICES
 from tests.e2e.conftest import PASSWORD, Tenant, registered
+from tests.observability import prometheus
 from tests.observability.promql import alerts, names_in, our_metrics, rules
 from tests.running import RunningStack, until
 
@@ -115,6 +117,29 @@ def test_the_exemplar_of_a_call_leads_to_its_trace(stack: RunningStack, tenant: 
         return any(kept in file.read_text() for file in (stack.home / "traces").glob("*.jsonl"))
 
     until(is_written)
+
+
+def test_prometheus_scrapes_all_evaluates_every_rule_and_keeps_exemplars(
+    stack: RunningStack, tenant: Tenant, tmp_path: Path
+) -> None:
+    with prometheus.watching(stack, tmp_path) as client:
+        everyone = dict.fromkeys(SERVICES, 1.0)
+        until(lambda: prometheus.ask(client, 'up{job="millrace"}') == everyone)
+        assert prometheus.ask(client, "min by (service) (millrace_ready)") == everyone
+        trace_id = secrets.token_hex(16)
+        header = {"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
+        tenant.key_client.get("/api/items", headers=header)
+        buckets = "millrace_request_seconds_bucket"
+        until(lambda: trace_id in prometheus.exemplars(client, buckets))
+        until(lambda: all(rule["health"] == "ok" for rule in prometheus.rules(client)))
+        found = prometheus.rules(client)
+        assert {rule["name"] for rule in found if rule["type"] == "alerting"} == {
+            alert["alert"] for alert in alerts()
+        }
+        firing = [rule["name"] for rule in found if rule.get("state") == "firing"]
+        assert firing == []
+        slowest = "service:millrace_request_seconds:p99_rate5m"
+        until(lambda: "gateway" in prometheus.ask(client, slowest))
 
 
 def test_dead_letters_are_listed_and_redriven_by_command(
