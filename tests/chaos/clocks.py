@@ -23,7 +23,7 @@ def _library() -> Path:
     Raises:
         Failure: it is not installed.
     """
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     if not found:
         raise Failure("libfaketime is not installed: on Debian, apt-get install faketime.")
     return found[0]
