@@ -18,7 +18,7 @@ _HOUR = 3600
 
 
 def _library() -> Path:
-    """Return libfaketime.
+    """Return libfaketime: not its variant for threads, whose lock a forked child finds held.
 
     Raises:
         Failure: it is not installed.
