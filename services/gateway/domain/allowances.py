@@ -50,6 +50,9 @@ class Allowances:
         account = self._accounts.get(tenant_id)
         if account is None or account.allowance.allowed is None:
             return True
+        if account.recent and account.recent[-1][0] > now:
+            # The clock was set back: what was used is as recent as it can be.
+            account.recent = deque([(now, account.recent_sum)])
         self._drop(account, before=now - _COUNTED_AFTER)
         allowance = account.allowance
         in_cycle = now < allowance.cycle_ends_at.timestamp()

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from sqlalchemy import update
 
+from gateway.domain.allowances import Allowance, Allowances
 from gateway.store.tables import ApiKeyRow
 from gateway.tests.stage import Stage
 
@@ -49,3 +51,17 @@ async def test_a_revoked_key_is_not_believed_longer_because_the_clock_was_set_ba
     async with stage.database.transaction(tenant_id=None) as tx:
         await tx.session.execute(update(ApiKeyRow).values(is_active=False))
     assert (await key.get("/api/v1/project/")).status_code == 401
+
+
+def test_what_was_used_is_not_counted_for_hours_because_the_clock_was_set_back() -> None:
+    allowances = Allowances()
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    ends = noon + timedelta(days=1)
+    allowances.state("shop", Allowance(0, 1000, ends, stated_at=noon, revision=1))
+    later = noon.timestamp()
+    for _use in range(9):
+        assert allowances.spend("shop", 100, now=later)
+    earlier = later - 3600
+    assert allowances.spend("shop", 100, now=earlier)
+    assert not allowances.spend("shop", 100, now=earlier)
+    assert allowances.spend("shop", 100, now=earlier + 11), "billing has counted it by now"
