@@ -59,7 +59,9 @@ class Bulkhead:
             async with asyncio.timeout(self._patience):
                 await turn
         except TimeoutError:
-            raise self._refusal(tenant) from None
+            if turn.cancelled() or not turn.done():
+                raise self._refusal(tenant) from None
+            # The turn came in the very moment in which the patience ended: it is taken.
         except BaseException:
             if turn.done() and not turn.cancelled():
                 self.leave(tenant)

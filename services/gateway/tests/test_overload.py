@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -143,6 +144,21 @@ async def test_places_are_given_back_by_those_who_give_up() -> None:
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await waiting
+    assert bulk.under_way == 0
+
+
+async def test_a_turn_that_comes_in_the_last_moment_is_taken() -> None:
+    bulk, loop = bulkhead(1, patience=0.02), asyncio.get_running_loop()
+    await bulk.enter("one")
+    loop.call_later(0.01, bulk.leave, "one")
+    waiting = asyncio.create_task(bulk.enter("two"))
+    await asyncio.sleep(0)
+    began = time.monotonic()
+    while time.monotonic() - began < 0.05:
+        pass  # a loop so busy that it sees both moments at once
+    await waiting
+    assert bulk.under_way == 1
+    bulk.leave("two")
     assert bulk.under_way == 0
 
 
