@@ -103,8 +103,8 @@ test-e2e: $(ready) ## the whole stack through the gateway
 test-chaos: $(ready) ## every fault under load, on both profiles: nothing lost, nothing twice
 	@MILLRACE_CHAOS_ALL=1 MILLRACE_CHAOS_ROUNDS=$${MILLRACE_CHAOS_ROUNDS:-20} $(pytest) tests/chaos
 
-bench: $(ready) ## measure what the README claims
-	@$(bin)/python -m bench
+bench: $(ready) ## measure what the README claims; BACKENDS=servers on real servers
+	@$(bin)/python -m bench $(call said,BACKENDS,backends)
 
 ## --- deploy
 image: ## build the image of a service; s=<service> [TAG=…]

@@ -30,7 +30,6 @@ from contracts.tenants import TenantRegistered
 from contracts.topics import INGEST_INTERACTIONS
 from embedded import ports
 from servers.kafka import kafka
-from servers.postgres import postgres
 
 TENANT = "00000000-0000-4000-8000-000000000001"
 TOPIC = INGEST_INTERACTIONS.of(TENANT)
@@ -120,13 +119,12 @@ def record(n: int) -> bytes:
 
 
 @contextmanager
-def running(*, on_postgres: bool = False) -> Iterator[Rig]:
+def running() -> Iterator[Rig]:
     """Run Kafka and catalog in a folder of their own."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="millrace-bench-")))
         kafka_url = stack.enter_context(kafka()).url
-        database = stack.enter_context(postgres()).url if on_postgres else None
-        settings = Settings(home=home, kafka_url=kafka_url, database_url=database)
+        settings = Settings(home=home, kafka_url=kafka_url)
         (home / "keys").mkdir()
         private, public = new_key_pair()
         (home / "keys" / "assertion.pem").write_bytes(private)

@@ -7,9 +7,7 @@ once on a quiet stack, once while other interactions keep arriving in batches.
 
 import threading
 import time
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -77,8 +75,7 @@ def has_model(client: httpx.Client) -> bool:
 
 def main() -> None:
     """Run the benchmark."""
-    with TemporaryDirectory() as folder:
-        stack = RunningStack.planned(Path(folder) / "home")
+    with RunningStack.elsewhere() as stack:
         try:
             stack.start()
             tenant = registered(stack.base_url)

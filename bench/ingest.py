@@ -134,8 +134,8 @@ async def measure(rig: Rig) -> None:
 
 
 def main() -> None:
-    """Run on SQLite, or on PostgreSQL with the argument `postgres`."""
-    with running(on_postgres="postgres" in sys.argv[1:]) as rig:
+    """Run the benchmark."""
+    with running() as rig:
         try:
             asyncio.run(measure(rig))
         except Exception:
