@@ -1,0 +1,95 @@
+"""One stack on real servers, with two processes of every service, and ways to each of them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from chassis.identity import ASSERTION_HEADER
+from servers.process import private_folder
+from tests.e2e.conftest import Tenant, registered
+from tests.running import RunningStack
+
+SERVICES = ("gateway", "catalog", "training", "inference", "billing", "experiments")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both processes of each service."""
+
+    stack: RunningStack
+    processes: Mapping[str, Mapping[str, Any]]
+
+    def urls(self, service: str) -> list[str]:
+        """Return the addresses of a service's two processes."""
+        named = sorted(name for name in self.processes if name.partition("-")[0] == service)
+        return [f"http://127.0.0.1:{self.processes[name]['port']}" for name in named]
+
+    @property
+    def database(self) -> str:
+        """Return the address of PostgreSQL; a database `millrace_<service>` belongs behind it."""
+        return f"postgresql://millrace@127.0.0.1:{self.processes['postgres']['port']}"
+
+
+@dataclass(frozen=True)
+class Both:
+    """A tenant, seen through each gateway and, past the gateways, by each process of a service."""
+
+    pair: Pair
+    tenant: Tenant
+    #: Signed in with the admin's token, by gateway.
+    clients: tuple[httpx.Client, httpx.Client]
+    #: With the key of the tenant's back end, by gateway.
+    key_clients: tuple[httpx.Client, httpx.Client]
+    _stack: ExitStack
+
+    def direct(self, service: str) -> list[httpx.Client]:
+        """Return a client of each process of a service."""
+        said = self.pair.stack.command("assertion", self.tenant.api_key).split()
+        headers = {ASSERTION_HEADER: said[-1]}
+        return [
+            self._stack.enter_context(httpx.Client(base_url=url, headers=headers, timeout=30))
+            for url in self.pair.urls(service)
+        ]
+
+
+@pytest.fixture(scope="session")
+def pair() -> Iterator[Pair]:
+    """Run the stack for the whole session. Keys have a rate, so that answers tell what is left."""
+    with private_folder() as folder:
+        stack = RunningStack.planned(
+            folder / "home",
+            MILLRACE_BACKENDS="servers",
+            MILLRACE_REPLICAS="2",
+            MILLRACE_RATE_KEY="100000/minute",
+        )
+        try:
+            stack.start()
+            yield Pair(stack, stack.status())
+        finally:
+            stack.stop()
+
+
+@contextmanager
+def registered_at(pair: Pair) -> Iterator[Both]:
+    """Register a tenant at the first gateway."""
+    one, other = pair.urls("gateway")
+    with ExitStack() as opened:
+        tenant = registered(one)
+        opened.callback(tenant.client.close)
+        opened.callback(tenant.key_client.close)
+        there = [
+            opened.enter_context(httpx.Client(base_url=other, headers=client.headers, timeout=30))
+            for client in (tenant.client, tenant.key_client)
+        ]
+        yield Both(pair, tenant, (tenant.client, there[0]), (tenant.key_client, there[1]), opened)
+
+
+@pytest.fixture
+def both(pair: Pair) -> Iterator[Both]:
+    """Return a tenant that nobody used before."""
+    with registered_at(pair) as both:
+        yield both
