@@ -46,9 +46,18 @@ class Bulkhead:
             TooManyRequests: the tenant has too much under way already.
             Unavailable: all tenants together have.
         """
-        if self._fits(tenant):
-            self._take(tenant)
-            return
+        if not self.admits(tenant):
+            await self.wait(tenant)
+
+    def admits(self, tenant: str) -> bool:
+        """Tell whether a request may go at once; then it is under way."""
+        if not self._fits(tenant):
+            return False
+        self._take(tenant)
+        return True
+
+    async def wait(self, tenant: str) -> None:
+        """As `enter`, for one that is not admitted at once."""
         line = self._lines.setdefault(tenant, deque())
         if self._patience == 0 or len(line) >= self._limit.value:
             self._forget(tenant, line)
@@ -83,8 +92,8 @@ class Bulkhead:
             self._call_in()
 
     def _fits(self, tenant: str) -> bool:
-        inside = self._inside.get(tenant, 0)
-        return self.under_way < self._limit.value and inside < self.share
+        value = self._limit.value
+        return self.under_way < value and self._inside.get(tenant, 0) < self.share
 
     def _take(self, tenant: str) -> None:
         self.under_way += 1

@@ -185,16 +185,16 @@ class Front:
             incoming=incoming,
             added=added,
         )
-        kind = f"{scope['method']} {match.route.prefix}"
+        method: str = scope["method"]
         tenant, client = _who(admission, scope)
-        return Request(scope["method"], head, incoming, kind, tenant, client)
+        return Request(method, head, incoming, (method, match.route.prefix), tenant, client)
 
 
 def _who(admission: Admission, scope: Scope) -> tuple[str, str]:
     """Return who asks: the tenant and the holder of its credential, or nobody and an address."""
     if admission.known is not None:
         caller = admission.known.identity.caller
-        return caller.tenant_id, f"{caller.tenant_id}/{caller.subject}"
+        return caller.tenant_id, caller.subject
     return "", scope["client"][0] if scope.get("client") else ""
 
 

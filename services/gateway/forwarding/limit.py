@@ -13,6 +13,9 @@ _ENOUGH = 10
 _FORGETTING = 0.01
 _DECREASE = 0.8
 
+#: Requests whose times may be compared: a method and a route's prefix.
+Kind = tuple[str, str]
+
 
 class Limit:
     """A number of requests that follows what the service can do.
@@ -27,14 +30,14 @@ class Limit:
         """Begin with `first`, never leave `least` to `most`."""
         self.value = first
         self._least, self._most = least, most
-        self._quickest: dict[str, float] = {}
+        self._quickest: dict[Kind, float] = {}
         self._begin(time.monotonic())
 
     def _begin(self, moment: float) -> None:
         self._until = moment + _EVERY
         self._answers = self._slow = self._peak = 0
 
-    def note(self, kind: str, seconds: float, *, beside: int) -> None:
+    def note(self, kind: Kind, seconds: float, *, beside: int) -> None:
         """Note an answer: how long it took, and how many requests were under way."""
         quickest = self._quickest.get(kind)
         if quickest is None or seconds < quickest:

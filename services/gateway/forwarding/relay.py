@@ -12,6 +12,7 @@ from chassis.identity import ASSERTION_HEADER
 from chassis.problems import Problem, TooLarge, Unavailable
 from gateway.forwarding.connection import Connection, ConnectionLost
 from gateway.forwarding.incoming import Headers, Incoming
+from gateway.forwarding.limit import Kind
 from gateway.forwarding.replica import Replica, Unreachable
 from gateway.forwarding.upstream import Upstream
 
@@ -59,7 +60,7 @@ class Request:
     head: bytes
     incoming: Incoming
     #: Method and prefix: what its time to be answered may be compared with.
-    kind: str = ""
+    kind: Kind = ("", "")
     #: Whose request it is: whom it may crowd, and who goes to the same replica each time.
     tenant: str = ""
     client: str = ""
@@ -93,7 +94,8 @@ class Relay:
         body = await _first(receive) if incoming.has_body else (b"", False)
         # What a client sends at its own pace takes no place from those who are done with sending.
         bulkhead = upstream.uploads if incoming.is_multipart or body[1] else upstream.bulkhead
-        await bulkhead.enter(request.tenant)
+        if not bulkhead.admits(request.tenant):
+            await bulkhead.wait(request.tenant)
         try:
             connection, replica = await self._asked(request, upstream, body, receive)
         except ConnectionLost as error:
@@ -122,7 +124,7 @@ class Relay:
     ) -> tuple[Connection, Replica]:
         """Return a connection on which the request was answered, at least its head."""
         tried: list[Replica] = []
-        problem: Exception = Unavailable(f"The {upstream.name} service is away; try again.")
+        problem: Exception | None = None
         fresh = False
         #: Whether the time to an answer is the service's alone.
         at_once = not (body[1] or request.incoming.is_multipart)
@@ -154,7 +156,7 @@ class Relay:
                 if isinstance(error, TimeoutError) and at_once:
                     upstream.note(request.kind, self._timeout)
                 raise
-        raise problem
+        raise problem or Unavailable(f"The {upstream.name} service is away; try again.")
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:

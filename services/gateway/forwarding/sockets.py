@@ -99,8 +99,7 @@ class Sockets:
         parent = telemetry.extract(incoming.trace) if incoming.trace else None
         with telemetry.span(f"WS {match.route.prefix}", parent=parent):
             headers = {ASSERTION_HEADER: self._remembered.assertion(known), **telemetry.inject()}
-        caller = known.identity.caller
-        client = f"{caller.tenant_id}/{caller.subject}"
+        client = known.identity.caller.subject
         try:
             async with await _opened(upstream, client, target, headers) as service:
                 await _pump(service, receive, send)

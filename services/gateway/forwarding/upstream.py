@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from chassis.problems import Unavailable
 from gateway.forwarding.budget import Budget
 from gateway.forwarding.bulkhead import Bulkhead
-from gateway.forwarding.limit import Limit
+from gateway.forwarding.limit import Kind, Limit
 from gateway.forwarding.metrics import measure_upstream
 from gateway.forwarding.replica import Origin, Replica
 from gateway.forwarding.watch import Watch
@@ -62,7 +62,7 @@ class Upstream:
         one, other = random.sample(left, 2)
         return one if one.busy <= other.busy else other
 
-    def note(self, kind: str, seconds: float) -> None:
+    def note(self, kind: Kind, seconds: float) -> None:
         """Note how long an answer of a kind took to begin."""
         self.limit.note(kind, seconds, beside=self.bulkhead.under_way)
 

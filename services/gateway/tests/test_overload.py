@@ -172,9 +172,9 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def _answers(limit: Limit, moment: list[float], seconds: float, *, beside: int) -> None:
     for _ in range(20):
-        limit.note("GET /x", seconds, beside=beside)
+        limit.note(("GET", "/x"), seconds, beside=beside)
     moment[0] += 1
-    limit.note("GET /x", seconds, beside=beside)
+    limit.note(("GET", "/x"), seconds, beside=beside)
 
 
 def test_a_jam_shrinks_the_limit_and_ease_lets_it_grow(moment: list[float]) -> None:
@@ -203,7 +203,7 @@ def test_a_slow_kind_is_compared_with_itself(moment: list[float]) -> None:
     _answers(limit, moment, 0.002, beside=1)
     for _ in range(5):
         for _ in range(20):
-            limit.note("POST /slow", 1.0, beside=limit.value)
+            limit.note(("POST", "/slow"), 1.0, beside=limit.value)
         moment[0] += 1
     assert limit.value >= 64
 
