@@ -25,15 +25,18 @@ class Tenant:
     project: int
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Return the stack that the whole session shares; who kills things starts another."""
-    stack = RunningStack.planned(tmp_path_factory.mktemp("stack") / "home")
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
+@pytest.fixture(scope="session", params=["embedded", "servers"])
+def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
+    """Return the stack that all tests share, on one set of back ends and then on the other.
+
+    Who kills things starts another.
+    """
+    with RunningStack.elsewhere(MILLRACE_BACKENDS=request.param) as stack:
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
 
 
 @pytest.fixture

@@ -1,17 +1,20 @@
 """From an uploaded table to a served model, retrained and swapped while people ask."""
 
+import asyncio
 import json
-import shutil
+import os
 import threading
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import httpx
 from confluent_kafka import Consumer, Producer
 
+from chassis.blobs import open_blobs
+from chassis.settings import Settings
 from contracts.artefact import MANIFEST_NAME, Manifest
 from tests.e2e.conftest import Tenant
 from tests.e2e.journey import (
@@ -167,7 +170,7 @@ def test_a_tampered_artefact_is_refused_and_the_old_one_keeps_serving(
             "event_id": f"forged:{number}",
             "model_id": number,
             "version": "forged",
-            **tampered(stack.home / "blobs", announced["artefact_key"]),
+            **asyncio.run(tampered(stack, announced["artefact_key"])),
         }
         producer = Producer({"bootstrap.servers": stack.kafka})
         value = json.dumps(forged).encode()
@@ -187,15 +190,18 @@ def version_of(tenant: Tenant) -> str | None:
     return None if version == "popularity" else version
 
 
-def tampered(blobs: Path, key: str) -> dict[str, str]:
+async def tampered(stack: RunningStack, key: str) -> dict[str, str]:
     """Copy an artefact, change what its manifest says, and return how one would announce it."""
     copy = f"{key}-tampered"
-    shutil.copytree(blobs / key, blobs / copy)
-    path = blobs / copy / MANIFEST_NAME
-    changed = Manifest.model_validate_json(path.read_bytes()).model_copy(
-        update={"data_digest": "0" * 64}
-    )
-    path.write_bytes(changed.to_bytes())
+    with patch.dict(os.environ, stack.environment_of("training")):  # with the keys to the store
+        async with open_blobs(Settings().blobs()) as blobs:
+            for name in await blobs.keys(f"{key}/"):
+                await blobs.put(name.replace(key, copy, 1), await blobs.get(name))
+            written = await blobs.get(f"{key}/{MANIFEST_NAME}")
+            changed = Manifest.model_validate_json(written).model_copy(
+                update={"data_digest": "0" * 64}
+            )
+            await blobs.put(f"{copy}/{MANIFEST_NAME}", changed.to_bytes())
     return {"artefact_key": copy, "artefact_digest": changed.digest}
 
 
