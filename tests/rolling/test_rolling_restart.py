@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def stack() -> Iterator[RunningStack]:
 def tenant(stack: RunningStack) -> Iterator[Tenant]:
     """Return a tenant with a model that serves."""
     made = registered(stack.base_url)
-    with made.client, made.key_client:
+    with closing(made.client), closing(made.key_client):
         with_model(made)
         until(lambda: _is_served(made), within=120)
         yield made
