@@ -40,6 +40,8 @@ from gateway.settings import GatewaySettings
 from gateway.store.tables import Base
 
 SETTINGS = GatewaySettings
+#: Seconds in which the gateway's own paths answer.
+_PATIENCE = 10.0
 
 
 def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> Service:
@@ -147,7 +149,7 @@ def _front(
             relay=relay,
             upstreams=upstreams,
             sockets=sockets,
-            patience=settings.upstream_timeout,
+            patience=_PATIENCE,
         )
 
     return around
