@@ -1,12 +1,12 @@
 """Everything that is done to the stack while it is under load."""
 
-import os
 import random
 import resource
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+
+import psutil
 
 from tests.chaos.stage import SERVICES, Stage, hold, kill_everything
 
@@ -64,12 +64,17 @@ def paused(name: str) -> Fault:
     """Stop a process for longer than its consumers' session lasts, then let it go on."""
 
     def strike(stage: Stage) -> None:
-        pid = stage.running(name)
-        os.kill(pid, signal.SIGSTOP)
+        first = psutil.Process(stage.running(name))
+        first.suspend()
+        # What a service has started goes on by itself; PostgreSQL is all of its processes.
+        others = first.children(recursive=True) if name == "postgres" else []
+        for other in others:
+            other.suspend()
         try:
             hold(PAUSE)
         finally:
-            os.kill(pid, signal.SIGCONT)
+            for process in (*others, first):
+                process.resume()
 
     return Fault(
         f"pause {name} {PAUSE:.0f} s",
