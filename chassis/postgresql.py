@@ -46,19 +46,19 @@ async def copy_new(
 ) -> Sequence[Row[Any]]:
     """Insert the rows that no constraint refuses, by COPY; return columns of those that went in.
 
-    All rows name the same columns. They go into a table of this transaction's own first, because
-    COPY itself cannot pass over what is there already.
+    All rows name the same columns. They go into a table of this connection's own first, because
+    COPY itself cannot pass over what is there already; it is empty again after the commit.
     """
     columns = _columns(table, rows[0])
     quote = connection.dialect.identifier_preparer.quote
     staged = f"new_{table.name}"
     names = ", ".join(quote(column.name) for column in columns)
-    like = f"SELECT {names} FROM {quote(table.name)} WITH NO DATA"  # noqa: S608 - our own names
-    await connection.execute(
-        text(f"CREATE TEMPORARY TABLE IF NOT EXISTS {quote(staged)} ON COMMIT DROP AS {like}")
-    )
+    like = f"SELECT * FROM {quote(table.name)} WITH NO DATA"  # noqa: S608 - our own names
+    # Made once a connection: a table for each batch would leave its traces in the system's own.
+    stage = f"CREATE TEMPORARY TABLE IF NOT EXISTS {quote(staged)} ON COMMIT DELETE ROWS AS {like}"
+    await connection.execute(text(stage))
     # An earlier call of this transaction may have left its rows.
-    await connection.execute(text(f"TRUNCATE {quote(staged)}"))
+    await connection.execute(text(f"DELETE FROM {quote(staged)}"))  # noqa: S608 - as above
     await copy(connection, staged, columns, rows)
     source = text(f"SELECT {names} FROM {quote(staged)}")  # noqa: S608 - as above
     chosen = source.columns(*columns)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chassis.postgresql import copy_new
 
 #: So many rows go by COPY where there is one: fewer cost less as values of a statement.
-_COPIED_FROM = 50
+_COPIED_FROM = 100
 
 
 async def insert_new(
