@@ -1,0 +1,241 @@
+"""What services ask PostgreSQL all the time is answered by an index, however much there is."""
+
+import importlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Table, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from billing.store import subscriptions as billing_subscriptions
+from billing.store import usage as billing_usage
+from chassis import inbox, outbox, postgresql
+from chassis.database import Database, Transaction
+from experiments.store import ab_tests, analytics, conversions
+from experiments.store import slots as experiment_slots
+from gateway.store import api_keys, people, sessions
+from inference.store import popularity
+from inference.store import recommendations as generated
+from training.store import interactions as training_interactions
+from training.store import jobs, logs
+from training.store import replicas as training_replicas
+from training.store import schedules as training_schedules
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+ROWS, TENANTS = 6_000, 60
+TENANT = "tenant-7"
+Ask = Callable[[Transaction], Awaitable[Any]]
+#: Columns whose values matter to what is asked; the others are made up from their type.
+CHOSEN: dict[str, Callable[[int], Any]] = {
+    "tenant_id": lambda n: f"tenant-{n % TENANTS}",
+    "uid": lambda n: f"uid-{n}",
+    "state": lambda n: "pending" if n % 1000 == 0 else "completed",
+    "attempt": lambda n: 0,
+    "ended_at": lambda n: None,
+    "sent_at": lambda n: NOW if n % 1000 else None,
+    "touched": lambda n: n % 1000 == 0,
+    "announced_until": lambda n: NOW + timedelta(days=1, seconds=n % 1000 - 86_400 * (n < 20)),
+    "closes_at": lambda n: NOW + timedelta(seconds=n - 20),
+    "next_run_at": lambda n: NOW + timedelta(seconds=n - 20),
+    "customer": lambda n: None,
+    "role": lambda n: "user",
+    "scopes": lambda n: "read",
+    "retired": lambda n: False,
+    "is_default": lambda n: n < TENANTS,
+    "algorithm": lambda n: None,
+    "conversion_type": lambda n: "click",
+    "interaction_type": lambda n: "view",
+}
+#: Words that are read back.
+MEANT = {
+    ("outbox", "headers"): "{}",
+    ("jobs", "kind"): "train",
+    ("data_files", "kind"): "training_data",
+    ("ab_test", "status"): "RUNNING",
+    ("ab_test", "target_metric_name"): "ctr",
+}
+
+
+def value(column: Any, n: int) -> Any:
+    """Return the value of a column in the nth row."""
+    length = getattr(column.type, "length", None)
+    if column.name in CHOSEN:
+        chosen = CHOSEN[column.name](n)
+        if chosen is not None or column.nullable:
+            return chosen[:length] if isinstance(chosen, str) else chosen
+    if (column.table.name, column.name) in MEANT:
+        return MEANT[column.table.name, column.name]
+    kind = getattr(column.type, "impl", column.type).python_type
+    made: dict[type, Any] = {
+        str: f"{column.name[:12]}-{n}"[-length:] if length else f"{column.name}-{n}",
+        int: n,
+        float: float(n % 97),
+        bool: True,
+        bytes: b"x",
+        datetime: NOW + timedelta(seconds=n),
+        date: NOW.date() - timedelta(days=n // TENANTS),
+        dict: {},
+        list: [],
+    }
+    return made.get(kind, {})
+
+
+async def fill(database: Database, table: Table) -> None:
+    """Put many rows of many tenants into a table."""
+    if table.name in ("subscription", "tallies", "usage", "tally"):
+        rows = [{c.name: value(c, n) for c in table.columns} for n in range(ROWS)]
+        for n, row in enumerate(rows):
+            row["tenant_id"] = f"tenant-{n}"  # one row for each tenant
+    else:
+        rows = [{c.name: value(c, n) for c in table.columns} for n in range(ROWS)]
+    async with database.engine.begin() as connection:
+        # Facts of others are made up, so what refers to them cannot be checked.
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await postgresql.copy(connection, table.name, list(table.columns), rows)
+
+
+@asynccontextmanager
+async def filled(postgres_url: str, service: str) -> AsyncIterator[Database]:
+    """Return a service's database with many rows in each table."""
+    name = f"plans_{uuid4().hex[:12]}"
+    engine = create_async_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    metadata = importlib.import_module(f"{service}.store.tables").Base.metadata
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+        url = make_url(postgres_url).set(database=name)
+        database = Database(url.render_as_string(hide_password=False), metadata)
+        await database.create_all()
+        for table in metadata.sorted_tables:
+            await fill(database, table)
+        async with database.engine.connect() as own:
+            await (await own.execution_options(isolation_level="AUTOCOMMIT")).execute(
+                text("ANALYZE")
+            )
+        yield database
+        await database.close()
+        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await engine.dispose()
+
+
+async def plans(database: Database, ask: Ask) -> list[str]:
+    """Return how PostgreSQL answers everything that is asked, statement and plan."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
+        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
+            asked.append((statement, parameters[0] if many else parameters))
+
+    async with database.transaction(tenant_id=TENANT) as tx:
+        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+        try:
+            await ask(tx)
+        finally:
+            event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+        connection = await tx.session.connection()
+        found = []
+        for statement, parameters in asked:
+            rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+            found.append("\n".join([statement, *rows.scalars()]))
+        await tx.session.rollback()
+    return found
+
+
+CLAIM: dict[str, Any] = {"holder": "me", "now": NOW, "lease_until": NOW}
+PAGE: dict[str, int] = {"offset": 0, "limit": 20}
+ASKED: dict[str, dict[str, Ask]] = {
+    "gateway": {
+        "a key": lambda tx: _everybody(tx, lambda: api_keys.with_prefix(tx, "prefix-7")),
+        "a session": lambda tx: _everybody(tx, lambda: sessions.get(tx, "uid-77")),
+        "a person": lambda tx: _everybody(
+            tx, lambda: people.credentials(tx, email="email-77", username=None)
+        ),
+        "the end of sessions": lambda tx: sessions.end_all(tx, 77),
+        "a key's use": lambda tx: api_keys.note_use(tx, {77: NOW}),
+    },
+    "training": {
+        "the next job": lambda tx: _everybody(tx, lambda: jobs.claim(tx, **CLAIM)),
+        "a job": lambda tx: jobs.get(tx, "uid-7"),
+        "a model's jobs": lambda tx: jobs.for_each(tx, "model_id", [7]),
+        "what a job said": lambda tx: logs.find(tx, where={"task": 7}, project=None, **PAGE),
+        "due schedules": lambda tx: _everybody(tx, lambda: training_schedules.due(tx, now=NOW)),
+        "interactions to learn from": lambda tx: training_interactions.after(
+            tx, 100, through=10_000, limit=500
+        ),
+        "the newest interaction": lambda tx: training_interactions.newest(tx),
+        "enough users": lambda tx: training_interactions.has_users(tx, 10),
+        "an erasure": lambda tx: training_interactions.forget_user(tx, "user_id-7"),
+        "a tally": lambda tx: training_interactions.count(tx, now=NOW, interactions=1),
+        "items to learn from": lambda tx: training_replicas.items_after(tx, "", limit=500),
+        "the newest table": lambda tx: training_replicas.newest_data(tx, 7),
+    },
+    "inference": {
+        "what is popular": lambda tx: popularity.strongest(
+            tx.session, tenant_id=TENANT, limit=3000
+        ),
+        "a user's recommendations": lambda tx: generated.find(
+            tx.session, user_id="user_id-7", algorithm=None, **PAGE
+        ),
+        "the next generation": lambda tx: _everybody(tx, lambda: generated.unfinished(tx.session)),
+    },
+    "billing": {
+        "allowances due": lambda tx: _everybody(
+            tx, lambda: billing_subscriptions.due(tx.session, now=NOW, limit=500)
+        ),
+        "cycles to close": lambda tx: _everybody(
+            tx, lambda: billing_subscriptions.closing(tx.session, now=NOW, limit=100)
+        ),
+        "a subscription": lambda tx: billing_subscriptions.held(
+            tx.session, anchor=NOW, tenant_id=TENANT
+        ),
+        "usage": lambda tx: billing_usage.of(tx.session, 7),
+        "an item": lambda tx: billing_usage.know_item(
+            tx.session, "item_id-7", revision=1, is_there=True
+        ),
+        "users": lambda tx: billing_usage.users(tx.session),
+    },
+    "experiments": {
+        "known events": lambda tx: conversions.by_event_ids(
+            tx.session, {f"event_id-{n}" for n in range(300)}
+        ),
+        "conversions": lambda tx: conversions.find(tx.session, {}, **PAGE),
+        "slots": lambda tx: experiment_slots.steady(tx.session, {7, 207}),
+        "tests on slots": lambda tx: ab_tests.counting(tx.session, {7}, since=NOW, until=NOW),
+        "active users": lambda tx: analytics.active_users(
+            tx.session, since=NOW.date() - timedelta(days=7)
+        ),
+        "totals": lambda tx: analytics.totals(tx.session),
+    },
+}
+
+
+async def _everybody(tx: Transaction, ask: Callable[[], Awaitable[Any]]) -> None:
+    async with tx.scoped(None):
+        await ask()
+
+
+async def _chassis(tx: Transaction, database: Database) -> None:
+    connection = await tx.session.connection()
+    ids = [f"event_id-{n}" for n in range(300)]
+    await inbox.unseen(connection, database.metadata, subscription="subscription-7", ids=ids)
+    own = outbox.OutboxTable(database.metadata)
+    await own.sent(connection, await own.waiting(connection, limit=500))
+    await own.backlog(connection)
+
+
+@pytest.mark.parametrize("service", ASKED)
+async def test_no_table_is_read_from_end_to_end(service: str, postgres_url: str) -> None:
+    async with filled(postgres_url, service) as database:
+        questions = ASKED[service] | {"the mailboxes": lambda tx: _chassis(tx, database)}
+        read_whole = {name: whole(await plans(database, ask)) for name, ask in questions.items()}
+    assert {name: found for name, found in read_whole.items() if found} == {}
+
+
+def whole(found: Sequence[str]) -> list[str]:
+    """Return those of the plans that read a table from end to end; there must be some plans."""
+    assert found
+    return [plan for plan in found if "Seq Scan" in plan]
