@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 from chassis.blobs.port import (
     CHUNK_BYTES,
     Blob,
+    BlobKeyInvalid,
     BlobNotFound,
     Blobs,
     BlobsUnavailable,
@@ -97,13 +98,18 @@ class S3Blobs(Blobs):
 
     async def keys(self, prefix: str = "") -> list[str]:
         """Return all keys that start with this text."""
+        folder, _, _ = prefix.rpartition("/")
+        try:
+            segments(folder or "any")
+        except BlobKeyInvalid:
+            return []  # and no way up in a store that keeps objects as files
         found = await self._do(lambda: self._files.find(self._root, prefix=prefix))
         return sorted(path.removeprefix(f"{self._root}/") for path in found)
 
     async def delete(self, key: str) -> None:
         """Remove what is there."""
         path = self._path(key)
-        await self._do(lambda: self._files.rm_file(path), key)
+        await self._do(lambda: self._delete(path), key)
 
     def uri(self, key: str) -> str:
         """Return the object's address."""
@@ -123,6 +129,14 @@ class S3Blobs(Blobs):
         if file.details["type"] != "file":
             raise BlobNotFound(key)
         return file
+
+    def _delete(self, path: str) -> None:
+        try:
+            self._files.rm_file(path)
+        except OSError:
+            # A store that keeps objects as files refuses to delete what is only others' folder.
+            if self._files.info(path)["type"] != "directory":
+                raise
 
     def _fetch(self, key: str, path: str, *, to: Path, digest: str | None) -> Blob:
         with replacing(to) as fresh:

@@ -21,7 +21,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
             stack.start()
             yield stack
         finally:
-            stack.command("down")
+            stack.stop()
 
 
 def pids(stack: RunningStack) -> set[int]:
