@@ -1,15 +1,17 @@
 """Apache Kafka: one node as the embedded default runs it, or several that copy each record."""
 
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 from embedded import jars, ports
+from embedded.failure import Failure
 from embedded.kafka import VERSION, Node, libraries
 from servers.probes import accepts
-from servers.process import private_folder, serving, throwaway
+from servers.process import START_PATIENCE, private_folder, serving, throwaway
 from servers.server import Server
 
 
@@ -70,8 +72,13 @@ def kafka_cluster(nodes: int = 3) -> Iterator[list[Server]]:
     """Run an empty cluster, whose nodes have the same URL."""
     with private_folder() as folder, ExitStack() as stack:
         servers = describe_cluster(folder, ports.choose(2 * nodes))
-        with ThreadPoolExecutor(nodes) as pool:  # a node is ready when most are there
-            list(pool.map(lambda server: stack.enter_context(serving(server)), servers))
+        for server in servers:  # each is ready only when most are there
+            stack.enter_context(serving(replace(server, ready=lambda: True)))
+        deadline = time.monotonic() + START_PATIENCE
+        while not all(server.ready() for server in servers):
+            if time.monotonic() > deadline:
+                raise Failure(f"{nodes} nodes of Kafka did not find together.")
+            time.sleep(0.1)
         yield servers
 
 
