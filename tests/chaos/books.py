@@ -131,7 +131,12 @@ def findings(shelves: Shelves, load: Load) -> Findings:
     counted = shelves.rows("experiments", _of("event_id", "conversion", tenant))
     found.once("experiments", Counter(row[0] for row in counted), conversions)
     [(tallied,)] = shelves.rows("experiments", _of("sum(clicks)", "tally", tenant))
-    found.compare("tallies", int(tallied), len(conversions))
+    # What was kept while the clock stood before the test's beginning lies outside of its window.
+    window = f"occurred_at >= ({_of('min(started_at)', 'ab_test', tenant)})"
+    [(inside,)] = shelves.rows(
+        "experiments", f"{_of('count(*)', 'conversion', tenant)} and {window}"
+    )
+    found.compare("tallies", int(tallied), int(inside))
 
     [(known,)] = shelves.rows("training", _of("count(*)", "interactions", tenant))
     found.compare("training's replica", int(known), len(interactions))
