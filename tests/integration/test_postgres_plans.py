@@ -14,6 +14,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from billing.store import subscriptions as billing_subscriptions
 from billing.store import usage as billing_usage
+from catalog.store import data_files, outcomes, projects
+from catalog.store import interactions as catalog_interactions
+from catalog.store import items as catalog_items
+from catalog.store.announcements import Announcements
 from chassis import inbox, outbox, postgresql
 from chassis.database import Database, Transaction
 from experiments.store import ab_tests, analytics, conversions
@@ -27,7 +31,7 @@ from training.store import replicas as training_replicas
 from training.store import schedules as training_schedules
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-ROWS, TENANTS = 6_000, 60
+ROWS, TENANTS = 12_000, 200
 TENANT = "tenant-7"
 Ask = Callable[[Transaction], Awaitable[Any]]
 #: Columns whose values matter to what is asked; the others are made up from their type.
@@ -54,7 +58,11 @@ CHOSEN: dict[str, Callable[[int], Any]] = {
 #: Words that are read back.
 MEANT = {
     ("outbox", "headers"): "{}",
+    ("interaction", "source"): "kafka",
+    ("item", "details"): "{}",
+    ("data_file", "valid_columns"): "[]",
     ("jobs", "kind"): "train",
+    ("data_file", "kind"): "training_data",
     ("data_files", "kind"): "training_data",
     ("ab_test", "status"): "RUNNING",
     ("ab_test", "target_metric_name"): "ctr",
@@ -145,6 +153,10 @@ async def plans(database: Database, ask: Ask) -> list[str]:
     return found
 
 
+async def _connected(tx: Transaction, ask: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    return await ask(await tx.session.connection(), *args)
+
+
 CLAIM: dict[str, Any] = {"holder": "me", "now": NOW, "lease_until": NOW}
 PAGE: dict[str, int] = {"offset": 0, "limit": 20}
 ASKED: dict[str, dict[str, Ask]] = {
@@ -156,6 +168,21 @@ ASKED: dict[str, dict[str, Ask]] = {
         ),
         "the end of sessions": lambda tx: sessions.end_all(tx, 77),
         "a key's use": lambda tx: api_keys.note_use(tx, {77: NOW}),
+    },
+    "catalog": {
+        "known events": lambda tx: catalog_interactions.by_event_id(
+            tx, [f"event_id-{n}" for n in range(300)]
+        ),
+        "what to announce": lambda tx: _connected(tx, _announced),
+        "an erasure": lambda tx: catalog_interactions.erase_user(tx, "user_id-7"),
+        "known items": lambda tx: catalog_items.known(tx, [f"item_id-{n}" for n in range(300)]),
+        "an item": lambda tx: catalog_items.get(tx, "item_id-7"),
+        "items": lambda tx: catalog_items.page(tx, words=[], **PAGE),
+        "the default project": lambda tx: projects.default(tx),
+        "a project's files": lambda tx: data_files.page(
+            tx, kind="training_data", where={"project": 7}, **PAGE
+        ),
+        "a project's summary": lambda tx: outcomes.count(tx, 7),
     },
     "training": {
         "the next job": lambda tx: _everybody(tx, lambda: jobs.claim(tx, **CLAIM)),
@@ -216,6 +243,16 @@ ASKED: dict[str, dict[str, Ask]] = {
 async def _everybody(tx: Transaction, ask: Callable[[], Awaitable[Any]]) -> None:
     async with tx.scoped(None):
         await ask()
+
+
+async def _announced(connection: Any) -> None:
+    announcements = Announcements()
+    # All but the last have left, as at any moment but the first.
+    left = outbox.Outgoing(topic="", key="", value=b"", event_id="", id=ROWS - 100)
+    await announcements.sent(connection, [left])
+    waiting = await announcements.waiting(connection, limit=500)
+    await announcements.sent(connection, waiting)
+    await announcements.backlog(connection)
 
 
 async def _chassis(tx: Transaction, database: Database) -> None:
