@@ -6,6 +6,7 @@ export MILLRACE_HOME
 bin := .venv/bin
 ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
+units := contracts chassis services deploy
 parts := $(wildcard */pyproject.toml */*/pyproject.toml)
 
 help: ## list the targets
@@ -85,11 +86,12 @@ imports: $(ready) ## who may import whom
 	@$(bin)/lint-imports
 
 ## --- test
-test: $(ready) ## all tests
-	@$(pytest) --durations=5
+test: $(ready) ## all tests: those that need nothing side by side, then those of running stacks
+	@failed=0; $(pytest) -n 2 $(units) || failed=1; $(pytest) --durations=25 tests || failed=1; \
+		exit $$failed
 
 test-unit: $(ready) ## tests that need nothing; s=<service> for one
-	@$(pytest) $(if $(s),services/$(s),contracts chassis services deploy)
+	@$(pytest) $(if $(s),services/$(s),$(units))
 
 test-contract: $(ready) ## what the services promise
 	@$(pytest) tests/contract
