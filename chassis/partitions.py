@@ -20,4 +20,5 @@ class Partitioner(DefaultPartitioner):  # type: ignore[misc] # aiokafka ships no
         """Return the partition of a key; any that is available where there is none."""
         if key is None:
             return int(super().__call__(key, all_partitions, available))
-        return all_partitions[(_hash(key) & 0x7FFFFFFF) % len(all_partitions)]
+        position = int(_hash(key) & 0x7FFFFFFF) % len(all_partitions)
+        return all_partitions[position]
