@@ -7,6 +7,7 @@ bin := .venv/bin
 ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
 units := contracts chassis services deploy
+stacks := deploy integration observability e2e scale chaos
 parts := $(wildcard */pyproject.toml */*/pyproject.toml)
 
 help: ## list the targets
@@ -86,9 +87,9 @@ imports: $(ready) ## who may import whom
 	@$(bin)/lint-imports
 
 ## --- test
-test: $(ready) ## all tests: those that need nothing side by side, then those of running stacks
-	@failed=0; $(pytest) -n 2 $(units) || failed=1; $(pytest) --durations=25 tests || failed=1; \
-		exit $$failed
+test: $(ready) ## all tests: those that need nothing side by side, then folder by folder what runs stacks
+	@failed=0; $(pytest) -n 2 $(units) tests/contract || failed=1; \
+		for part in $(stacks); do $(pytest) --durations=8 tests/$$part || failed=1; done; exit $$failed
 
 test-unit: $(ready) ## tests that need nothing; s=<service> for one
 	@$(pytest) $(if $(s),services/$(s),$(units))

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from chassis.identity import ASSERTION_HEADER
+from embedded.stack import service_of
 from servers.process import private_folder
 from tests.e2e.conftest import Tenant, registered
 from tests.running import RunningStack
@@ -25,8 +26,11 @@ class Pair:
 
     def urls(self, service: str) -> list[str]:
         """Return the addresses of a service's two processes."""
-        named = sorted(name for name in self.processes if name.partition("-")[0] == service)
-        return [f"http://127.0.0.1:{self.processes[name]['port']}" for name in named]
+        return [f"http://127.0.0.1:{self.processes[name]['port']}" for name in self.names(service)]
+
+    def names(self, service: str) -> list[str]:
+        """Return the names of a service's two processes."""
+        return sorted(name for name in self.processes if service_of(name) == service)
 
     @property
     def database(self) -> str:
@@ -65,6 +69,7 @@ def pair() -> Iterator[Pair]:
             MILLRACE_BACKENDS="servers",
             MILLRACE_REPLICAS="2",
             MILLRACE_RATE_KEY="100000/minute",
+            MILLRACE_ACCESS_TOKEN_LIFETIME="3600",
         )
         try:
             stack.start()

@@ -4,35 +4,23 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from embedded.stack import SERVICES
 from tests.e2e.conftest import Tenant, registered
 from tests.e2e.journey import with_model
-from tests.rolling.load import KINDS, Load
 from tests.running import RunningStack, until
+from tests.scale.conftest import Pair
+from tests.scale.load import KINDS, Load
 
 RESTART_LIMIT = 240.0
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[RunningStack]:
-    """Return a stack with two processes of each service, on real servers."""
-    settings = {"MILLRACE_REPLICAS": "2", "MILLRACE_ACCESS_TOKEN_LIFETIME": "3600"}
-    with RunningStack.on_servers(**settings) as stack:
-        try:
-            stack.start()
-            yield stack
-        finally:
-            stack.stop()
-
-
-@pytest.fixture(scope="module")
-def tenant(stack: RunningStack) -> Iterator[Tenant]:
+def tenant(pair: Pair) -> Iterator[Tenant]:
     """Return a tenant with a model that serves."""
-    made = registered(stack.base_url)
+    made = registered(pair.stack.base_url)
     with closing(made.client), closing(made.key_client):
         with_model(made)
         until(lambda: _is_served(made), within=120)
@@ -45,27 +33,15 @@ def _is_served(tenant: Tenant) -> bool:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_rolling_restart_costs_no_request(
-    stack: RunningStack, tenant: Tenant, service: str
-) -> None:
-    gateways = [
-        f"http://127.0.0.1:{line['port']}" for line in _processes(stack, "gateway").values()
-    ]
-    assert len(gateways) == 2
-    with Load(gateways, tenant) as load:
+def test_a_rolling_restart_costs_no_request(pair: Pair, tenant: Tenant, service: str) -> None:
+    with Load(pair.urls("gateway"), tenant) as load:
         _until_more_is_answered(load)
-        for process in sorted(_processes(stack, service)):
-            _restart(stack, process)
+        for process in pair.names(service):
+            _restart(pair.stack, process)
             _until_more_is_answered(load)
     assert load.failed == []
     assert load.models
     assert load.went_back == []
-
-
-def _processes(stack: RunningStack, service: str) -> dict[str, dict[str, Any]]:
-    return {
-        name: line for name, line in stack.status().items() if name.partition("-")[0] == service
-    }
 
 
 def _restart(stack: RunningStack, process: str) -> None:
