@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -120,7 +120,7 @@ def rig() -> Iterator[Rig]:
             "MILLRACE_RATE_KEY": "100000000/minute",
         }
         settings = GatewaySettings(home=home)
-        asyncio.run(_prepare(settings, key))
+        asyncio.run(prepare(settings, [key]))
         configuration = home / "nginx.conf"
         configuration.write_text(
             _NGINX.format(home=home, service=serving, auth=authenticating, port=proxying)
@@ -148,25 +148,26 @@ def command_of(app: str, port: int) -> list[str]:
     return [sys.executable, "-m", "uvicorn", app, *options]
 
 
-async def _prepare(settings: GatewaySettings, key: str) -> None:
-    """Make a tenant with a key in the gateway's own database."""
+async def prepare(settings: GatewaySettings, made: Sequence[str]) -> None:
+    """Make a tenant for each of these new keys in the gateway's own database."""
     database = Database(settings.database("gateway"), Base.metadata)
     await database.create_all()
     async with database.transaction(tenant_id=None) as tx:
-        tenant = await people.add_tenant(tx, "bench")
-        async with tx.scoped(tenant):
-            owner = await people.add(
-                tx, password_hash=None, username="bench", email="", role="admin"
-            )
-            await api_keys.add(
-                tx,
-                project=1,
-                name="bench",
-                scopes=["read"],
-                key_prefix=keys.prefix_of(key),
-                hashed_key=keys.digest_of(key),
-                owner_id=owner.id,
-            )
+        for number, key in enumerate(made):
+            tenant = await people.add_tenant(tx, f"bench {number}")
+            async with tx.scoped(tenant):
+                owner = await people.add(
+                    tx, password_hash=None, username=f"bench{number}", email="", role="admin"
+                )
+                await api_keys.add(
+                    tx,
+                    project=1,
+                    name="bench",
+                    scopes=["read"],
+                    key_prefix=keys.prefix_of(key),
+                    hashed_key=keys.digest_of(key),
+                    owner_id=owner.id,
+                )
     await database.close()
 
 

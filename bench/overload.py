@@ -20,14 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.gateway_rig import PATH, await_answer, command_of
-from chassis.database import Database
+from bench.gateway_rig import PATH, await_answer, command_of, prepare
 from chassis.testing import write_keys
 from embedded import ports
 from gateway.domain import keys
 from gateway.settings import GatewaySettings
-from gateway.store import api_keys, people
-from gateway.store.tables import Base
 
 #: Seconds that the service takes for each request, one after the other.
 WORK = 0.004
@@ -183,7 +180,8 @@ def rig() -> Iterator[Rig]:
             "MILLRACE_ADMIN_PASSWORD": "only for this benchmark",
             "MILLRACE_RATE_KEY": "0",
         }
-        made = asyncio.run(_prepare(GatewaySettings(home=home)))
+        made = [keys.new_key() for _ in range(TENANTS)]
+        asyncio.run(prepare(GatewaySettings(home=home), made))
         commands = (
             command_of("bench.overload:service", serving),
             [sys.executable, "-c", "from bench.gateway_rig import gateway; gateway()"],
@@ -194,31 +192,6 @@ def rig() -> Iterator[Rig]:
             stack.callback(process.terminate)
         await_answer(f"http://127.0.0.1:{fronting}", made[0])
         yield Rig(fronting, serving, made)
-
-
-async def _prepare(settings: GatewaySettings) -> list[str]:
-    """Make tenants with a key each in the gateway's own database; return the keys."""
-    database = Database(settings.database("gateway"), Base.metadata)
-    await database.create_all()
-    made = [keys.new_key() for _ in range(TENANTS)]
-    async with database.transaction(tenant_id=None) as tx:
-        for number, key in enumerate(made):
-            tenant = await people.add_tenant(tx, f"bench {number}")
-            async with tx.scoped(tenant):
-                owner = await people.add(
-                    tx, password_hash=None, username=f"bench{number}", email="", role="admin"
-                )
-                await api_keys.add(
-                    tx,
-                    project=1,
-                    name="bench",
-                    scopes=["read"],
-                    key_prefix=keys.prefix_of(key),
-                    hashed_key=keys.digest_of(key),
-                    owner_id=owner.id,
-                )
-    await database.close()
-    return made
 
 
 async def measure(running: Rig) -> None:

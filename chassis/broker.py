@@ -236,14 +236,12 @@ async def _handled(dispatcher: Dispatcher, records: Sequence[ConsumerRecord]) ->
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _acknowledge(message: KafkaMessage) -> bool:
-    """Commit; False when the group went on without this process, after a pause."""
+async def _acknowledge(message: KafkaMessage) -> None:
+    """Commit, unless the group went on without this process, after a pause."""
     try:
         await message.ack()
-        return True
     except KafkaError:
         telemetry.log.warning("handled records will come again, to no effect", exc_info=True)
-        return False
 
 
 def _is_dead(consumer: AIOKafkaConsumer) -> bool:
