@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,12 @@ def forget(home: Home, name: str) -> None:
 
 
 def read(home: Home) -> dict[str, Record]:
-    """Return what is noted, by name."""
-    found = (Record(**json.loads(file.read_text())) for file in home.run.glob("*.json"))
-    return {record.name: record for record in found}
+    """Return what is noted, by name; what the launcher forgets meanwhile is left out."""
+    found: dict[str, Record] = {}
+    for file in home.run.glob("*.json"):
+        with suppress(FileNotFoundError):
+            found[file.stem] = Record(**json.loads(file.read_text(encoding="utf-8")))
+    return found
 
 
 def write_stack(stack: Stack) -> None:

@@ -53,6 +53,13 @@ async def test_status_shows_the_fallen_as_not_ready(home: Home) -> None:
     assert lines["gateway"].port == 1
 
 
+def test_a_record_that_is_forgotten_while_it_is_read_is_no_error(home: Home) -> None:
+    kept = Record("kafka", pid=1, port=2)
+    records.write(home, kept)
+    (home.run / "catalog.json").symlink_to("forgotten")
+    assert records.read(home) == {"kafka": kept}
+
+
 def test_a_service_that_does_not_exist_is_refused(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
