@@ -77,14 +77,10 @@ async def train_algorithm(stage: Stage, name: str) -> None:
     """Ask for a training of one of the tenant's algorithms and wait for it."""
     order = await stage.back_end.admin("POST", f"/api/v1/algorithms/{name}/train")
     job = await stage.back_end.finished(order["job_id"])
-    version = await eventually(lambda: _version(stage, name), f"a version of {name}")
     measured = (job.get("result") or {}).get("metrics") or {}
     quality = measured.get("ndcg")
     told = f", NDCG {quality:.3f} on its own split" if isinstance(quality, float) else ""
-    stage.say(f"{name} is ready as {version}{told}")
-
-
-async def _version(stage: Stage, name: str) -> str | None:
     algorithms = await stage.back_end.admin("GET", "/api/v1/algorithms")
-    listed = algorithms["data"] if isinstance(algorithms, dict) else algorithms
-    return next((each["model_version"] for each in listed if each["name"] == name), None)
+    row = next(each for each in algorithms if each["name"] == name)
+    is_served = row["model_version"] is not None and row["detail"] is None
+    stage.say(f"{name} is ready as {row['model_version']}{told}" if is_served else row["detail"])

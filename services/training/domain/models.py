@@ -86,7 +86,12 @@ class Artefact:
     @property
     def beats_popularity(self) -> bool:
         """Tell whether it may be deployed without anybody saying so."""
-        return bool(self.metrics.get("beats_popularity", False))
+        return beats_popularity(self.metrics)
+
+
+def beats_popularity(measures: Mapping[str, Any]) -> bool:
+    """Tell whether a model was measured and is better than what is merely popular."""
+    return bool(measures.get("beats_popularity", False))
 
 
 def version_of(algorithm: str | None, number: int) -> str:

@@ -1,6 +1,6 @@
 """A tenant's algorithms: where they stand, and training them, asked or by themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,27 +22,14 @@ from training.domain.algorithms import (
     next_training,
 )
 from training.domain.jobs import Job, Kind, State
-from training.domain.models import Artefact, version_of
+from training.domain.models import Artefact, beats_popularity, version_of
 from training.operations import jobs, registry
-from training.store import (
-    algorithms as store,
-)
-from training.store import (
-    interactions,
-)
-from training.store import (
-    jobs as job_store,
-)
-from training.store import (
-    registry as models,
-)
+from training.store import algorithms as store
+from training.store import interactions
+from training.store import jobs as job_store
+from training.store import registry as models
 
-_SPELLED = {
-    State.PENDING: "queued",
-    State.RUNNING: "training",
-    State.COMPLETED: "ready",
-    State.FAILED: "failed",
-}
+_SPELLED = {State.PENDING: "queued", State.RUNNING: "training"}
 _FUSED = "A fusion of collaborative and content-based, made while serving: it trains with them."
 _LATER = "Not part of this release yet."
 #: Older versions that are kept beside the one in service, should anybody look back.
@@ -111,7 +98,7 @@ async def consider_all(database: Database, rhythm: Rhythm) -> int:
 
 
 async def publish(tx: Transaction, job: Job, artefact: Artefact) -> None:
-    """Register an algorithm's new model and announce it; it replaces the one before."""
+    """Register an algorithm's new model and announce it; one that is good enough takes over."""
     if job.algorithm is None:
         raise LookupError("the job serves no algorithm")
     progress = await store.progress(tx, job.algorithm)
@@ -120,18 +107,18 @@ async def publish(tx: Transaction, job: Job, artefact: Artefact) -> None:
     model = await models.models.add(tx, uid=job.order["model_uid"], algorithm=job.algorithm)
     await registry.announce(tx, model, artefact, version=version)
     columns: dict[str, Any] = {"versions": number, "trained_at": tx.clock()}
-    if artefact.beats_popularity or progress.model_id is None:
+    if artefact.beats_popularity:
         columns |= {"model_id": model.id, "version": version}
     await store.change(tx, job.algorithm, **columns)
     await _retire_older(tx, job.algorithm)
 
 
 async def _retire_older(tx: Transaction, name: str) -> None:
-    """Keep the model in service, all that are newer, and a few before it."""
-    in_service = (await store.progress(tx, name)).model_id or 0
+    """Keep the model in service and a few before it, and as many of those that never served."""
     found = await models.models.all(tx, algorithm=name)
-    older = [model for model in found if model.id < in_service]
-    for model in older[: max(0, len(older) - _KEPT)]:
+    served = [model for model in found if beats_popularity(model.metrics or {})]
+    unfit = [model for model in found if model not in served]
+    for model in (*served[: -_KEPT - 1], *unfit[:-_KEPT]):
         await registry.retire(tx, model)
 
 
@@ -199,14 +186,27 @@ def _status(name: str, job: Job | None, progress: Progress, tally: Tally) -> tup
     if job is None:
         described = name != CONTENT_BASED or tally.items > 0
         return "waiting", None if described else "No item has metadata."
+    settled = "ready" if progress.version else "waiting"
     if job.state is State.CANCELLED:
-        return ("ready" if progress.version else "waiting"), "The last training was cancelled."
+        return settled, "The last training was cancelled."
     if job.state is State.FAILED:
         return "failed", job.error
-    newest = version_of(name, progress.versions)
-    beaten = (job.result or {}).get("metrics", {}).get("beats_popularity") is False
-    detail = f"{newest} did not beat popularity and is not put in service." if beaten else None
-    return _SPELLED[job.state], detail
+    if job.state is State.COMPLETED:
+        return settled, _unfit(version_of(name, progress.versions), job.result or {})
+    return _SPELLED[job.state], None
+
+
+def _unfit(version: str, result: Mapping[str, Any]) -> str | None:
+    """Return why the newest version is not in service, if it is not."""
+    measures = result.get("metrics", {})
+    if beats_popularity(measures):
+        return None
+    if measures.get("measured", True):
+        return f"{version} did not beat popularity and is not put in service."
+    return (
+        f"{version} is not put in service: there is too little data to tell whether it beats "
+        "popularity."
+    )
 
 
 def _hybrid(members: Sequence[Standing]) -> Standing:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from chassis.testing import ADMIN, OTHER_TENANT, STRANGER, TENANT, Bench, FrozenClock, key_of
 from contracts.models import ModelReady, ModelRetired
 from training.domain.algorithms import Rhythm
@@ -179,6 +181,47 @@ async def test_a_model_no_better_than_popularity_does_not_take_over(
     assert row["detail"] == "collaborative-2 did not beat popularity and is not put in service."
     told = [event.deploys_itself for event in await bench.emitted(ModelReady)]
     assert told == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "detail"),
+    [
+        (
+            {"measured": True, "beats_popularity": False},
+            "collaborative-1 did not beat popularity and is not put in service.",
+        ),
+        (
+            {"measured": False},
+            "collaborative-1 is not put in service: there is too little data to tell whether it "
+            "beats popularity.",
+        ),
+    ],
+)
+async def test_a_first_model_that_serves_nobody_is_not_named(
+    bench: Bench, compute: FakeCompute, metrics: dict[str, Any], detail: str
+) -> None:
+    await know(bench, *interactions(10))
+    compute.play(result(rows=10, metrics=metrics))
+    await bench.as_caller(ADMIN).post(f"{ALGORITHMS}/collaborative/train")
+    await run_everything(bench)
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"], row["detail"]) == ("waiting", None, detail)
+    assert (row["trained_at"] is None, row["interactions_seen"]) == (False, 0)
+    hybrid = await standing(bench, "hybrid")
+    assert (hybrid["status"], hybrid["model_version"]) == ("waiting", None)
+
+
+async def test_models_that_never_served_drive_out_none_that_does(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    await know(bench, *interactions(10))
+    for beats in (True, False, False, False):
+        compute.play(result(metrics={"beats_popularity": beats}))
+        await bench.as_caller(ADMIN).post(f"{ALGORITHMS}/collaborative/train")
+        await run_everything(bench)
+    ready = [event.model_id for event in await bench.emitted(ModelReady)]
+    assert [event.model_id for event in await bench.emitted(ModelRetired)] == [ready[1]]
+    assert (await standing(bench, "collaborative"))["model_version"] == "collaborative-1"
 
 
 async def test_a_failed_training_says_why_and_waits_for_news(
