@@ -7,8 +7,8 @@ from pathlib import Path
 
 from chassis.settings import Settings
 from embedded import backends, records
-from embedded.down import is_up
 from embedded.home import Home, prepare
+from embedded.lock import is_up
 from embedded.settings import Settings as LauncherSettings
 from embedded.stack import RUN_VARIABLE, Stack
 from servers.process import serving
@@ -38,7 +38,7 @@ def existing(launcher: LauncherSettings) -> Iterator[Settings]:
 def new(launcher: LauncherSettings, home: Path) -> Iterator[Settings]:
     """Yield the settings of services that will have their data in a new folder."""
     chosen = launcher.model_copy(update={"data": home})
-    prepare(Home(home))
+    prepare(Home(home), entered=chosen.backends == "servers")
     if chosen.backends == "servers":
         with _served(backends.plan(chosen)) as settings:
             yield settings

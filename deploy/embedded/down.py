@@ -1,28 +1,17 @@
 """`make down`: stop the stack of a data folder, or what is left of it."""
 
-import fcntl
 import os
 import signal
 import time
+from contextlib import suppress
 
 from embedded import leftovers, records
 from embedded.failure import Failure
 from embedded.home import Home
+from embedded.lock import holder, is_up
 from embedded.speech import say
 
 LIMIT = 15.0
-
-
-def is_up(home: Home) -> bool:
-    """Tell whether a launcher holds the data folder."""
-    try:
-        with (home.run / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def down(home: Home) -> None:
@@ -31,9 +20,10 @@ def down(home: Home) -> None:
     Raises:
         Failure: it does not stop.
     """
-    pid, stack = records.launcher_pid(home), records.read_stack(home)
-    if is_up(home) and pid:
-        os.kill(pid, signal.SIGTERM)
+    stack = records.read_stack(home)
+    if launcher := holder(home):
+        with suppress(ProcessLookupError):  # it has stopped by itself meanwhile
+            os.kill(launcher, signal.SIGTERM)
         _wait_until_down(home)
         say("Millrace has stopped.")
     elif stack and leftovers.stop(stack.run_id, patience=LIMIT / 3):

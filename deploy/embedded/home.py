@@ -56,17 +56,22 @@ class Home:
         return self.path / "servers"
 
 
-def prepare(home: Home) -> None:
+def prepare(home: Home, *, entered: bool = False) -> None:
     """Make the folder usable, or say why it is not.
+
+    A new one is its owner's alone. `entered` says that servers with accounts of their own have
+    folders in it: who knows a name may then pass through, but nobody else look around.
 
     Raises:
         Failure: it cannot be written, or belongs to another release.
     """
     try:
-        for folder in (home.path, home.logs, home.run, home.keys, home.traces, home.kafka):
-            folder.mkdir(parents=True, exist_ok=True)
+        home.path.mkdir(parents=True, exist_ok=True)
         _check_version(home.path / "version")
-        home.keys.chmod(0o700)
+        for folder in (home.logs, home.run, home.keys, home.traces, home.kafka):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if entered:
+            home.path.chmod(home.path.stat().st_mode | 0o011)
         for name in KEYS:
             _make_key(home.keys, name)
     except OSError as error:
@@ -78,6 +83,7 @@ def prepare(home: Home) -> None:
 
 def _check_version(file: Path) -> None:
     if not file.exists():
+        file.parent.chmod(0o700)
         _write_private(file, f"{VERSION}\n".encode())
     found = file.read_text(encoding="utf-8").strip()
     if found != str(VERSION):

@@ -21,8 +21,9 @@ ATTEMPTS = 3
 STEADY = 30.0
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 PROBE_EVERY = 0.2
-SECONDS_TO_DRAIN = 7.0
-SECONDS_TO_STOP = 9.5
+SECONDS_TO_DRAIN = 6.5
+#: What is left then takes up to a second to be found and killed.
+SECONDS_TO_STOP = 8.5
 
 
 class Launcher:
@@ -89,8 +90,9 @@ class Launcher:
             falls = 1 if time.monotonic() - began > STEADY else falls + 1
             if falls >= ATTEMPTS and not self._ready[process.name].is_set():
                 raise self._failure(process, status)
-            happening(process.name, "fell", f"status {status}, starts again")
-            await asyncio.sleep(PAUSES[min(falls, len(PAUSES)) - 1])
+            pause = PAUSES[min(falls, len(PAUSES)) - 1]
+            happening(process.name, "fell", f"status {status}, starts again in {pause:g} s")
+            await asyncio.sleep(pause)
 
     async def _prepare(self, process: Process) -> None:
         if process.first:

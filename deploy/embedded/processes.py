@@ -46,10 +46,7 @@ def processes(stack: Stack) -> tuple[Process, ...]:
         *running,
         *settled,
         Process("topics", python("chassis.topics"), shared, after=brokers),
-        Process(
-            *("tables", python(*MIGRATE, *SERVICES), shared),
-            after=tuple(each.name for each in settled),
-        ),
+        tables(shared, after=tuple(each.name for each in settled)),
         *(service(name, stack, after=needed) for name in stack.service_ports),
     )
 
@@ -66,6 +63,11 @@ def real(server: Server, stack: Stack) -> Process:
         version=server.version,
         stop=server.stop,
     )
+
+
+def tables(environment: Mapping[str, str], *, after: tuple[str, ...] = ()) -> Process:
+    """Return the task that brings every service's database up to date."""
+    return Process("tables", python(*MIGRATE, *SERVICES), environment, after=after)
 
 
 def broker(stack: Stack) -> Process:

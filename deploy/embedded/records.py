@@ -41,9 +41,8 @@ def read(home: Home) -> dict[str, Record]:
 
 
 def write_stack(stack: Stack) -> None:
-    """Note a stack's addresses and this process, which keeps it."""
+    """Note a stack's addresses."""
     note = {
-        "launcher": os.getpid(),
         "run_id": stack.run_id,
         "kafka_port": stack.kafka_port,
         "controller_port": stack.controller_port,
@@ -56,20 +55,12 @@ def write_stack(stack: Stack) -> None:
 
 def read_stack(home: Home) -> Stack | None:
     """Return the stack that runs, or ran last, in a data folder."""
-    note = _note(home)
-    note.pop("launcher", None)
-    return Stack(home, **note) if note else None
-
-
-def launcher_pid(home: Home) -> int | None:
-    """Return the process id of the launcher that runs, or ran last."""
-    return _note(home).get("launcher")
-
-
-def _note(home: Home) -> dict[str, Any]:
     note = home.run / "stack"
-    content: dict[str, Any] = json.loads(note.read_text()) if note.exists() else {}
-    return content
+    if not note.exists():
+        return None
+    content: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+    content.pop("launcher", None)  # which older launchers noted here
+    return Stack(home, **content)
 
 
 def _replace(path: Path, text: str) -> None:

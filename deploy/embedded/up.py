@@ -1,16 +1,14 @@
 """`make up`: from an empty folder to a ready stack in the foreground."""
 
 import asyncio
-import fcntl
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from embedded import backends, guard, home, jars, leftovers, ports, records
-from embedded.failure import Failure
 from embedded.home import Home
 from embedded.kafka import VERSION, libraries
 from embedded.launcher import Launcher
+from embedded.lock import alone_in
 from embedded.processes import Process, processes
 from embedded.settings import Settings
 from embedded.speech import say
@@ -23,7 +21,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def up(settings: Settings) -> None:
     """Run the stack until a signal says stop."""
-    home.prepare(settings.home)
+    home.prepare(settings.home, entered=settings.backends == "servers")
     with alone_in(settings.home):
         clear_leftovers(settings.home)
         ports.require_free(settings.port, "MILLRACE_PORT")
@@ -38,21 +36,6 @@ def up(settings: Settings) -> None:
         records.write_stack(stack)
         asyncio.run(keep(stack, processes(stack)))
     say("Millrace has stopped.")
-
-
-@contextmanager
-def alone_in(folder: Home) -> Iterator[None]:
-    """Hold the data folder's lock; the kernel lets go of it whatever happens to this process.
-
-    Raises:
-        Failure: another launcher has it.
-    """
-    with (folder.run / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Failure(f"Millrace already runs in {folder.path}; see `make status`.") from None
-        yield
 
 
 def clear_leftovers(folder: Home) -> None:

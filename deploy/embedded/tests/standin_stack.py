@@ -6,6 +6,7 @@ from pathlib import Path
 
 from embedded import home, records, up
 from embedded.home import Home
+from embedded.lock import alone_in
 from embedded.stack import Stack
 from embedded.tests.standins import server
 
@@ -14,7 +15,7 @@ def main() -> None:
     """Run until a signal says stop."""
     folder, prelude = Home(Path(sys.argv[1])), "".join(sys.argv[2:])
     home.prepare(folder)
-    with up.alone_in(folder):
+    with alone_in(folder):
         up.clear_leftovers(folder)
         stack = Stack.planned(folder, port=1, kafka_port=2)
         records.write_stack(stack)

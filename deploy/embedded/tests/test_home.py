@@ -17,6 +17,21 @@ def test_a_new_folder_gets_keys_that_only_its_owner_reads(tmp_path: Path) -> Non
     assert home.keys.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    home = Home(tmp_path / "new")
+    prepare(home)
+    folders = [home.path, *(each for each in home.path.iterdir() if each.is_dir())]
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+
+
+def test_servers_of_other_accounts_pass_through_and_cannot_look_around(tmp_path: Path) -> None:
+    home = Home(tmp_path / "new")
+    prepare(home)
+    prepare(home, entered=True)
+    assert home.path.stat().st_mode & 0o777 == 0o711
+    assert home.keys.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("name", ["assertion", "artefact"])
 def test_both_halves_of_a_key_belong_together(tmp_path: Path, name: str) -> None:
     home = Home(tmp_path)

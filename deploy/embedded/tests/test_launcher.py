@@ -81,6 +81,19 @@ async def test_the_fallen_is_started_again(folder: Home, run_id: str) -> None:
         await until(lambda: versions(folder) == {"shop": "7.1.0"} and pid(folder, "shop") != before)
 
 
+async def test_who_keeps_falling_waits_longer_each_time(
+    folder: Home, run_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running(folder, run_id, server("shop", run_id)):
+        for _fall in range(3):
+            await until(lambda: versions(folder) == {"shop": "7.1.0"})
+            before = pid(folder, "shop")
+            os.kill(before, signal.SIGKILL)
+            await until(lambda: records.read(folder) and pid(folder, "shop") != before)  # noqa: B023
+    fell = [line for line in capsys.readouterr().out.splitlines() if "fell" in line]
+    assert [line.split(" in ")[-1] for line in fell] == ["0.2 s", "0.5 s", "1 s"]
+
+
 async def test_stopping_leaves_nothing_behind(folder: Home, run_id: str) -> None:
     grandchild = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'input()'],"
     grandchild += " stdin=subprocess.PIPE, start_new_session=True);"
