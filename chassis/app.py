@@ -64,6 +64,8 @@ class Service:
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
     #: Whether requests are refused until all that replicas hold in memory has been read.
     answers_from_memory: bool = False
+    #: Paths that take files, which may be longer than other bodies.
+    uploads: Sequence[str] = ()
     verifier: Verifier | None = None
     #: Puts a layer of the service's own around the whole application, the outermost one.
     front: Callable[[ASGIApp], ASGIApp] | None = None
@@ -107,7 +109,9 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
         app.include_router(router)
     if service.answers_from_memory:
         app.add_middleware(Completeness)
-    app.add_middleware(Edge, max_body_bytes=service.settings.max_body_bytes)
+    app.add_middleware(
+        Edge, max_body_bytes=service.settings.max_body_bytes, uploads=service.uploads
+    )
     return app
 
 

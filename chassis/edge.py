@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Collection
 from typing import Any
 
 from opentelemetry.trace import SpanKind
@@ -28,10 +29,13 @@ class TooLate(Unavailable):
 class Edge:
     """Wraps a service's application."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
-        """Bound bodies, uploads excepted, to `max_body_bytes`."""
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, uploads: Collection[str] = ()) -> None:
+        """Bound bodies to `max_body_bytes`, but for files that come to one of the paths `uploads`:
+        those are bounded by whoever reads them.
+        """
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._uploads = frozenset(uploads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -52,7 +56,7 @@ class Edge:
             name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
         }
         started = time.perf_counter()
-        answer = _Answer(send)
+        answer = Answer(send)
         with telemetry.span(
             f"{scope['method']} {scope['path']}",
             kind=SpanKind.SERVER,
@@ -77,7 +81,7 @@ class Edge:
         )
 
     async def _in_time(
-        self, scope: Scope, headers: dict[str, str], receive: Receive, answer: "_Answer"
+        self, scope: Scope, headers: dict[str, str], receive: Receive, answer: "Answer"
     ) -> None:
         """Begin nothing that comes too late, and end what is not answered in time."""
         left = deadline.left(headers.get(_DEADLINE))
@@ -99,9 +103,10 @@ class Edge:
                 await expiry.told
 
     async def _bounded(
-        self, scope: Scope, headers: dict[str, str], receive: Receive, send: "_Answer"
+        self, scope: Scope, headers: dict[str, str], receive: Receive, send: "Answer"
     ) -> None:
-        if headers.get("content-type", "").startswith("multipart/"):
+        kind = headers.get("content-type", "").lower()
+        if kind.startswith("multipart/") and scope["path"] in self._uploads:
             await self._app(scope, receive, send)
             return
         limit = self._max_body_bytes
@@ -112,15 +117,17 @@ class Edge:
         await self._app(scope, _counted(receive, limit), send)
 
 
-class _Answer:
+class Answer:
     """Passes an answer on and remembers its status."""
 
     def __init__(self, send: Send) -> None:
+        """Take what sends to the client."""
         self._send = send
         self.status = 0
         self._is_over = False
 
     async def __call__(self, message: Message) -> None:
+        """Pass a part of the answer on."""
         if self._is_over:
             return
         if message["type"] == "http.response.start":
@@ -139,7 +146,7 @@ class _Expiry:
     The answer does not wait for that end, because what hangs may hang in its cleaning up, too.
     """
 
-    def __init__(self, scope: Scope, answer: _Answer) -> None:
+    def __init__(self, scope: Scope, answer: Answer) -> None:
         """Belong to the request of the running task."""
         self._scope = scope
         self._answer = answer

@@ -20,7 +20,7 @@ MAX_JSON_CHARACTERS = 64 * 1024
 MAX_JSON_DEPTH = 32
 
 
-_READABLE = ("application/json", "multipart/form-data", "application/problem+json")
+_JSON = ("application/json", "application/problem+json")
 
 
 class Wire(BaseModel):
@@ -93,10 +93,11 @@ class _Dialect(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, with validation errors turned into problems."""
         handle = super().get_route_handler()
+        readable = _media_types(self.openapi_extra) or _JSON
 
         async def handled(request: Request) -> Response:
             kind = request.headers.get("content-type", "")
-            if kind and not kind.startswith(_READABLE) and _has_body(request):
+            if kind and not kind.lower().startswith(readable) and _has_body(request):
                 raise UnsupportedMedia(f'Unsupported media type "{kind}" in request.')
             try:
                 return await handle(request)
@@ -104,6 +105,12 @@ class _Dialect(APIRoute):
                 raise problem_of(error.errors(), status=self.refusal) from error
 
         return handled
+
+
+def _media_types(document: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the media types that a route's own part of the OpenAPI document names."""
+    body: Mapping[str, Any] = (document or {}).get("requestBody", {})
+    return tuple(body.get("content", ()))
 
 
 def _has_body(request: Request) -> bool:

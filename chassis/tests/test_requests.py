@@ -88,6 +88,8 @@ BAD_BODIES: list[tuple[bytes, str, int]] = [
     (b"[]", "application/json", 400),
     (b"{}", "application/json", 400),
     (b'{"name": "x"}', "text/plain", 415),
+    (b"--x\r\n\r\n--x--", "multipart/form-data; boundary=x", 415),
+    (b"x" * 11_000_000, "Multipart/Form-Data; boundary=x", 413),
     (b'{"name": "' + b"x" * 11_000_000 + b'"}', "application/json", 413),
 ]
 

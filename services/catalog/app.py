@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
-from catalog.api import ROUTERS
+from catalog.api import ROUTERS, UPLOADS
 from catalog.events import subscriptions
 from catalog.operations.data_files import DataFiles
 from catalog.operations.interactions import Recorder
@@ -37,6 +37,7 @@ def build(settings: Settings) -> Service:
         settings=own,
         database=database,
         routers=ROUTERS,
+        uploads=UPLOADS,
         subscriptions=subscriptions(make_topics=_topic_maker(own)),
         state={
             "recorder": Recorder(database),

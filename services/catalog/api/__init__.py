@@ -7,6 +7,9 @@ from catalog.api.items import items_router
 from catalog.api.project import project_router
 from catalog.api.project_summary import project_summary_router
 from catalog.api.training_data import training_data_router
+from catalog.api.uploads import UPLOADS
+
+__all__ = ["ROUTERS", "UPLOADS"]
 
 ROUTERS = (
     interactions_router,  # by far the busiest, so the first to be matched

@@ -19,6 +19,8 @@ from chassis.identity import Caller
 from chassis.problems import Invalid, Malformed, TooLarge, UnsupportedMedia
 from chassis.validation import REQUIRED
 
+#: The paths that take files.
+UPLOADS = ("/api/v1/training_data", "/api/v1/item_meta_data")
 #: What a multipart body may have beside the file itself, in bytes.
 _WRAPPING = 64 * 1024
 
@@ -60,7 +62,7 @@ async def keep(request: Request, caller: Caller, files: DataFiles, *, kind: Kind
         UnsupportedMedia: the body is something else.
     """
     sent = request.headers.get("content-type", "")
-    if not sent.startswith("multipart/form-data"):
+    if not sent.lower().startswith("multipart/form-data"):
         raise UnsupportedMedia(f'Unsupported media type "{sent}" in request.')
     limit: int = request.app.state.settings.max_upload_bytes
     form = await _form(request, limit + _WRAPPING)
