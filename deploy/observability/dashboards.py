@@ -47,7 +47,7 @@ REFUSED = Panel(
     [("sum by (reason) (rate(millrace_refused_total[$__rate_interval]))", "{{reason}}")],
 )
 LAG = Panel(
-    "Records that wait, by subscription",
+    "Records not yet handled, by subscription",
     "short",
     [(f"subscription:millrace_consumer_lag:sum{{{_S}}}", "{{subscription}}")],
 )

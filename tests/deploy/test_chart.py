@@ -8,8 +8,11 @@ from typing import Any
 import helm_python
 import kubernetes_validate
 import pytest
+import yaml
 
+from chassis.edge import QUIET
 from embedded.stack import SERVICES
+from gateway.routes import ROUTES
 from tests.deploy.chart import (
     CHART,
     EXAMPLES,
@@ -21,6 +24,7 @@ from tests.deploy.chart import (
     values_of,
 )
 from tests.deploy.settings import variables_of
+from tests.observability.promql import OBSERVABILITY, exported, names_in
 
 KUBERNETES = ("1.29", "1.37")
 #: Definitions of an operator's, not of Kubernetes itself.
@@ -145,6 +149,12 @@ def test_nobody_is_killed_before_it_has_drained(manifests: list[Manifest]) -> No
         assert pod["terminationGracePeriodSeconds"] >= drain + 20
 
 
+def test_who_keeps_a_spool_has_time_to_empty_it(manifests: list[Manifest]) -> None:
+    grace = {name: pod.get("terminationGracePeriodSeconds") for name, pod in pods(manifests)}
+    others = {grace[name] for name in SERVICES if name != "inference"}
+    assert grace["inference"] >= max(others) + 60
+
+
 def test_who_consumes_keeps_its_name(manifests: list[Manifest]) -> None:
     for one in of_kind(manifests, "Deployment", "StatefulSet"):
         [container] = one["spec"]["template"]["spec"]["containers"]
@@ -187,7 +197,7 @@ def test_tables_and_topics_are_made_before_the_pods_that_need_them() -> None:
 
 
 def test_scaling_follows_processors_and_lag() -> None:
-    scalers = of_kind(rendered({"autoscaling": {"lag": 500}}), "HorizontalPodAutoscaler")
+    scalers = of_kind(rendered({"autoscaling": {"lagServed": True}}), "HorizontalPodAutoscaler")
     assert {component(one) for one in scalers} == set(SERVICES)
     for one in scalers:
         metrics = {metric["type"] for metric in one["spec"]["metrics"]}
@@ -200,6 +210,37 @@ def test_scaling_follows_processors_and_lag() -> None:
             if each["metadata"]["name"] == target["name"]
         ]
         assert target["kind"] == kind
+
+
+@pytest.mark.parametrize("autoscaling", [{}, {"lagServed": False}])
+def test_a_cluster_that_serves_no_lag_scales_by_processors_alone(
+    autoscaling: dict[str, bool],
+) -> None:
+    for one in of_kind(rendered({"autoscaling": autoscaling}), "HorizontalPodAutoscaler"):
+        assert {metric["type"] for metric in one["spec"]["metrics"]} == {"Resource"}
+
+
+def test_the_adapter_serves_the_metric_that_pods_are_scaled_by() -> None:
+    adapter = yaml.safe_load((OBSERVABILITY / "adapter.yml").read_text())
+    [rule] = adapter["rules"]["custom"]
+    assert names_in(rule["seriesQuery"]) <= exported()
+    assert set(rule["resources"]["overrides"]) == {"namespace", "pod"}
+    scalers = of_kind(rendered({"autoscaling": {"lagServed": True}}), "HorizontalPodAutoscaler")
+    asked = {
+        metric["pods"]["metric"]["name"]
+        for one in scalers
+        for metric in one["spec"]["metrics"]
+        if metric["type"] == "Pods"
+    }
+    assert asked == {rule["name"]["as"]}
+
+
+def test_what_a_collector_chooses_from_is_every_trace(manifests: list[Manifest]) -> None:
+    for name, pod in pods(manifests):
+        [container] = pod["containers"]
+        plain = {one["name"]: one.get("value") for one in container["env"]}
+        if "MILLRACE_OTLP_ENDPOINT" in plain:
+            assert float(plain.get("MILLRACE_TRACE_RATIO", "1")) == 1, name
 
 
 def test_without_scaling_the_values_say_how_many_there_are() -> None:
@@ -229,11 +270,23 @@ def test_the_ingress_leads_to_the_gateway_alone() -> None:
     values = {"ingress": {"enabled": True, "host": "a.example.com", "tls": "certificate"}}
     [ingress] = of_kind(rendered(values), "Ingress")
     [rule] = ingress["spec"]["rules"]
-    [path] = rule["http"]["paths"]
-    assert path["backend"]["service"]["name"] == "millrace-gateway"
+    behind = {path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
+    assert behind == {"millrace-gateway"}
     assert ingress["spec"]["tls"] == [{"hosts": ["a.example.com"], "secretName": "certificate"}]
     with pytest.raises(helm_python.HelmError, match="host"):
         rendered({"ingress": {"enabled": True}})
+
+
+def test_the_ingress_lets_through_all_that_is_served_but_what_is_ours_alone() -> None:
+    values = {"ingress": {"enabled": True, "host": "a.example.com"}}
+    [ingress] = of_kind(rendered(values), "Ingress")
+    [rule] = ingress["spec"]["rules"]
+    assert {path["pathType"] for path in rule["http"]["paths"]} == {"Prefix"}
+    served = {f"/{route.prefix.split('/')[1]}" for route in ROUTES.routes}
+    assert {path["path"] for path in rule["http"]["paths"]} == served - QUIET
+    for private in ("/", "/metrics", "/readyz"):
+        with pytest.raises(helm_python.HelmError, match="paths"):
+            rendered({"ingress": {**values["ingress"], "paths": ["/api", private]}})
 
 
 def test_metrics_carry_the_labels_that_rules_go_by() -> None:

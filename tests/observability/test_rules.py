@@ -83,11 +83,30 @@ def test_every_panels_query_parses(tmp_path: Path) -> None:
         query.values[0].replace("$__rate_interval", "5m").replace("$service", ".*")  # type: ignore[union-attr]
         for query in QUERIES
     ]
-    group = {
-        "name": "panels",
-        "rules": [{"record": f"panel:{at}", "expr": query} for at, query in enumerate(plain)],
+    parse(plain, tmp_path)
+
+
+def test_the_adapters_query_parses(tmp_path: Path) -> None:
+    adapter = yaml.safe_load((OBSERVABILITY / "adapter.yml").read_text())
+    [rule] = adapter["rules"]["custom"]
+    filled = {
+        "<<.Series>>": "millrace_consumer_lag",
+        "<<.LabelMatchers>>": 'namespace="millrace",pod=~"millrace-catalog-.*"',
+        "<<.GroupBy>>": "pod",
     }
-    file = tmp_path / "panels.yml"
+    query = rule["metricsQuery"]
+    for blank, value in filled.items():
+        query = query.replace(blank, value)
+    parse([rule["seriesQuery"], query], tmp_path)
+
+
+def parse(plain: list[str], folder: Path) -> None:
+    """Let Prometheus' own parser read queries."""
+    group = {
+        "name": "queries",
+        "rules": [{"record": f"query:{at}", "expr": query} for at, query in enumerate(plain)],
+    }
+    file = folder / "queries.yml"
     file.write_text(yaml.safe_dump({"groups": [group]}))
     assert f"{len(plain)} rules found" in promtool("check", "rules", file)
 

@@ -56,6 +56,16 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
+{{/* Not empty where the cluster serves the lag of pods: as it is told, or else as far as it shows. */}}
+{{- define "millrace.lag.served" -}}
+{{- $served := .Values.autoscaling.lagServed -}}
+{{- if kindIs "bool" $served -}}
+{{- if $served }}yes{{ end -}}
+{{- else if .Capabilities.APIVersions.Has "custom.metrics.k8s.io/v1beta1" }}yes
+{{- else if .Capabilities.APIVersions.Has "custom.metrics.k8s.io/v1beta2" }}yes
+{{- end -}}
+{{- end }}
+
 {{- define "millrace.secret.settings" -}}
 - secretRef: {name: {{ .root.Values.secrets.settings }}}
 {{- with .values.secret }}
