@@ -78,6 +78,7 @@ class Worker:
             "parameters": dict(found.parameters),
             "score": found.score,
             "trials": len(found.trials),
+            "is_timed": found.is_timed,
             "irspack_version": version("irspack"),
         }
 

@@ -123,6 +123,16 @@ def memory_needed(learner: str, matrix: Matrix) -> int:
     return 24 * cells + warm * 512 * 16
 
 
+def work_needed(learner: str, matrix: Matrix) -> float:
+    """Return about how many floating-point operations a fit with usual parameters takes."""
+    warm, cells, users = matrix.warm, int(matrix.seen.nnz), max(1, len(matrix.user_ids))
+    if learner in {"DenseSLIMRecommender", "EDLAERecommender"}:
+        return float(warm) ** 3
+    if learner in {"IALSRecommender", "TruncatedSVDRecommender", "NMFRecommender"}:
+        return 12_000.0 * cells
+    return 100.0 * cells * (1 + cells / users)
+
+
 def _complete(learner: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return search_space.complete(learner, parameters)

@@ -40,7 +40,8 @@ COLLABORATIVE_TUNING = Tuning(
         "IALSRecommender",
     ),
     n_trials=30,
-    timeout_overall=600,
+    # Some ten minutes of one core. Not a time: the data and the seed alone decide what is found.
+    effort=3e12,
     # Dense models of more than some 8,000 items take minutes a trial.
     memory_budget=1500,
 )

@@ -68,13 +68,16 @@ class Tuning:
     """How long and among which learners to search for parameters.
 
     `algorithms` are class names or their short forms (`IALS`, `IALSOptimizer`); unknown names are
-    dropped, nothing known means `DEFAULT_ALGORITHMS`. Times are seconds; `memory_budget` is in
+    dropped, nothing known means `DEFAULT_ALGORITHMS`. `effort` ends the search after about so many
+    floating-point operations, counted and not timed: a slow machine finds what a fast one finds.
+    Times are seconds, and what a search finds within them is the machine's; `memory_budget` is in
     megabytes and leaves out learners that would need more. `parallel` trials run in processes of
     their own.
     """
 
     algorithms: tuple[str, ...] | None = None
     n_trials: int = 40
+    effort: float | None = None
     timeout_overall: float | None = None
     timeout_singlestep: float | None = None
     memory_budget: int = 8000

@@ -41,6 +41,11 @@ class Study:
             study.enqueue_trial(made._first(learner, FIRST_HALF_LIFE))
         return made
 
+    @property
+    def first(self) -> int:
+        """Return how many trials only learn what each learner's defaults are worth."""
+        return len(self.learners) + sum(map(self._fades, self.learners))
+
     def ask(self) -> tuple[Question, Recipe]:
         """Return what to try next, and what to tell its score about."""
         trial = self.study.ask()

@@ -26,6 +26,8 @@ class Outcome:
 
     marks: Mapping[str, float] = field(default_factory=dict)
     failure: str = ""
+    #: It failed for want of time alone.
+    is_late: bool = False
 
 
 class Bench(Protocol):
@@ -104,7 +106,7 @@ class Apart:
         while not pipe.poll(_TICK if deadline is None else min(_TICK, _left(deadline))):
             progress.check()
             if deadline is not None and not _left(deadline):
-                return self._emptied(place, "took longer than its time limit")
+                return self._emptied(place, "took longer than its time limit", is_late=True)
         try:
             outcome = pipe.recv()
         except EOFError:
@@ -112,9 +114,9 @@ class Apart:
         assert isinstance(outcome, Outcome)  # noqa: S101 (our own process wrote it)
         return outcome
 
-    def _emptied(self, place: int, failure: str) -> Outcome:
+    def _emptied(self, place: int, failure: str, *, is_late: bool = False) -> Outcome:
         self._seats.pop(place).stop()
-        return Outcome(failure=failure)
+        return Outcome(failure=failure, is_late=is_late)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ class TuningResult:
     recipe: Recipe
     score: float
     trials: tuple[Trial, ...]
+    #: A time limit had a part in it, so that another machine may find something else.
+    is_timed: bool = False
 
     @property
     def learner(self) -> str:
@@ -96,7 +98,7 @@ def search(
     apart = tuning.parallel > 1 or tuning.timeout_singlestep is not None
     bench: Bench = Apart(exam, seed, tuning.parallel) if apart else Here(exam, seed)
     metric = f"{evaluation.metric}@{evaluation.cutoff}"
-    hunt = _Hunt(study, bench, tuning, evaluation.metric.value, metric, progress)
+    hunt = _Hunt(study, bench, exam, tuning, evaluation.metric.value, metric, progress)
     try:
         return hunt.result()
     finally:
@@ -109,21 +111,33 @@ class _Hunt:
 
     study: Study
     bench: Bench
+    exam: Exam
     tuning: Tuning
     metric: str
     label: str
     progress: Progress
     trials: list[Trial] = field(default_factory=list)
+    work: float = 0.0
+    is_timed: bool = False
 
     def result(self) -> TuningResult:
         started = time.monotonic()
-        while len(self.trials) < self.tuning.n_trials:
+        while len(self.trials) < self.tuning.n_trials and not self._is_spent():
             left = self._left(started)
             if left is not None and left <= 0 and self.trials:
                 self._say(f"Stopped at the overall time limit after {len(self.trials)} trials.")
+                self.is_timed = True
                 break
             self._step(left)
         return self._best()
+
+    def _is_spent(self) -> bool:
+        """Tell whether the effort is made; each learner's defaults are tried in any case."""
+        effort = self.tuning.effort
+        if effort is None or self.work < effort or len(self.trials) < self.study.first:
+            return False
+        self._say(f"Stopped after {len(self.trials)} trials: the data is large.")
+        return True
 
     def _step(self, left: float | None) -> None:
         width = min(self.bench.width, self.tuning.n_trials - len(self.trials))
@@ -138,6 +152,8 @@ class _Hunt:
     def _note(self, question: Question, recipe: Recipe, outcome: Outcome) -> None:
         trial = Trial(len(self.trials), recipe, dict(outcome.marks), outcome.failure)
         self.trials.append(trial)
+        self.work += catalogue.work_needed(recipe.learner, self.exam.train)
+        self.is_timed = self.is_timed or outcome.is_late
         self.study.tell(question, None if outcome.failure else outcome.marks[self.metric])
         told = outcome.failure or f"{self.label}={outcome.marks[self.metric]:.6f}"
         self._say(f"Trial {trial.number} with {recipe}: {trial.state}.\n{told}")
@@ -149,7 +165,7 @@ class _Hunt:
             raise NothingLearnt(f"no trial reached a {self.label} above 0")
         score = best.marks[self.metric]
         self._say(f"Found best configuration: {best.recipe} with {self.label} = {score:.6f}")
-        return TuningResult(best.recipe, score, tuple(self.trials))
+        return TuningResult(best.recipe, score, tuple(self.trials), self.is_timed)
 
     def _left(self, started: float) -> float | None:
         overall = self.tuning.timeout_overall

@@ -6,6 +6,7 @@ import pytest
 
 from training import learners
 from training.learners import Evaluation, LearningOrder, Scheme, Split, Tuning
+from training.learners.engine import COLLABORATIVE_TUNING
 from training.learners.interactions import Interactions
 from training.tests.learners.samples import groups
 
@@ -128,6 +129,28 @@ def test_the_overall_time_limit_ends_the_search() -> None:
     hurried = replace(QUICK, n_trials=10_000, timeout_overall=0.2)
     result = learners.tune(replace(ORDER, tuning=hurried), groups())
     assert 1 <= len(result.trials) < 10_000
+    assert result.is_timed
+
+
+def test_the_effort_ends_a_search_at_the_same_trial_on_every_machine() -> None:
+    told: list[str] = []
+    spent = replace(QUICK, algorithms=("DenseSLIM", "TopPop"), n_trials=10, effort=1.0)
+    result = learners.tune(
+        replace(ORDER, tuning=spent), groups(), report=lambda _, message: told.append(message)
+    )
+    assert [trial.recipe.learner for trial in result.trials] == [
+        "DenseSLIMRecommender",
+        "TopPopRecommender",
+        "DenseSLIMRecommender",
+    ]
+    assert not result.is_timed
+    assert "Stopped after 3 trials: the data is large." in told
+
+
+def test_what_trains_by_itself_knows_no_clock() -> None:
+    tuning = COLLABORATIVE_TUNING
+    assert (tuning.timeout_overall, tuning.timeout_singlestep) == (None, None)
+    assert tuning.effort is not None
 
 
 def test_a_trial_above_its_time_limit_is_stopped_and_says_so() -> None:
