@@ -91,12 +91,12 @@ async def read(kafka: str, topic: str, *, until: set[str]) -> dict[str, bytes]:
 async def test_models_swap_under_load_and_a_bad_one_is_refused(running: Rig, kafka: str) -> None:
     await running.publish([*interactions(PAIRS), await trained(running, 1)])
     await running.until_ready()
-    await versions(running, until="hybrid-1")
+    await versions(running, until="collaborative-1")
 
     second = await trained(running, 2)
-    asking = asyncio.create_task(versions(running, until="hybrid-2"))
+    asking = asyncio.create_task(versions(running, until="collaborative-2"))
     await running.publish([second])
-    assert await asking in (["hybrid-1", "hybrid-2"], ["hybrid-2"])
+    assert await asking in (["collaborative-1", "collaborative-2"], ["collaborative-2"])
 
     third = await trained(running, 3)
     async with open_blobs(running.settings.blobs()) as blobs:
@@ -106,7 +106,7 @@ async def test_models_swap_under_load_and_a_bad_one_is_refused(running: Rig, kaf
 
     assert ModelReady.model_validate_json(dead["refused:3"]).metrics["refused"]
     report = await ask(running, seconds=0.5, header="Millrace-Model")
-    assert {version for _moment, version in report.seen} == {"hybrid-2"}
+    assert {version for _moment, version in report.seen} == {"collaborative-2"}
 
 
 async def test_a_killed_process_has_announced_what_it_answered_and_catches_up(
@@ -127,6 +127,6 @@ async def test_a_killed_process_has_announced_what_it_answered_and_catches_up(
     await running.until_ready()
 
     report = await ask(running, seconds=0.5, header="Millrace-Model")
-    assert {version for _moment, version in report.seen} == {"hybrid-4"}
+    assert {version for _moment, version in report.seen} == {"collaborative-4"}
     announced = await read(kafka, SERVINGS.name, until=answered)
     assert all(Served.model_validate_json(value).centiunits == 100 for value in announced.values())

@@ -29,7 +29,7 @@ class Fused:
 
 
 def fuse(voices: Sequence[Voice], *, k: int) -> list[Fused]:
-    """Return the k items with the largest sums, largest first; equal ones in the order of ids."""
+    """Return the k items with the largest sums above 0, largest first, equal ones by their ids."""
     parts: dict[str, dict[str, float]] = {}
     for voice in voices:
         for item, score in voice.scores.items():
@@ -38,7 +38,8 @@ def fuse(voices: Sequence[Voice], *, k: int) -> list[Fused]:
         Fused(item, sum(part.values()), tuple(name for name, share in part.items() if share > 0))
         for item, part in parts.items()
     ]
-    return sorted(found, key=lambda fused: (-fused.score, fused.item))[:k]
+    raised = [fused for fused in found if fused.score > 0]
+    return sorted(raised, key=lambda fused: (-fused.score, fused.item))[:k]
 
 
 def weights(marks: Sequence[float | None]) -> list[float]:

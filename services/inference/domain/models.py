@@ -5,15 +5,15 @@ from dataclasses import dataclass
 HYBRID = "hybrid"
 _BOTH = ("collaborative", "content-based")
 #: Which models may answer for an algorithm, best first; after them comes popularity. Where two
-#: stand together, they answer together: that is the hybrid where none was trained.
+#: stand together, they answer together: that is the hybrid, which has no training of its own.
 STAND_INS: dict[str, tuple[tuple[str, ...], ...]] = {
-    HYBRID: ((HYBRID,), _BOTH, ("session",)),
-    "collaborative": (("collaborative",), ("session",), (HYBRID,), ("content-based",)),
-    "content-based": (("content-based",), (HYBRID,), ("collaborative",), ("session",)),
-    "deep-learning": (("deep-learning",), (HYBRID,), _BOTH, ("session",)),
+    HYBRID: (_BOTH,),
+    "collaborative": (("collaborative",), ("content-based",)),
+    "content-based": (("content-based",), ("collaborative",)),
+    "deep-learning": (("deep-learning",), _BOTH),
 }
 #: Which models say what an item is like, best first.
-LIKENESS = ("collaborative", "session", HYBRID, "content-based")
+LIKENESS = _BOTH
 POPULARITY = "popularity"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from chassis.problems import unknown_reference
 from inference.domain import explanations
@@ -109,32 +110,31 @@ class Recommender:
     def _alone(self, serving: Serving, profile: Profile, count: int) -> list[Recommended]:
         model = serving.model
         answer = self._scoring.rank(serving, profile, k=count, reasons=explanations.NAMED)
-        because = self._sentences(model.tenant_id, answer.reasons)
+        name = model.algorithm or model.learner
         return [
-            Recommended(item, score, model.algorithm or model.learner, sentence)
-            for (item, score), sentence in zip(_pairs(answer.ranking), because, strict=True)
+            Recommended(item, score, name, self._sentence(model.tenant_id, past))
+            for (item, score), past in zip(_pairs(answer.ranking), answer.reasons, strict=True)
+            # Without a reason it is not a recommendation, but the order that items lie in.
+            if score > 0 and past
         ]
 
     def _fused(
         self, servings: Sequence[Serving], user_id: str, known: Known, count: int
     ) -> list[Recommended]:
         found = self._fusing.rank(servings, user_id, known, k=count, reasons=explanations.NAMED)
-        because = self._sentences(
-            servings[0].model.tenant_id, [because.reasons for because in found]
-        )
         rows = []
-        for each, sentence in zip(found, because, strict=True):
+        for each in found:
+            if not each.reasons:
+                continue
             # An item that one model alone found is that model's recommendation.
             alone = len(each.fused.voices) == 1
             name = each.fused.voices[0] if alone else HYBRID
+            sentence = self._sentence(servings[0].model.tenant_id, each.reasons)
             rows.append(Recommended(each.fused.item, each.fused.score, name, sentence))
         return rows
 
-    def _sentences(self, tenant_id: str, reasons: Sequence[Sequence[str]]) -> list[str]:
-        def title(item: str) -> str:
-            return self._catalogue.title(tenant_id, item)
-
-        return [explanations.because_of(past, title) for past in reasons]
+    def _sentence(self, tenant_id: str, past: Sequence[str]) -> str:
+        return explanations.because_of(past, partial(self._catalogue.title, tenant_id))
 
     def _fill(
         self, serving: Serving, profile: Profile, missing: int, found: Sequence[Recommended]
@@ -154,6 +154,7 @@ class Recommender:
         sentence = explanations.NEW_TASTE if known.pasts else explanations.NEW_USER
         if serving is not None:
             profile = self._scoring.profile(serving, user_id, known)
+            sentence = explanations.NEW_TASTE if profile.pasts else explanations.NEW_USER
             ranking = self._scoring.popular(serving, profile, k=count)
             if len(ranking):
                 return Recommendations(tuple(_popular(_pairs(ranking), sentence)), (serving,))
@@ -180,6 +181,6 @@ def _popular(
     shares = [score / top if top > 0 else 0.0 for _item, score in pairs]
     scores = below(last, shares)
     return [
-        Recommended(item, score, POPULARITY, sentence)
-        for (item, _count), score in zip(pairs, scores, strict=True)
+        Recommended(item, score, POPULARITY, sentence if count > 0 else explanations.UNTRIED)
+        for (item, count), score in zip(pairs, scores, strict=True)
     ]

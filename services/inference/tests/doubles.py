@@ -92,7 +92,7 @@ class NeighbourScorer:
                 (
                     Reason(p.item, float(self.likeness[self.items.index(p.item), at]) * p.weight)
                     for p in history
-                    if p.item in self.items
+                    if p.item in self.items and self.likeness[self.items.index(p.item), at] > 0
                 ),
                 key=lambda reason: -reason.share,
             )[:top]

@@ -1,8 +1,10 @@
 import gc
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, TENANT, Bench, key_of
@@ -34,7 +36,7 @@ async def test_a_stranger_is_refused(bench: Bench) -> None:
 async def test_another_tenants_models_and_users_stay_unknown(
     workshop: Workshop, bench: Bench
 ) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await workshop.interact("ann", "movie-0")
     await workshop.item("movie-0")
     key = key_of("predict", tenant_id=OTHER_TENANT)
@@ -53,7 +55,7 @@ async def test_a_key_needs_the_scope_predict(bench: Bench, path: str) -> None:
 async def test_a_user_gets_what_is_like_the_own_past_and_is_told_so(
     workshop: Workshop, bench: Bench
 ) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await workshop.item("movie-0")
     await workshop.interact("cid", "movie-0", weight=0.7)
 
@@ -61,13 +63,13 @@ async def test_a_user_gets_what_is_like_the_own_past_and_is_told_so(
 
     rows = answer.json()
     assert [row["itemId"] for row in rows] == ["movie-1", "movie-2", "movie-3"]
-    assert {row["algorithm"] for row in rows} == {"hybrid"}
+    assert {row["algorithm"] for row in rows} == {"collaborative"}
     assert {row["explanation"] for row in rows} == {'Because of your interest in "Movie No. 0".'}
     assert answer.headers["Millrace-Model"] == "v5"
 
 
 async def test_the_strongest_reason_comes_first(workshop: Workshop, bench: Bench) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await workshop.interact("cid", "movie-4", weight=1.0)
     await workshop.interact("cid", "movie-0", weight=1.0)
 
@@ -78,7 +80,7 @@ async def test_the_strongest_reason_comes_first(workshop: Workshop, bench: Bench
 
 
 async def test_an_interaction_changes_the_next_answer(workshop: Workshop, bench: Bench) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await workshop.interact("cid", "movie-0")
     before = await recommend(bench, "cid")
     await workshop.interact("cid", "movie-1", to="histories-in-memory")
@@ -90,7 +92,7 @@ async def test_an_interaction_changes_the_next_answer(workshop: Workshop, bench:
 
 
 async def test_what_was_consumed_never_comes_back(workshop: Workshop, bench: Bench) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     for item in ITEMS[:6]:
         await workshop.interact("cid", item, weight=0.1)
 
@@ -102,7 +104,7 @@ async def test_what_was_consumed_never_comes_back(workshop: Workshop, bench: Ben
 async def test_an_inactive_or_deleted_item_is_absent_at_once(
     workshop: Workshop, bench: Bench
 ) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await workshop.item("movie-1")
     await workshop.item("movie-2")
     await workshop.interact("cid", "movie-0")
@@ -121,7 +123,7 @@ async def test_an_inactive_or_deleted_item_is_absent_at_once(
 async def test_an_unknown_user_gets_what_is_popular_and_is_told_so(
     workshop: Workshop, bench: Bench
 ) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
 
     rows = await recommend(bench, "nobody")
 
@@ -219,21 +221,98 @@ async def test_a_short_personal_list_is_filled_up_with_popular_items(
             return super().recommend(*given, k=min(k, 2), **rest)
 
     workshop.scorers[5] = Short()
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await workshop.interact("cid", "movie-7")
 
     rows = await recommend(bench, "cid", count=5)
 
-    assert [row["algorithm"] for row in rows] == ["hybrid"] * 2 + ["popularity"] * 3
+    assert [row["algorithm"] for row in rows] == ["collaborative"] * 2 + ["popularity"] * 3
     assert len({row["itemId"] for row in rows} - {"movie-7"}) == 5
     scores = [row["score"] for row in rows]
     assert scores == sorted(scores, reverse=True)
 
 
+def of_no_opinion(**likeness: float) -> NeighbourScorer:
+    """Return a model in which movie-0 is like the named movies, and nothing else is like anything.
+
+    `{"movie_1": 0.5}` is written `movie_1=0.5`.
+    """
+    alike = np.zeros((8, 8), dtype=np.float32)
+    for name, value in likeness.items():
+        alike[0, ITEMS.index(name.replace("_", "-"))] = value
+    return NeighbourScorer(likeness=alike)
+
+
+@pytest.mark.parametrize("models", [["collaborative"], ["content-based"], None], ids=str)
+async def test_where_no_model_has_an_opinion_popularity_says_so(
+    workshop: Workshop, bench: Bench, models: list[str] | None
+) -> None:
+    for model_id, algorithm in enumerate(models or ["collaborative", "content-based"], start=5):
+        workshop.scorers[model_id] = of_no_opinion()
+        await workshop.load(model_id, algorithm=algorithm)
+    await workshop.interact("cid", "movie-0")
+
+    rows = await recommend(bench, "cid")
+
+    assert [row["itemId"] for row in rows] == ["movie-1", "movie-2", "movie-3"]
+    assert {(row["algorithm"], row["explanation"]) for row in rows} == {
+        ("popularity", explanations.NEW_TASTE)
+    }
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_an_item_without_a_positive_score_is_no_recommendation_of_the_model(
+    workshop: Workshop, bench: Bench, together: bool
+) -> None:
+    workshop.scorers[5] = of_no_opinion(movie_6=0.5, movie_7=-0.5)
+    await workshop.load(5, algorithm="collaborative")
+    if together:
+        workshop.scorers[6] = of_no_opinion(movie_5=0.5)
+        await workshop.load(6, algorithm="content-based")
+    await workshop.interact("cid", "movie-0")
+
+    rows = await recommend(bench, "cid", count=4)
+
+    found = ["movie-6", "movie-5"] if together else ["movie-6"]
+    named = {row["itemId"]: row["explanation"] for row in rows}
+    assert list(named)[: len(found)] == found
+    assert {named.pop(item) for item in found} == {'Because of your interest in "movie-0".'}
+    assert set(named.values()) == {explanations.FILLED_UP}
+    assert len(rows) == 4
+
+
+async def test_a_trained_user_whose_items_lead_nowhere_is_not_called_unknown(
+    workshop: Workshop, bench: Bench
+) -> None:
+    workshop.scorers[5] = of_no_opinion()
+    await workshop.load(5, algorithm="collaborative")
+
+    rows = await recommend(bench, "ann")
+
+    assert {row["explanation"] for row in rows} == {explanations.NEW_TASTE}
+
+
+async def test_what_nobody_had_come_to_is_not_called_popular(
+    workshop: Workshop, bench: Bench
+) -> None:
+    class Untried(NeighbourScorer):
+        def popular(self, **given: Any) -> Any:
+            ranking = super().popular(**given)
+            return replace(ranking, scores=(8.0, *[0.0] * (len(ranking) - 1)))
+
+    workshop.scorers[5] = Untried()
+    await workshop.load(5, algorithm="collaborative")
+
+    first, *rest = await recommend(bench, "nobody")
+
+    assert first["explanation"] == explanations.NEW_USER
+    assert {row["explanation"] for row in rest} == {explanations.UNTRIED}
+
+
 async def test_a_model_that_popularity_beats_does_not_answer_by_itself(
     workshop: Workshop, bench: Bench
 ) -> None:
-    await workshop.load(5, algorithm="hybrid", deploys_itself=False)
+    await workshop.load(5, algorithm="collaborative", deploys_itself=False)
 
     assert await recommend(bench, "ann") == []
 
@@ -243,7 +322,7 @@ async def test_a_newer_model_takes_over_and_never_gives_way_to_an_older_one(
 ) -> None:
     versions = []
     for model_id in (5, 9, 7):
-        await workshop.load(model_id, algorithm="hybrid")
+        await workshop.load(model_id, algorithm="collaborative")
         answer = await post(bench, "recommend", {"userId": "ann", "count": 1})
         versions.append(answer.headers["Millrace-Model"])
 
@@ -253,7 +332,7 @@ async def test_a_newer_model_takes_over_and_never_gives_way_to_an_older_one(
 async def test_each_answer_is_announced_once_with_its_units(
     workshop: Workshop, bench: Bench, served: Any
 ) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     answer = await post(bench, "recommend", {"userId": "ann", "count": 2})
     await post(bench, "similar", {"itemId": "movie-0", "count": 2})
     await post(bench, "recommend", {"userId": "ann", "count": 0})

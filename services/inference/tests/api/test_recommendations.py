@@ -54,7 +54,7 @@ async def test_a_member_is_no_admin(bench: Bench, method: str, path: str) -> Non
 async def test_another_tenants_recommendations_stay_unseen(
     workshop: Workshop, bench: Bench
 ) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await generate(workshop)
     row = (await ask(bench, "GET", "/api/recommendations")).json()["data"][0]
 
@@ -69,7 +69,7 @@ async def test_another_tenants_recommendations_stay_unseen(
 async def test_generating_fills_the_list_for_every_known_user(
     workshop: Workshop, bench: Bench, served: Any
 ) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await generate(workshop, algorithm="hybrid", userSegment="all", count=2)
 
     page = (await ask(bench, "GET", "/api/recommendations", params={"pageSize": 4})).json()
@@ -86,7 +86,7 @@ async def test_generating_fills_the_list_for_every_known_user(
 
 
 async def test_generating_again_replaces_what_was_there(workshop: Workshop, bench: Bench) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await generate(workshop, count=3)
     await generate(workshop, count=1)
 
@@ -94,7 +94,7 @@ async def test_generating_again_replaces_what_was_there(workshop: Workshop, benc
 
 
 async def test_the_list_is_filtered_by_user_and_algorithm(workshop: Workshop, bench: Bench) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await generate(workshop, count=2)
 
     async def total(**params: str) -> int:
@@ -104,12 +104,12 @@ async def test_the_list_is_filtered_by_user_and_algorithm(workshop: Workshop, be
 
     assert await total(userId="ann") == 2
     assert await total(userId="nobody") == 0
-    assert await total(algorithm="hybrid", userId="ben") == 2
+    assert await total(algorithm="collaborative", userId="ben") == 2
     assert await total(algorithm="popularity") == 0
 
 
 async def test_a_member_reads_the_own_ones_alone(workshop: Workshop, bench: Bench) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await generate(workshop, count=2)
 
     own = (await ask(bench, "GET", "/api/recommendations/my", MEMBER)).json()
@@ -125,7 +125,7 @@ async def test_a_member_reads_the_own_ones_alone(workshop: Workshop, bench: Benc
 
 
 async def test_an_admin_deletes_one(workshop: Workshop, bench: Bench) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await generate(workshop, count=1)
     row = (await ask(bench, "GET", "/api/recommendations")).json()["data"][0]
     path = f"/api/recommendations/{row['id']}"
@@ -136,7 +136,7 @@ async def test_an_admin_deletes_one(workshop: Workshop, bench: Bench) -> None:
 
 
 async def test_an_erased_person_has_none_left(workshop: Workshop, bench: Bench) -> None:
-    await workshop.load(5, algorithm="hybrid")
+    await workshop.load(5, algorithm="collaborative")
     await generate(workshop, count=1)
     await bench.deliver(PersonErased(tenant_id=TENANT, occurred_at=MOMENT, person_uid="ann"))
 

@@ -1,13 +1,12 @@
 import pytest
 
-from inference.domain.explanations import WHOLE_HISTORY, because_of
+from inference.domain.explanations import because_of
 from inference.domain.rankings import below
 
 
 @pytest.mark.parametrize(
     ("past", "sentence"),
     [
-        ([], WHOLE_HISTORY),
         (["tea"], 'Because of your interest in "TEA".'),
         (["tea", "cake"], 'Because of your interest in "TEA" and "CAKE".'),
         (["tea", "cake", "jam"], 'Because of your interest in "TEA", "CAKE" and "JAM".'),

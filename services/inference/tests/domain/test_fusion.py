@@ -25,6 +25,12 @@ def test_ties_fall_in_the_order_of_ids_and_the_list_is_cut() -> None:
     assert [each.item for each in fuse(voices, k=2)] == ["cake", "jam"]
 
 
+def test_what_no_voice_speaks_for_is_left_out() -> None:
+    voices = [Voice("a", 1.0, {"tea": 0.0, "jam": 1.0}), Voice("b", 1.0, {"cake": -1.0})]
+
+    assert [each.item for each in fuse(voices, k=3)] == ["jam"]
+
+
 @pytest.mark.parametrize("scores", [{}, {"tea": 0.0}])
 def test_a_model_without_an_opinion_adds_nothing(scores: dict[str, float]) -> None:
     found = fuse([Voice("a", 0.5, scores), Voice("b", 0.5, {"jam": 2.0})], k=1)
