@@ -1,4 +1,4 @@
-"""Uploads are bounded by a setting, whatever the client says about their length."""
+"""Uploads are bounded by a setting of their own, whatever the client says about their length."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -35,3 +35,17 @@ async def test_a_file_beyond_the_limit_is_refused(
             headers={"content-type": "multipart/form-data; boundary=b"},
         )
     assert (answer.status_code, answer.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/training_data/", "/api/v1/item_meta_data/"])
+async def test_a_file_may_be_longer_than_other_bodies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("MILLRACE_MAX_BODY_BYTES", "1000")
+    settings = settings_in(tmp_path)
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    async with on_the_bench(build(settings)) as bench, bench.as_caller(ADMIN) as client:
+        file = await client.post(path, content=form(b"x" * 2000), headers=kind)
+        other = await client.post("/api/items", content=form(b"x" * 2000), headers=kind)
+    assert (file.status_code, file.json()["project"]) == (400, ["This field is required."])
+    assert other.status_code == 413
