@@ -27,8 +27,8 @@ lock: $(ready) ## resolve the dependencies anew into the lock files
 said = $(if $(filter command line,$(origin $1)),--$2 "$($1)")
 
 demo: $(ready) ## walk through everything once; DATA=<folder|file> [USER= ITEM= TIME=] for real data
-	@$(bin)/python -m demo $(call said,DATA,data) $(call said,USER,user) $(call said,ITEM,item) \
-		$(call said,TIME,time)
+	@exec $(bin)/python -m demo $(call said,DATA,data) $(call said,USER,user) \
+		$(call said,ITEM,item) $(call said,TIME,time) $(call said,CUSTOMERS,customers)
 
 up: $(ready) ## start everything; BACKENDS=servers [REPLICAS=2] runs on PostgreSQL and the others
 	@exec $(bin)/python -m embedded up $(call said,BACKENDS,backends) \
@@ -112,7 +112,8 @@ bench: $(ready) ## measure what the README claims; BACKENDS=servers on real serv
 ## --- deploy
 image: ## build the image of a service; s=<service> [TAG=…]
 	@docker build --file deploy/images/Dockerfile --build-arg SERVICE=$(s) \
-		--build-arg REVISION=$$(git rev-parse HEAD) --tag millrace-$(s):$(or $(TAG),latest) .
+		--build-arg REVISION=$$(git rev-parse HEAD) $(if $(TAG),--build-arg VERSION=$(TAG)) \
+		--build-arg SOURCE="$$(git remote get-url origin | sed -E 's#//[^/@]*@#//#')" --tag millrace-$(s):$(or $(TAG),latest) .
 
 deploy: ## roll one service out in Kubernetes; s=<service> TAG=<version> [RELEASE=millrace]
 	@helm upgrade $(or $(RELEASE),millrace) deploy/kubernetes --reset-then-reuse-values --wait \

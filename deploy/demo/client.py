@@ -68,12 +68,12 @@ class BackEnd:
         headers = {**self._key, **rest.pop("headers", {})}
         return await self._sent(method, path, headers=headers, **rest)
 
-    async def attempt(self, method: str, path: str, **rest: Any) -> int:
-        """Call with the API key and return the status; 0 when there was no answer at all."""
+    async def attempt(self, method: str, path: str, **rest: Any) -> httpx.Response | None:
+        """Call with the API key and return what came, an error too; None when nothing did."""
         try:
-            return (await self._http.request(method, path, headers=self._key, **rest)).status_code
+            return await self._http.request(method, path, headers=self._key, **rest)
         except httpx.HTTPError:
-            return 0
+            return None
 
     async def finished(self, job_id: str) -> dict[str, Any]:
         """Wait for a job and return it; a job that failed ends the story."""
@@ -97,7 +97,10 @@ class BackEnd:
         self._signed_in = time.monotonic()
 
     async def _sent(self, method: str, path: str, **rest: Any) -> httpx.Response:
-        answer = await self._http.request(method, path, **rest)
+        try:
+            answer = await self._http.request(method, path, **rest)
+        except httpx.HTTPError as error:
+            raise Unexpected(f"{method} {path}: no answer ({error!r})") from error
         if answer.is_error:
             raise Unexpected(f"{method} {path}: {answer.status_code} {answer.text[:400]}")
         return answer

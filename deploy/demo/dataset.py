@@ -67,6 +67,30 @@ def split_by_time(interactions: Sequence[Interaction], *, share: float = 0.2) ->
     return Split(train, held_out)
 
 
+class TooSmall(ValueError):
+    """There is too little data to tell the story with; the message says what is missing."""
+
+
+def refuse_small(dataset: Dataset, split: Split) -> None:
+    """Refuse data that nothing can be learnt from or tested on.
+
+    Raises:
+        TooSmall: it is.
+    """
+    users = len(dataset.users)
+    items = len({each.item for each in dataset.interactions})
+    if users < 2 or items < 2:
+        raise TooSmall(
+            f"{dataset.name} has {users} user(s) and {items} item(s) that somebody met; "
+            "learning needs two of each at the least."
+        )
+    if not split.held_out:
+        raise TooSmall(
+            f"Nobody in {dataset.name} met five different items, so no newest fifth of a user's "
+            "items can be held out to test on."
+        )
+
+
 def moment(text: str) -> datetime:
     """Read a time: ISO 8601, or epoch seconds or milliseconds.
 

@@ -1,7 +1,7 @@
 """Reads real data in the layouts it usually has: MovieLens, RecBole atomic files, any CSV."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,17 @@ _ITEM_FILES = ("u.item", "movies.csv", "movies.dat", "items.csv")
 _USER_NAMES = ("user_id", "userId", "user", "customer_id", "visitorid")
 _ITEM_NAMES = ("item_id", "itemId", "movieId", "item", "product_id", "itemid")
 _TIME_NAMES = ("timestamp", "time", "datetime", "date", "created_at")
+#: The columns of a file without a header line, by its name: MovieLens' own README lists them.
+_RATING_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
+_GENRES = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
+    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
+    *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+_U_ITEM_COLUMNS = (
+    *("item_id", "title", "release_date", "video_release_date", "imdb_url"),
+    *_GENRES,
+)
 
 
 class UnknownLayout(ValueError):
@@ -59,21 +70,18 @@ def _interactions_file(folder: Path) -> Path:
 
 def _interactions(path: Path, columns: Columns) -> Iterator[Interaction]:
     if path.name == "u.data":
-        rows: Iterator[Mapping[str, str]] = _plain(
-            path, "\t", ["user_id", "item_id", "rating", "timestamp"]
-        )
+        yield from _read_rows(path, _plain(path, "\t", _RATING_COLUMNS), columns, first=1)
     elif path.suffix == ".dat":
-        rows = _plain(path, "::", ["user_id", "item_id", "rating", "timestamp"])
+        yield from _read_rows(path, _plain(path, "::", _RATING_COLUMNS), columns, first=1)
     else:
-        rows = _headed(path)
-    yield from _read_rows(path, rows, columns)
+        yield from _read_rows(path, _headed(path), columns, first=2)
 
 
 def _read_rows(
-    path: Path, rows: Iterator[Mapping[str, str]], columns: Columns
+    path: Path, rows: Iterator[Mapping[str, str]], columns: Columns, *, first: int
 ) -> Iterator[Interaction]:
     names: tuple[str, str, str] | None = None
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(rows, start=first):
         names = names or (
             _column(row, columns.user, _USER_NAMES, "USER"),
             _column(row, columns.item, _ITEM_NAMES, "ITEM"),
@@ -96,8 +104,11 @@ def _column(row: Mapping[str, str], given: str | None, usual: tuple[str, ...], o
 
 
 def _headed(path: Path) -> Iterator[dict[str, str]]:
-    """Read a file with a header line; RecBole's `name:type` headers lose their types."""
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+    """Read a file with a header line; RecBole's `name:type` headers lose their types.
+
+    Spreadsheets begin their files with a byte order mark, which is no part of the first name.
+    """
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         separator = "\t" if path.suffix in {".inter", ".item", ".tsv"} else ","
         reader = csv.reader(file, delimiter=separator)
         header = [name.split(":")[0].strip() for name in next(reader, [])]
@@ -105,7 +116,7 @@ def _headed(path: Path) -> Iterator[dict[str, str]]:
             yield dict(zip(header, row, strict=False))
 
 
-def _plain(path: Path, separator: str, header: list[str]) -> Iterator[dict[str, str]]:
+def _plain(path: Path, separator: str, header: Sequence[str]) -> Iterator[dict[str, str]]:
     with path.open(encoding="latin-1") as file:
         for line in file:
             yield dict(zip(header, line.rstrip("\n").split(separator), strict=False))
@@ -119,11 +130,29 @@ def _items(interactions: Path) -> dict[str, dict[str, str]]:
     for name in _ITEM_FILES:
         path = folder / name
         if path.exists() and path != interactions:
-            if path.suffix == ".csv":
-                return _titled(_headed(path))
-            separator = "|" if name == "u.item" else "::"
-            return _titled(_plain(path, separator, ["item_id", "title", "genres"]))
+            return _titled(_item_rows(path))
     return {}
+
+
+def _item_rows(path: Path) -> Iterator[dict[str, str]]:
+    if path.name == "u.item":
+        return map(_with_genres, _plain(path, "|", _U_ITEM_COLUMNS))
+    if path.suffix == ".dat":
+        return map(_spelled, _plain(path, "::", ("item_id", "title", "genres")))
+    return map(_spelled, _headed(path))
+
+
+def _with_genres(row: dict[str, str]) -> dict[str, str]:
+    """Turn a flag per genre into the names of the genres."""
+    others = {name: text for name, text in row.items() if name not in _GENRES}
+    return others | {"genres": ", ".join(name for name in _GENRES if row.get(name) == "1")}
+
+
+def _spelled(row: dict[str, str]) -> dict[str, str]:
+    """Spell MovieLens' `Action|Crime` as a person would."""
+    if "genres" in row:
+        row["genres"] = row["genres"].replace("|", ", ")
+    return row
 
 
 def _titled(rows: Iterator[dict[str, str]]) -> dict[str, dict[str, str]]:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 import httpx
+
+from demo.folder import LAUNCHER_LOG
 
 _START_SECONDS = 300
 _STOP_SECONDS = 15
@@ -34,11 +35,8 @@ class Stack:
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @classmethod
-    def fresh(cls, home: Path) -> "Stack":
-        """Plan a stack in an emptied folder, on the usual ports where they are free."""
-        if home.exists():
-            shutil.rmtree(home)
-        home.mkdir(parents=True)
+    def planned(cls, home: Path) -> "Stack":
+        """Plan a stack in an empty folder, on the usual ports where they are free."""
         port = _free(int(os.environ.get("MILLRACE_PORT", "8080")))
         return cls(home, port, _free(int(os.environ.get("MILLRACE_KAFKA_PORT", "9092"))))
 
@@ -50,7 +48,7 @@ class Stack:
     @property
     def log(self) -> Path:
         """Return the file that the launcher writes to."""
-        return self.home / "launcher.log"
+        return self.home / LAUNCHER_LOG
 
     async def __aenter__(self) -> "Stack":
         """Start everything and wait until it is ready."""
@@ -104,6 +102,7 @@ class Stack:
             await asyncio.to_thread(process.wait, _STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
+            await asyncio.to_thread(process.wait)
 
     async def _ready(self) -> None:
         async with httpx.AsyncClient(base_url=self.url) as client:

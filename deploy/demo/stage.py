@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.markup import escape
 
 from demo.client import BackEnd
 from demo.dataset import Dataset, Split
@@ -36,7 +37,7 @@ class Stage:
     @contextmanager
     def chapter(self, title: str) -> Iterator[None]:
         """Announce a chapter and how long it took."""
-        self.console.print(f"\n[bold]{title}[/bold]", highlight=False)
+        self.console.print(f"\n[bold]{escape(title)}[/bold]", highlight=False)
         started = time.perf_counter()
         yield
         self.console.print(f"  [dim]{time.perf_counter() - started:.1f} s[/dim]", highlight=False)

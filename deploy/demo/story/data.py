@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
-from demo.client import eventually
+from demo.client import Unexpected, eventually
 from demo.dataset import Interaction
 from demo.stage import Stage
 
@@ -71,22 +72,29 @@ async def _stream(stage: Stage, interactions: Sequence[Interaction]) -> None:
     """Write to the tenant's own topic, as any Kafka client in any language would."""
     door = await stage.back_end.call("GET", "/api/v1/ingest")
     started = time.perf_counter()
-    producer = AIOKafkaProducer(bootstrap_servers=door["bootstrap_servers"], linger_ms=20)
+    try:
+        await _produce(door["bootstrap_servers"], door["interactions_topic"], interactions)
+    except KafkaError as error:
+        raise Unexpected(f"writing to {door['interactions_topic']}: {error!r}") from error
+    seconds = time.perf_counter() - started
+    stage.say(
+        f"{len(interactions):,} interactions written to Kafka by a plain producer ({seconds:.1f} s)"
+    )
+
+
+async def _produce(servers: str, topic: str, interactions: Sequence[Interaction]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=servers, linger_ms=20)
     await producer.start()
     try:
         sent = [
             await producer.send(
-                door["interactions_topic"],
-                key=each.user.encode(),
-                value=json.dumps(record(each)).encode(),
+                topic, key=each.user.encode(), value=json.dumps(record(each)).encode()
             )
             for each in interactions
         ]
         await asyncio.gather(*sent)
     finally:
         await producer.stop()
-    seconds = time.perf_counter() - started
-    stage.say(f"{len(sent):,} interactions written to Kafka by a plain producer ({seconds:.1f} s)")
 
 
 async def _send_batches(stage: Stage, interactions: Sequence[Interaction]) -> None:

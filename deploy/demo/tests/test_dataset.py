@@ -1,12 +1,19 @@
 """The demo's shop and the layouts of real data that it reads."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from demo.dataset import Interaction, moment, split_by_time
+from demo.dataset import (
+    Dataset,
+    Interaction,
+    TooSmall,
+    moment,
+    refuse_small,
+    split_by_time,
+)
 from demo.layouts import Columns, UnknownLayout, read
 from demo.measures import quality
 from demo.shop import make_shop
@@ -65,6 +72,70 @@ def test_titles_come_from_the_file_beside(tmp_path: Path) -> None:
     found = read(tmp_path, Columns())
     assert found.title("10") == "Alpha"
     assert found.title("20") == "20"
+
+
+def test_the_flags_of_movielens_become_names_of_genres(tmp_path: Path) -> None:
+    (tmp_path / "u.data").write_text(LAYOUTS["u.data"])
+    url = "http://us.imdb.com/M/title-exact?Alpha%20(1995)"
+    flags = "0|0|0|1|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0"
+    (tmp_path / "u.item").write_bytes(
+        f"10|Alphavillé (1995)|01-Jan-1995||{url}|{flags}\n".encode("latin-1")
+    )
+    assert read(tmp_path, Columns()).items["10"] == {
+        "title": "Alphavillé (1995)",
+        "release_date": "01-Jan-1995",
+        "imdb_url": url,
+        "genres": "Animation, Children's, Comedy",
+    }
+
+
+def test_the_newer_layout_of_movielens_brings_its_titles_and_genres(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text(LAYOUTS["ratings.csv"])
+    (tmp_path / "movies.csv").write_text(
+        'movieId,title,genres\n10,"Alpha, The (1995)",Action|Crime\n20,Beta,Drama\n'
+    )
+    found = read(tmp_path, Columns())
+    assert found.items["10"] == {"title": "Alpha, The (1995)", "genres": "Action, Crime"}
+    assert found.items["20"] == {"title": "Beta", "genres": "Drama"}
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,time\na,x,2026-01-02\n", encoding="utf-8-sig")
+    assert read(path, Columns()).users == ["a"]
+
+
+def test_a_wrong_line_is_named_by_its_number(tmp_path: Path) -> None:
+    (tmp_path / "u.data").write_text("1\t10\t5\t881250949\n2\t20\t3\tnever\n")
+    with pytest.raises(UnknownLayout, match="line 2"):
+        read(tmp_path, Columns())
+
+
+def many(user: str, count: int) -> list[Interaction]:
+    """Return what a user did with this many items."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    return [Interaction(user, f"i{n}", "like", start + timedelta(hours=n)) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("interactions", "told"),
+    [
+        (many("a", 9), "1 user"),
+        (many("a", 1) + many("b", 1), "1 item"),
+        (many("a", 4) + many("b", 4), "five different items"),
+    ],
+)
+def test_too_little_data_is_refused_with_what_is_missing(
+    interactions: list[Interaction], told: str
+) -> None:
+    dataset = Dataset("log.csv", {}, interactions)
+    with pytest.raises(TooSmall, match=told):
+        refuse_small(dataset, split_by_time(interactions))
+
+
+def test_two_users_with_five_items_are_enough() -> None:
+    interactions = many("a", 5) + many("b", 5)
+    refuse_small(Dataset("log.csv", {}, interactions), split_by_time(interactions))
 
 
 def test_columns_of_any_csv_can_be_named(tmp_path: Path) -> None:
