@@ -57,7 +57,7 @@ def build(settings: TrainingSettings) -> Service:
         database=database,
         routers=ROUTERS,
         subscriptions=subscriptions(runner),
-        state={"runner": runner},
+        state={"runner": runner, "blobs": blobs},
         tasks=[runner.run, consider, clean, measure],
     )
 

@@ -1,6 +1,6 @@
 """The whole HTTP surface of inference; what is asked most is looked for first."""
 
-from inference.api import inference, predict, recommend, recommendations, similar
+from inference.api import inference, predict, recommend, recommendations, similar, trained_model
 
 ROUTERS = [
     recommend.router,
@@ -8,4 +8,5 @@ ROUTERS = [
     predict.router,
     inference.router,
     recommendations.router,
+    trained_model.router,
 ]

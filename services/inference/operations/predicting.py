@@ -12,7 +12,7 @@ from inference.operations.patience import wait_until
 from inference.operations.scoring import Scoring
 from inference.operations.serving import Serving, Shelf
 from inference.operations.slots import Slots
-from inference.scorers import Ranking
+from inference.scorers import HISTORY_LIMIT, Past, Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,15 @@ class Prediction:
 
     user_id: str
     ranking: Ranking | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Somebody whom a model knows, what that one did, newest first, and what the model says."""
+
+    user_id: str
+    items: tuple[str, ...]
+    ranking: Ranking
 
 
 class Predictor:
@@ -80,6 +89,30 @@ class Predictor:
             answer = self._scoring.rank(serving, profile, k=cutoff) if profile.is_known else None
             predictions.append(Prediction(user_id, answer.ranking if answer else None))
         return predictions
+
+    async def sample(self, serving: Serving, *, draw: float, cutoff: int) -> Sample:
+        """Return a trained user for a number in [0, 1), what the model is asked with, its answer.
+
+        Raises:
+            NotFound: the model was trained on nobody.
+        """
+        try:
+            user_id = serving.scorer.sample_user(draw)
+        except LookupError as error:
+            raise NotFound("The model knows no user.") from error
+        [known] = await self._histories.of_many(serving.model.tenant_id, [user_id])
+        profile = self._scoring.profile(serving, user_id, known)
+        answer = self._scoring.rank(serving, profile, k=cutoff)
+        return Sample(user_id, tuple(past.item for past in profile.pasts), answer.ranking)
+
+    def by_items(self, serving: Serving, items: Sequence[str], *, cutoff: int) -> Ranking:
+        """Return what suits somebody who likes these items, each as much as the others."""
+        return serving.scorer.recommend(
+            [Past(item) for item in items[:HISTORY_LIMIT]],
+            k=cutoff,
+            exclude=items[HISTORY_LIMIT:],
+            allowed=self._scoring.allowed(serving),
+        )
 
     def _is_open(self, caller: Caller, model_id: int) -> bool:
         """Tell whether there is such a model, of the caller's tenant and project."""

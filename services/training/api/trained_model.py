@@ -1,9 +1,10 @@
-"""`/api/v1/trained_model`: ask for a model, watch it come, delete it (Recotem)."""
+"""`/api/v1/trained_model`: ask for a model, watch it come, take it away, delete it (Recotem)."""
 
 from datetime import datetime
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
 from chassis import crud
 from chassis.database import Store, Tx
@@ -12,7 +13,8 @@ from chassis.problems import NotFound
 from chassis.wire import Key, NumberedPage, Wire, counted, filters
 from chassis.wire import router as new_router
 from training.api.task import TaskLinkOut
-from training.operations import registry
+from training.domain.models import TrainedModel
+from training.operations import archives, registry
 from training.operations.references import patiently
 
 
@@ -64,10 +66,7 @@ async def create(sent: TrainedModelIn, store: Store, caller: CurrentCaller) -> A
 
 @router.get(f"{_PATH}/{{id}}", response_model=TrainedModelOut, dependencies=[crud.READ])
 async def retrieve(id: str, tx: Tx) -> Any:
-    found = await registry.get(tx, crud.row_id(id, registry.noun))
-    if found is None:
-        raise NotFound.of(registry.noun)
-    return found
+    return _found(await registry.get(tx, crud.row_id(id, registry.noun)))
 
 
 @router.delete(f"{_PATH}/{{id}}", status_code=204, dependencies=[crud.WRITE])
@@ -75,3 +74,33 @@ async def delete(id: str, tx: Tx) -> Response:
     if not await registry.remove(tx, crud.row_id(id, registry.noun)):
         raise NotFound.of(registry.noun)
     return Response(status_code=204)
+
+
+@router.get(f"{_PATH}/{{id}}/download_file", dependencies=[crud.READ])
+@router.get(f"{_PATH}/{{id}}/download", dependencies=[crud.READ])
+async def download(
+    id: str, request: Request, store: Store, caller: CurrentCaller
+) -> StreamingResponse:
+    # No transaction is open while the bytes leave.
+    async with store.transaction(caller, write=False) as tx:
+        model = _found(await registry.get(tx, crud.row_id(id, registry.noun)))
+    content = await archives.zipped(request.app.state.blobs, model)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{model.basename}"',
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(content, media_type="application/zip", headers=headers)
+
+
+@router.delete(
+    f"{_PATH}/{{id}}/unlink_file", response_model=TrainedModelOut, dependencies=[crud.WRITE]
+)
+async def unlink(id: str, tx: Tx) -> Any:
+    return _found(await registry.unlink(tx, crud.row_id(id, registry.noun)))
+
+
+def _found(model: TrainedModel | None) -> TrainedModel:
+    if model is None:
+        raise NotFound.of(registry.noun)
+    return model

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from contracts.models import ModelReady
 from training.domain.jobs import Job, State
 
 _TASK_STATUS = {
@@ -70,6 +71,32 @@ class TrainedModel:
     ins_datetime: datetime
     task_links: tuple[TaskLink, ...] = field(default=())
 
+    def ready(self, *, at: datetime, slot: str | None) -> ModelReady:
+        """Return the announcement of a model that was learnt."""
+        return ModelReady(
+            tenant_id=self.tenant_id,
+            occurred_at=at,
+            model_id=self.id,
+            model_uid=self.uid,
+            project_id=self.project,
+            algorithm=self.algorithm,
+            version=self.version or "",
+            learner=self.learner or "",
+            artefact_key=self.artefact_key or "",
+            artefact_digest=self.artefact_digest or "",
+            artefact_bytes=self.filesize or 0,
+            interactions_seen=self.rows_seen or 0,
+            metrics=dict(self.metrics or {}),
+            deploys_itself=beats_popularity(self.metrics or {}),
+            deploy_to_slot=slot,
+        )
+
+
+#: What a model without a file does not have.
+UNLINKED: Mapping[str, None] = dict.fromkeys(
+    ("file", "basename", "filesize", "artefact_key", "artefact_digest")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
@@ -87,6 +114,21 @@ class Artefact:
     def beats_popularity(self) -> bool:
         """Tell whether it may be deployed without anybody saying so."""
         return beats_popularity(self.metrics)
+
+    def of_model(self, model_id: int) -> dict[str, Any]:
+        """Return what becomes known of the model that it is."""
+        basename = f"model-{model_id}.zip"
+        return {
+            "file": f"trained_models/{basename}",
+            "basename": basename,
+            "filesize": self.size,
+            "irspack_version": self.irspack_version[:16],
+            "artefact_key": self.key,
+            "artefact_digest": self.digest,
+            "learner": self.learner,
+            "metrics": dict(self.metrics),
+            "rows_seen": self.rows,
+        }
 
 
 def beats_popularity(measures: Mapping[str, Any]) -> bool:

@@ -6,10 +6,10 @@ from typing import Any
 
 from chassis.database import Transaction
 from chassis.problems import Invalid, unknown_reference
-from contracts.models import ModelReady, ModelRetired
+from contracts.models import ModelRetired
 from training.domain.configurations import ModelConfiguration
 from training.domain.jobs import Job, Kind
-from training.domain.models import Artefact, Task, TaskLink, TrainedModel, version_of
+from training.domain.models import UNLINKED, Artefact, Task, TaskLink, TrainedModel, version_of
 from training.domain.replicas import DataFile
 from training.operations import jobs, references
 from training.store import configurations, replicas, schedules
@@ -101,40 +101,22 @@ async def announce(
     slot: str | None = None,
 ) -> TrainedModel | None:
     """Write an artefact's facts to its model and tell the others that it is ready."""
-    basename = f"model-{model.id}.safetensors"
-    columns = {
-        "file": f"trained_models/{basename}",
-        "basename": basename,
-        "filesize": artefact.size,
-        "irspack_version": artefact.irspack_version[:16],
-        "artefact_key": artefact.key,
-        "artefact_digest": artefact.digest,
-        "learner": artefact.learner,
-        "metrics": dict(artefact.metrics),
-        "rows_seen": artefact.rows,
-        "version": version,
-    }
+    columns = artefact.of_model(model.id) | {"version": version}
     ready = await store.models.change(tx, model.id, columns)
-    tx.emit(
-        ModelReady(
-            tenant_id=tx.tenant_id,
-            occurred_at=tx.clock(),
-            model_id=model.id,
-            model_uid=model.uid,
-            project_id=model.project,
-            algorithm=model.algorithm,
-            version=version,
-            learner=artefact.learner,
-            artefact_key=artefact.key,
-            artefact_digest=artefact.digest,
-            artefact_bytes=artefact.size,
-            interactions_seen=artefact.rows,
-            metrics=dict(artefact.metrics),
-            deploys_itself=artefact.beats_popularity,
-            deploy_to_slot=slot,
-        )
-    )
+    if ready is not None:
+        tx.emit(ready.ready(at=tx.clock(), slot=slot))
     return ready
+
+
+async def unlink(tx: Transaction, model_id: int) -> TrainedModel | None:
+    """Throw a model's artefact away but remember the model; nobody is served by it any more."""
+    model = await get(tx, model_id)
+    if model is None or model.artefact_key is None:
+        return model
+    await store.discard(tx, model.artefact_key, now=tx.clock())
+    await store.models.change(tx, model.id, UNLINKED)
+    tx.emit(ModelRetired(tenant_id=tx.tenant_id, occurred_at=tx.clock(), model_id=model.id))
+    return await get(tx, model_id)
 
 
 async def remove(tx: Transaction, model_id: int) -> bool:

@@ -1,11 +1,14 @@
 """`/api/v1/trained_model`, `/api/v1/task_log` and references that may still be on their way."""
 
 import asyncio
+import io
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
-from chassis.testing import ADMIN, STRANGER, Bench, key_of
+from chassis.blobs import open_blobs
+from chassis.testing import ADMIN, STRANGER, TENANT, Bench, key_of
 from contracts.models import ModelRetired
 from training.tests.standins import (
     FakeCompute,
@@ -135,6 +138,64 @@ async def test_a_deleted_model_is_retired_everywhere(bench: Bench, compute: Fake
     assert (await client.get(f"{MODELS}{model['id']}/")).status_code == 404
     assert (await client.delete(f"{MODELS}{model['id']}/")).status_code == 404
     assert [event.model_id for event in await bench.emitted(ModelRetired)] == [model["id"]]
+
+
+async def with_file(bench: Bench, compute: FakeCompute) -> dict[str, Any]:
+    """Return a trained model whose artefact lies in the blob store."""
+    key = f"{TENANT}/models/some-uid/1"
+    async with open_blobs(bench.service.settings.blobs()) as blobs:
+        await blobs.put(f"{key}/manifest.json", b"{}")
+        await blobs.put(f"{key}/arrays.safetensors", b"numbers" * 1000)
+    compute.play(result(key=key))
+    model = await requested(bench)
+    await run_everything(bench)
+    return model
+
+
+async def test_a_models_files_are_downloaded_as_one_archive(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    model = await with_file(bench, compute)
+    reader = bench.as_caller(key_of("read"))
+    one, other = [
+        await reader.get(f"{MODELS}{model['id']}/{name}/") for name in ("download_file", "download")
+    ]
+    assert one.status_code == 200
+    assert one.headers["content-disposition"] == (f'attachment; filename="model-{model["id"]}.zip"')
+    assert one.content == other.content
+    with ZipFile(io.BytesIO(one.content)) as archive:
+        assert archive.namelist() == ["arrays.safetensors", "manifest.json"]
+        assert archive.read("arrays.safetensors") == b"numbers" * 1000
+
+
+async def test_a_model_without_a_file_is_remembered_and_serves_nobody(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    model = await with_file(bench, compute)
+    client = bench.as_caller(ADMIN)
+    path = f"{MODELS}{model['id']}/"
+    left = await client.delete(f"{path}unlink_file/")
+    assert left.status_code == 200
+    assert [left.json()[name] for name in ("file", "basename", "filesize")] == [None] * 3
+    assert left.json() == (await client.get(path)).json()
+    assert (await client.delete(f"{path}unlink_file/")).json() == left.json()
+    gone = await client.get(f"{path}download_file/")
+    assert (gone.status_code, gone.json()["detail"]) == (404, "file deleted.")
+    assert [event.model_id for event in await bench.emitted(ModelRetired)] == [model["id"]]
+
+
+async def test_nobody_elses_file_is_downloaded_or_unlinked(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    model = await with_file(bench, compute)
+    path = f"{MODELS}{model['id']}"
+    for caller, expected in ((None, 401), (STRANGER, 404), (key_of("read", project=2), 404)):
+        answer = await bench.as_caller(caller).get(f"{path}/download_file/")
+        assert answer.status_code == expected
+    for caller, expected in ((None, 401), (STRANGER, 404), (key_of("read"), 403)):
+        answer = await bench.as_caller(caller).delete(f"{path}/unlink_file/")
+        assert answer.status_code == expected
+    assert await bench.emitted(ModelRetired) == []
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])

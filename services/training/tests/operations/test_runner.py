@@ -76,8 +76,8 @@ async def test_a_finished_training_fills_the_model_and_announces_it(
     model = await requested(bench)
     await run_everything(bench)
     done = await model_now(bench, model)
-    assert done["file"] == f"trained_models/model-{model['id']}.safetensors"
-    assert done["basename"] == f"model-{model['id']}.safetensors"
+    assert done["file"] == f"trained_models/model-{model['id']}.zip"
+    assert done["basename"] == f"model-{model['id']}.zip"
     assert (done["filesize"], done["irspack_version"]) == (1234, "0.5.2")
     assert done["task_links"][0]["task"]["status"] == "SUCCESS"
     [ready] = await bench.emitted(ModelReady)
