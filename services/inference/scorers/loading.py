@@ -10,8 +10,6 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
 
 from contracts.artefact import (
     ARRAYS_NAME,
@@ -25,6 +23,7 @@ from contracts.artefact import (
 from inference.scorers.arrays import Misshapen
 from inference.scorers.kinds import ranker
 from inference.scorers.scorer import Past, Scorer
+from inference.scorers.tensors import views
 
 #: An artefact above this many bytes is refused unless the caller allows more.
 SIZE_LIMIT = 4 * 1024**3
@@ -48,8 +47,8 @@ def load(
     if ARRAYS_NAME not in files:
         raise ArtefactRefused(f"the manifest names no {ARRAYS_NAME}")
     try:
-        scorer = ranker(manifest, load_arrays(files[ARRAYS_NAME]))
-    except (SafetensorError, Misshapen, UnicodeDecodeError) as wrong:
+        scorer = ranker(manifest, views(files[ARRAYS_NAME]))
+    except (Misshapen, UnicodeDecodeError) as wrong:
         raise ArtefactRefused(f"{ARRAYS_NAME}: {wrong}") from wrong
     _rehearse(scorer)
     return scorer
