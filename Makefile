@@ -7,7 +7,8 @@ bin := .venv/bin
 ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
 units := contracts chassis services deploy
-stacks := deploy integration observability e2e scale chaos
+stacks := $(addprefix tests/,e2e integration deploy observability)
+side_by_side := $(pytest) -n 2 --dist loadgroup
 parts := $(wildcard */pyproject.toml */*/pyproject.toml)
 
 help: ## list the targets
@@ -87,9 +88,11 @@ imports: $(ready) ## who may import whom
 	@$(bin)/lint-imports
 
 ## --- test
-test: $(ready) ## all tests: those that need nothing side by side, then folder by folder what runs stacks
-	@failed=0; $(pytest) -n 2 $(units) tests/contract || failed=1; \
-		for part in $(stacks); do $(pytest) --durations=8 tests/$$part || failed=1; done; exit $$failed
+test: $(ready) ## all tests, two at a time; what faults and replicas do under load is tested alone
+	@failed=0; $(side_by_side) $(units) tests/contract || failed=1; \
+		$(side_by_side) --durations=8 $(stacks) || failed=1; \
+		for part in scale chaos; do $(pytest) --durations=8 tests/$$part || failed=1; done; \
+		exit $$failed
 
 test-unit: $(ready) ## tests that need nothing; s=<service> for one
 	@$(pytest) $(if $(s),services/$(s),$(units))
@@ -98,13 +101,14 @@ test-contract: $(ready) ## what the services promise
 	@$(pytest) tests/contract
 
 test-integration: $(ready) ## across services, on real servers
-	@$(pytest) tests/integration
+	@$(side_by_side) tests/integration
 
 test-e2e: $(ready) ## the whole stack through the gateway
-	@$(pytest) tests/e2e
+	@$(side_by_side) tests/e2e
 
-test-chaos: $(ready) ## every fault under load, on both profiles: nothing lost, nothing twice
-	@MILLRACE_CHAOS_ALL=1 MILLRACE_CHAOS_ROUNDS=$${MILLRACE_CHAOS_ROUNDS:-20} $(pytest) tests/chaos
+test-chaos: $(ready) ## every fault under load: nothing lost, nothing twice; BACKENDS=embedded|servers
+	@MILLRACE_CHAOS_ALL=1 MILLRACE_CHAOS_ROUNDS=$${MILLRACE_CHAOS_ROUNDS:-20} \
+		$(pytest) tests/chaos$(if $(BACKENDS),/test_faults_$(BACKENDS).py)
 
 bench: $(ready) ## measure what the README claims; BACKENDS=servers on real servers
 	@$(bin)/python -m bench $(call said,BACKENDS,backends)
