@@ -1,6 +1,7 @@
 """An image's own steps, carried out here: one service, its lock, its wheels, and nothing else."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -85,19 +86,42 @@ def test_no_other_service_and_no_learner_is_installed(python: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.fixture(scope="module")
+def shared_wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return the wheels that every image holds."""
+    folder = tmp_path_factory.mktemp("wheels")
+    return [wheel_of(ROOT / part, folder / part) for part in ("contracts", "chassis")]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_code_of_an_image_is_the_service_without_its_tests(
     service: str, tmp_path: Path
 ) -> None:
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
-    folder = ROOT / "services" / service
-    subprocess.run([*build, "--directory", str(tmp_path)], cwd=folder, check=True)
-    [wheel] = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as opened:
+    with zipfile.ZipFile(wheel_of(ROOT / "services" / service, tmp_path)) as opened:
         held = opened.namelist()
     assert {f"{service}/app.py", f"{service}/migrations/env.py"} <= set(held)
     assert any(name.startswith(f"{service}/migrations/versions/0001_") for name in held)
     assert [name for name in held if "/tests/" in name or name.endswith("requirements.txt")] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_code_of_an_image_needs_nothing_but_what_its_lock_names(
+    service: str, shared_wheels: list[Path], tmp_path: Path
+) -> None:
+    folder = ROOT / "services" / service
+    for wheel in (*shared_wheels, wheel_of(folder, tmp_path)):
+        with zipfile.ZipFile(wheel) as opened:
+            opened.extractall(tmp_path / "code")
+    script = Path(__file__).with_name("locked_imports.py")
+    done = subprocess.run(
+        [sys.executable, "-I", script, service, tmp_path / "code", folder / "requirements.txt"],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == str(tmp_path / "code" / service)
 
 
 def test_torch_is_locked_for_training_alone() -> None:
@@ -133,9 +157,19 @@ def test_the_last_stage_holds_no_compiler_and_is_nobody_by_number() -> None:
     copies = [one.text for one in runtime if one.word == "COPY"]
     assert copies == ["--from=build /opt/millrace /opt/millrace"]
     labels = " ".join(one.text for one in runtime if one.word == "LABEL")
-    assert {"title", "version", "revision", "licenses"} <= set(
-        labels.replace("org.opencontainers.image.", " ").replace("=", " ").split()
-    )
+    assert set(re.findall(r"org\.opencontainers\.image\.(\w+)=", labels)) == {
+        "title", "description", "version", "revision", "source", "licenses",
+    }  # fmt: skip
+    arguments = {one.text.partition("=")[0] for one in runtime if one.word == "ARG"}
+    assert set(re.findall(r"\$\{(\w+)\}", labels)) == arguments
+    assert arguments == {"SERVICE", "VERSION", "REVISION", "SOURCE"}
+
+
+def test_an_image_is_built_on_one_exact_version_of_python() -> None:
+    [base] = [one.text for one in dockerfile() if one.text.startswith("PYTHON=")]
+    assert re.fullmatch(r"PYTHON=python:3\.11\.\d+-slim-[a-z]+", base)
+    froms = [one.text.split()[0] for one in dockerfile() if one.word == "FROM"]
+    assert set(froms) == {"${PYTHON}", "runtime", "${SERVICE}"}
 
 
 def test_everything_that_is_written_lies_on_a_volume() -> None:
@@ -151,6 +185,14 @@ def test_the_linter_of_dockerfiles_finds_nothing() -> None:
         [linter, str(IMAGES / "Dockerfile")], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def wheel_of(project: Path, folder: Path) -> Path:
+    """Build a project's wheel into a folder, as `assemble.sh` does."""
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run([*build, "--directory", str(folder)], cwd=project, check=True)
+    [wheel] = folder.glob("*.whl")
+    return wheel
 
 
 def dockerfile() -> list[Instruction]:
