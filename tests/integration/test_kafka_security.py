@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,12 +13,24 @@ from uuid import uuid4
 import pytest
 from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourcePatternType,
+    ResourceType,
+)
 from pydantic import SecretStr
 
-from chassis import topics
+from chassis import outbox, topics
 from chassis.app import create_app
 from chassis.cluster import Cluster
 from chassis.database import Transaction
+from chassis.kafka import OutboxProducer
 from chassis.settings import Settings
 from chassis.subscriptions import each
 from chassis.testing import VERIFIER
@@ -27,7 +40,6 @@ from contracts.topics import INGEST_CONVERSIONS, INGEST_INTERACTIONS, INGEST_REJ
 from tests.integration.guarded_kafka import PASSWORD, GuardedKafka, guarded_kafka
 
 SCRIPTS = Path(__file__).parents[2] / "deploy" / "kafka"
-_DENIED = {"TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED"}
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +100,11 @@ async def test_a_services_clients_all_prove_who_they_are(
     assert PASSWORD not in repr(settings)
     assert PASSWORD not in repr(settings.kafka)
     await topics.ensure(settings.kafka, topics.platform_topics(1))
+    await hears_itself(settings, tmp_path)
+
+
+async def hears_itself(settings: Settings, folder: Path) -> None:
+    """Let a service announce something in one transaction and hear of it in its group."""
     heard, name = asyncio.Event(), uuid4().hex
 
     async def hear(event: TenantRegistered, tx: Transaction) -> None:
@@ -95,7 +112,7 @@ async def test_a_services_clients_all_prove_who_they_are(
             heard.set()
 
     service = replace(
-        shop.build(tmp_path),
+        shop.build(folder),
         name=f"shop{name[:6]}",
         settings=settings,
         verifier=VERIFIER,
@@ -130,12 +147,13 @@ class Tenant:
 
     def __init__(self, kafka: GuardedKafka) -> None:
         self.uid = str(uuid4())
+        self.name = f"tenant-{self.uid}"
         self.password = uuid4().hex
         self._client = {
             "bootstrap.servers": kafka.addresses["SASL_SSL"],
             "security.protocol": "SASL_SSL",
             "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": f"tenant-{self.uid}",
+            "sasl.username": self.name,
             "sasl.password": self.password,
             "ssl.ca.location": str(kafka.authority),
         }
@@ -165,11 +183,30 @@ class Tenant:
         finally:
             consumer.close()
 
+    def refused_as_operator(self, topic: str) -> dict[str, str | None]:
+        """Try what only an operator may; return the name of each attempt's error."""
+        admin = AdminClient(self._client)
+        setting = ConfigEntry("retention.ms", "1", incremental_operation=AlterConfigOpType.SET)
+        altered = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[setting])
+        rights = AclBinding(
+            ResourceType.TOPIC, "*", ResourcePatternType.LITERAL, f"User:{self.name}", "*",
+            AclOperation.ALL, AclPermissionType.ALLOW,
+        )  # fmt: skip
+        attempts = {
+            "delete": admin.delete_topics([topic]),
+            "alter": admin.incremental_alter_configs([altered]),
+            "let in": admin.create_acls([rights]),
+        }
+        return {name: _error(*tried.values()) for name, tried in attempts.items()}
+
+
+def _error(attempt: Future[Any]) -> str | None:
+    failed = attempt.exception(30)
+    return failed.args[0].name() if isinstance(failed, KafkaException) else None
+
 
 @asynccontextmanager
 async def _outbox(cluster: Cluster) -> Any:
-    from chassis.kafka import OutboxProducer
-
     producer = OutboxProducer(cluster)
     try:
         yield producer
@@ -183,8 +220,6 @@ async def test_a_tenants_user_reaches_its_own_topics_alone(guarded: GuardedKafka
     for each_tenant in (tenant, other):
         await topics.ensure_tenant(platform, each_tenant.uid)
     async with _outbox(platform) as producer:
-        from chassis import outbox
-
         rejected = INGEST_REJECTED.of(tenant.uid)
         await producer.send_all([outbox.raw(rejected, key="k", value=b"why", event_id="1")])
     await asyncio.to_thread(
@@ -206,17 +241,22 @@ async def test_a_tenants_user_reaches_its_own_topics_alone(guarded: GuardedKafka
 async def test_the_services_work_with_the_rights_of_the_platforms_script(
     guarded: GuardedKafka, tmp_path: Path
 ) -> None:
-    uid, password = str(uuid4()), uuid4().hex
-    service_user = Tenant(guarded)
+    uid, user = str(uuid4()), Tenant(guarded)
+    # A name to sign in with is made the same way for everybody.
     await asyncio.to_thread(
-        guarded.run_script, SCRIPTS / "tenant.sh", service_user.uid, said=password + "\n"
+        guarded.run_script, SCRIPTS / "tenant.sh", user.uid, said=user.password + "\n"
     )
-    user = f"tenant-{service_user.uid}"
-    known: Cluster = Settings(**scram(guarded, user=user)).kafka
-    cluster = replace(known, password=password)
+    signed_in = {**scram(guarded, user=user.name), "kafka_password": SecretStr(user.password)}
+    settings = Settings(home=tmp_path, replica="1", **signed_in)
     with pytest.raises(KafkaError):
-        await topics.ensure(cluster, topics.tenant_topics(uid, 1))
-    await asyncio.to_thread(guarded.run_script, SCRIPTS / "platform.sh", user)
-    await topics.ensure(cluster, topics.platform_topics(1))
-    await topics.ensure_tenant(cluster, uid)
-    assert await topics.differences(cluster, replication=1) == []
+        await topics.ensure(settings.kafka, topics.tenant_topics(uid, 1))
+    await asyncio.to_thread(guarded.run_script, SCRIPTS / "platform.sh", user.name)
+    await topics.ensure(settings.kafka, topics.platform_topics(1))
+    await topics.ensure_tenant(settings.kafka, uid)
+    assert await topics.differences(settings.kafka, replication=1) == []
+    await hears_itself(settings, tmp_path)
+    assert await asyncio.to_thread(user.refused_as_operator, TENANTS.name) == {
+        "delete": "TOPIC_AUTHORIZATION_FAILED",
+        "alter": "TOPIC_AUTHORIZATION_FAILED",
+        "let in": "CLUSTER_AUTHORIZATION_FAILED",
+    }
