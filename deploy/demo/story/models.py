@@ -73,8 +73,8 @@ async def slotted(stage: Stage, name: str) -> dict[str, Any]:
     return slot
 
 
-async def train_algorithm(stage: Stage, name: str) -> None:
-    """Ask for a training of one of the tenant's algorithms and wait for it."""
+async def train_algorithm(stage: Stage, name: str) -> bool:
+    """Train one of the tenant's algorithms; tell whether what it learnt was put in service."""
     order = await stage.back_end.admin("POST", f"/api/v1/algorithms/{name}/train")
     job = await stage.back_end.finished(order["job_id"])
     measured = (job.get("result") or {}).get("metrics") or {}
@@ -84,3 +84,4 @@ async def train_algorithm(stage: Stage, name: str) -> None:
     row = next(each for each in algorithms if each["name"] == name)
     is_served = row["model_version"] is not None and row["detail"] is None
     stage.say(f"{name} is ready as {row['model_version']}{told}" if is_served else row["detail"])
+    return is_served

@@ -20,11 +20,14 @@ from demo.story import swap
 class Answering(BackEnd):
     """A platform that trains when told to, and answers with one version after the other."""
 
-    def __init__(self, statuses: dict[int, int], *, trains: bool = True) -> None:
+    def __init__(
+        self, statuses: dict[int, int], *, trains: bool = True, detail: str | None = None
+    ) -> None:
         super().__init__("http://nowhere")
         self.calls = 0
         self._statuses = statuses
         self._trains = trains
+        self._detail = detail
         self._busy = asyncio.Event()
 
     async def attempt(self, method: str, path: str, **rest: Any) -> httpx.Response | None:
@@ -42,7 +45,7 @@ class Answering(BackEnd):
             return {"status": "completed"}
         if method == "POST":
             return {"job_id": "7"}
-        return [{"name": "collaborative", "model_version": "v2", "detail": None}]
+        return [{"name": "collaborative", "model_version": "v2", "detail": self._detail}]
 
 
 def stage(back_end: BackEnd, home: Path) -> Stage:
@@ -60,6 +63,16 @@ async def test_calls_that_all_succeed_are_counted(tmp_path: Path) -> None:
     await swap.swap(told)
     assert isinstance(told.console.file, io.StringIO)
     assert "0 failures" in told.console.file.getvalue()
+    assert await others() == set()
+
+
+async def test_a_model_that_is_not_put_in_service_ends_the_chapter_with_its_reason(
+    tmp_path: Path,
+) -> None:
+    told = stage(Answering({}, detail="It did not beat popularity."), tmp_path)
+    await swap.swap(told)
+    assert isinstance(told.console.file, io.StringIO)
+    assert "It did not beat popularity.\n  so nothing is swapped" in told.console.file.getvalue()
     assert await others() == set()
 
 
