@@ -13,8 +13,10 @@ from chassis.compute.port import (
 )
 
 
-def open_compute(url: str) -> Compute:
+def open_compute(url: str, *, threads: int | None = None) -> Compute:
     """Return the compute behind `process://[?workers=…]`.
+
+    Numerical libraries in a piece of work use `threads` threads, or its share of the cores.
 
     Raises:
         ComputeUnavailable: the URL names a Ray cluster, for which this build has no adapter.
@@ -24,7 +26,8 @@ def open_compute(url: str) -> Compute:
         case "process":
             from chassis.compute.embedded import ProcessCompute
 
-            return ProcessCompute(workers=_workers(parts.netloc + parts.path, parts.query))
+            workers = _workers(parts.netloc + parts.path, parts.query)
+            return ProcessCompute(workers=workers, threads=threads)
         case "ray":
             raise ComputeUnavailable("Ray is not available in this build: use process://")
         case other:

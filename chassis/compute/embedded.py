@@ -41,11 +41,17 @@ _THREAD_VARIABLES = (
 class ProcessCompute(Compute):
     """The embedded adapter."""
 
-    def __init__(self, *, workers: int | None = None, grace: float = GRACE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        threads: int | None = None,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
         """Let `workers` pieces run at once, by default half as many as there are cores."""
         cores = _cores()
         self.workers = workers or max(2, min(_MOST_WORKERS, cores // 2))
-        self.threads = max(1, cores // self.workers)
+        self.threads = threads or max(1, cores // self.workers)
         self._grace = grace
         self._seats = asyncio.Semaphore(self.workers)
         self._pieces: dict[str, Piece] = {}

@@ -18,6 +18,9 @@ from training.store.tables import Base
 _TICK = 1.0
 _CLEANING = 60.0
 _MEASURING = 5.0
+#: Of a worker: pools on few cores cost more than they give, and one thread adds numbers in one
+#: order, so that the same data makes the same model.
+_THREADS = 1
 #: A replica may still be fetching a model that was just deleted.
 _GRACE = timedelta(minutes=10)
 
@@ -28,7 +31,7 @@ def build(settings: TrainingSettings) -> Service:
     blobs = open_blobs(settings.blobs())
     runner = Runner(
         database,
-        compute=open_compute(settings.compute),
+        compute=open_compute(settings.compute, threads=_THREADS),
         blobs=blobs,
         workers=settings.workers,
         lease=settings.lease,

@@ -6,29 +6,23 @@ Specification: `kind` (train, tune or algorithm), `learner`, `parameters`, `seed
 it: that comes from the settings. The result is the model's facts, or {refused: why}.
 """
 
+import asyncio
+import json
 import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-# One thread each, set before numpy is loaded: pools on few cores cost more than they give, and one
-# thread adds numbers in one order.
-for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_pool] = "1"
-
-import asyncio  # noqa: E402
-import json  # noqa: E402
-import shutil  # noqa: E402
-import signal  # noqa: E402
-import tempfile  # noqa: E402
-import threading  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Mapping  # noqa: E402
-from importlib.metadata import version  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING, Any  # noqa: E402
-
-from chassis.blobs import Blobs, open_blobs  # noqa: E402
-from chassis.clock import now  # noqa: E402
-from chassis.compute.child import Reporter, run  # noqa: E402
-from chassis.settings import Settings  # noqa: E402
+from chassis.blobs import Blobs, open_blobs
+from chassis.clock import now
+from chassis.compute.child import Reporter, run
+from chassis.settings import Settings
 
 if TYPE_CHECKING:
     from training.learners import Interactions, Items, LearningOrder
@@ -55,7 +49,7 @@ class Worker:
 
     def work(self) -> dict[str, Any]:
         """Learn; return the result, or the reason why there is none."""
-        self._say(0.0, f"Start job {self._spec['job']}.")
+        self._say(0.0, self._greeting())
         from training import learners  # takes seconds
 
         try:
@@ -73,6 +67,7 @@ class Worker:
         found = learners.tune(
             order, interactions, report=self._scaled, cancelled=lambda: self.is_cancelled
         )
+        self._say(0.99, f"Job {self._spec['search_id']} complete.")
         return {
             "learner": found.learner,
             "parameters": dict(found.parameters),
@@ -153,6 +148,11 @@ class Worker:
 
         content = self._settings.key_file("artefact.pem").read_bytes()
         return load_pem_private_key(content, password=None)
+
+    def _greeting(self) -> str:
+        if self._spec["kind"] == "tune":  # as Recotem's clients know it
+            return f"Start job {self._spec['search_id']} / worker 0."
+        return f"Start job {self._spec['job']}."
 
     def _scaled(self, progress: float, message: str) -> None:
         self._say(0.03 + 0.94 * progress, message)

@@ -25,9 +25,8 @@ How the worker uses it::
 - `write` makes the folder with `manifest.json` and the files it names and returns the manifest:
   `manifest.digest`, `manifest.size`, `manifest.metrics` (see `LearnedModel`). `write_files` does
   the same for learners of other kinds, which bring their own manifest and files.
-- Same interactions, parameters and seed give the same digest. The worker sets `OMP_NUM_THREADS`,
-  `OPENBLAS_NUM_THREADS` and `MKL_NUM_THREADS` to 1 before it imports numpy: pools on few cores cost
-  more than they give, and one thread adds numbers in one order. It guards its entry point by
+- Same interactions, parameters and seed give the same digest. Workers are started with one thread
+  for numerical libraries, which adds numbers in one order. The worker guards its entry point by
   `if __name__ == "__main__"`, because trials with time limits run in spawned processes.
 """
 

@@ -59,7 +59,7 @@ async def blobs(settings: TrainingSettings) -> AsyncIterator[Blobs]:
 @pytest.fixture
 async def compute() -> AsyncIterator[Compute]:
     """Real child processes."""
-    async with open_compute("process://?workers=2") as processes:
+    async with open_compute("process://?workers=2", threads=1) as processes:
         yield processes
 
 
@@ -189,10 +189,12 @@ async def test_a_search_returns_the_best_it_found(carried_out: CarriedOut, table
         "seed": 42,
     }
     judged = {"metric": "ndcg", "cutoff": 5}
-    spec = order(table, kind="tune", learner="collaborative", parameters={})
+    spec = order(table, kind="tune", learner="collaborative", parameters={}, search_id=7)
     ending = await carried_out(spec | {"tuning": tuning, "split": split, "evaluation": judged})
     assert ending.result["learner"] == "CosineKNNRecommender"
     assert 0 < ending.result["score"] <= 1
+    assert ending.said[0] == "Start job 7 / worker 0."
+    assert ending.said[-1] == "Job 7 complete."
     assert any(line.startswith("Trial 0 with ") for line in ending.said)
     assert any(line.startswith("Found best configuration: ") for line in ending.said)
 
