@@ -17,6 +17,7 @@ from training.operations import tuning
 from training.operations.references import patiently
 
 Positive = Annotated[Whole, Field(ge=1)]
+Seed = Annotated[Whole, Field(ge=0)]
 
 
 def _texts(value: Any) -> Any:
@@ -37,7 +38,7 @@ class TuningJobIn(Wire):
     memory_budget: Positive = 8000
     timeout_overall: Positive | None = None
     timeout_singlestep: Positive | None = None
-    random_seed: Whole | None = None
+    random_seed: Seed | None = None
     tried_algorithms_json: Texts | None = None
     train_after_tuning: bool = True
 

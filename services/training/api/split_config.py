@@ -11,7 +11,8 @@ from chassis.wire import router as new_router
 from training.operations import configurations
 
 Ratio = Annotated[float, Field(ge=0.0, le=1.0)]
-Number = Annotated[Whole, Field(ge=0)]
+Number = Annotated[Whole, Field(ge=1)]
+Seed = Annotated[Whole, Field(ge=0)]
 
 
 class SplitConfigIn(Wire):
@@ -21,7 +22,7 @@ class SplitConfigIn(Wire):
     n_heldout: Number | None = None
     test_user_ratio: Ratio = 1.0
     n_test_users: Number | None = None
-    random_seed: Whole = 42
+    random_seed: Seed = 42
 
 
 class SplitConfigOut(Wire):

@@ -58,12 +58,14 @@ class Exam:
         return judged
 
     def _hits(self, scores: Doubles, rows: Codes) -> Hits:
-        hits = np.zeros((rows.size, self.cutoff), dtype=bool)
+        # No ranking is longer than there are items, however deep somebody wants to look.
+        depth = min(self.cutoff, scores.shape[1])
+        hits = np.zeros((rows.size, depth), dtype=bool)
         scores = np.array(scores)
         for place, row in enumerate(rows):
             seen = self.train.seen
             scores[place, seen.indices[seen.indptr[row] : seen.indptr[row + 1]]] = -np.inf
-            best = top(scores[place], self.cutoff)
+            best = top(scores[place], depth)
             relevant = self.test.indices[self.test.indptr[row] : self.test.indptr[row + 1]]
             hits[place, : best.size] = np.isin(best, relevant)
         return hits

@@ -81,6 +81,18 @@ async def test_an_empty_evaluation_is_a_good_evaluation(bench: Bench) -> None:
             "Ensure this value is less than or equal to 1.0.",
         ),
         (SPLITS, {"random_seed": None}, "random_seed", "This field may not be null."),
+        (
+            SPLITS,
+            {"random_seed": -1},
+            "random_seed",
+            "Ensure this value is greater than or equal to 0.",
+        ),
+        (
+            SPLITS,
+            {"n_heldout": 0},
+            "n_heldout",
+            "Ensure this value is greater than or equal to 1.",
+        ),
         (SPLITS, {"n_heldout": "many"}, "n_heldout", "A valid integer is required."),
         (EVALUATIONS, {"target_metric": "auc"}, "target_metric", '"auc" is not a valid choice.'),
         (

@@ -136,6 +136,7 @@ async def test_searches_are_filtered_by_all_four(bench: Bench, compute: FakeComp
     ("body", "field", "message"),
     [
         ({"n_trials": 0}, "n_trials", "Ensure this value is greater than or equal to 1."),
+        ({"random_seed": -1}, "random_seed", "Ensure this value is greater than or equal to 0."),
         ({"split": 99}, "split", 'Invalid pk "99" - object does not exist.'),
         ({"evaluation": 99}, "evaluation", 'Invalid pk "99" - object does not exist.'),
         ({"data": 99}, "data", 'Invalid pk "99" - object does not exist.'),

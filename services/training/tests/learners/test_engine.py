@@ -23,6 +23,15 @@ def test_a_model_says_how_it_did_on_data_it_never_saw() -> None:
     assert (metrics["scheme"], metrics["cutoff"], metrics["users"]) == ("TU", 2, 30)
 
 
+def test_a_ranking_may_be_looked_at_deeper_than_there_are_items() -> None:
+    order = replace(ORDER, learner="DenseSLIM", tuning=None)
+    deep, deeper = (
+        learners.learn(replace(order, evaluation=Evaluation(cutoff=cutoff)), groups()).metrics
+        for cutoff in (16, 2**31 - 1)
+    )
+    assert (deeper["ndcg"], deeper["map"]) == (deep["ndcg"], deep["map"])
+
+
 def test_popularity_does_not_beat_itself() -> None:
     model = learners.learn(LearningOrder(learner="TopPopRecommender"), groups())
     assert model.metrics["beats_popularity"] is False
