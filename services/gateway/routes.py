@@ -40,6 +40,15 @@ ROUTES = table(
     ("/api/v1/jobs", TRAINING, MEMBER, "api"),
     ("/ws/job", TRAINING, PERSON, "api"),
     # inference
+    ("/api/v1/trained_model/*/recommendation", INFERENCE, MEMBER, "api"),
+    ("/api/v1/trained_model/*/sample_recommendation_raw", INFERENCE, MEMBER, "api"),
+    (
+        "/api/v1/trained_model/*/recommend_using_profile_interaction",
+        INFERENCE,
+        MEMBER,
+        "api",
+        ONE,
+    ),
     ("/api/v1/recommend", INFERENCE, PREDICT, "api", ONE),
     ("/api/v1/similar", INFERENCE, PREDICT, "api", ONE),
     ("/api/recommendations", INFERENCE, PERSON, "api"),

@@ -1,4 +1,8 @@
-"""The routing table: from a path to its owner, by the longest prefix of whole segments."""
+"""The routing table: from a path to its owner, by the longest prefix of whole segments.
+
+`/*/name` below a prefix of the table stands for that name below any one segment: what somebody else
+than the owner of a thing does with it.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,6 +45,11 @@ class Table:
         # A prefix that ends in a slash stands for that path alone.
         self._exact = {r.prefix.rstrip("/"): r for r in self.routes if r.prefix.endswith("/")}
         self._below = {r.prefix: r for r in self.routes if not r.prefix.endswith("/")}
+        self._actions: dict[str, dict[str, Route]] = {}
+        for route in self.routes:
+            prefix, wildcard, name = route.prefix.partition("/*/")
+            if wildcard:
+                self._actions.setdefault(prefix, {})[name] = route
 
     def find(self, path: str) -> Match | None:
         """Return the match of a canonical path, or None."""
@@ -57,10 +66,14 @@ class Table:
 
     def _find(self, path: str) -> Route | None:
         route = self._exact.get(path)
-        while route is None and path:
-            route = self._below.get(path)
-            path = path[: path.rfind("/")] if path.rfind("/") >= 0 else ""
-        return route
+        prefix = path
+        while route is None and prefix:
+            route = self._below.get(prefix)
+            prefix = prefix[: prefix.rfind("/")] if prefix.rfind("/") >= 0 else ""
+        if route is None or route.prefix not in self._actions:
+            return route
+        _thing, _, rest = path.removeprefix(f"{route.prefix}/").partition("/")
+        return self._actions[route.prefix].get(rest.partition("/")[0], route)
 
 
 def table(*rows: Row, aliases: Sequence[tuple[str, str]] = ()) -> Table:
