@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from scipy import sparse
 
-from contracts.artefact import ARRAYS_NAME, MANIFEST_NAME, Manifest
+from contracts.artefact import ARRAYS_NAME, MANIFEST_NAME, Manifest, file_digest
 from inference import scorers
 from inference.scorers import ArtefactRefused, Past, ProofFailed, Scorer
 from training import learners
@@ -177,6 +179,59 @@ def test_an_item_of_today_is_found_by_what_it_is_about(tmp_path: Path) -> None:
     noir = [Past(f"i{item}") for item in range(20, 30)]
     assert scorer.position("i31") is not None
     assert set(scorer.recommend(noir, k=2).items) == {"i30", "i31"}
+
+
+@pytest.mark.parametrize("name", ["content-based", "hybrid"])
+def test_features_keep_what_people_call_them(name: str, tmp_path: Path) -> None:
+    learners.write(learnt(name), tmp_path, signer=KEY)
+    arrays = safetensors.numpy.load((tmp_path / ARRAYS_NAME).read_bytes())
+    prefix = "model.content.features" if name == "hybrid" else "model.features"
+    told = arrays[f"{prefix}.bytes"].tobytes().decode()
+    assert "genre: noir" in told
+    assert '"tale"' in told
+    assert "year: about 1950" in told
+
+
+def test_a_features_share_is_exact(tmp_path: Path) -> None:
+    learners.write(learnt("content-based"), tmp_path, signer=KEY)
+    arrays = safetensors.numpy.load((tmp_path / ARRAYS_NAME).read_bytes())
+    told = tuple(arrays[f"model.features.{part}"] for part in ("data", "indices", "indptr"))
+    features = sparse.csr_matrix(told).astype(np.float64).toarray()
+    scorer = load(tmp_path)
+    past = [Past(f"i{item}", 1.0 + item) for item in range(8)]
+    taste = sum(event.weight * features[scorer.position(event.item)] for event in past)
+    ranking = scorer.recommend(past, k=5)
+    traits = scorer.traits(past, ranking)
+    for position, score, trait in zip(ranking.positions, ranking.scores, traits, strict=True):
+        shares = taste * features[position]
+        assert shares.sum() == pytest.approx(score)
+        assert trait is not None
+        assert trait.share == pytest.approx(shares.max())
+
+
+def test_an_artefact_of_before_features_had_names_still_serves(tmp_path: Path) -> None:
+    learners.write(learnt("content-based"), tmp_path, signer=KEY)
+    arrays = safetensors.numpy.load((tmp_path / ARRAYS_NAME).read_bytes())
+    for name in ("model.features.bytes", "model.features.offsets"):
+        del arrays[name]
+    content = safetensors.numpy.save(arrays)
+    (tmp_path / ARRAYS_NAME).write_bytes(content)
+    resigned(tmp_path, files={ARRAYS_NAME: file_digest(content)})
+    scorer = load(tmp_path)
+    scorers.prove(scorer)
+    ranking = scorer.recommend([Past("i0")], k=2)
+    assert scorer.traits([Past("i0")], ranking) == [None, None]
+
+
+def test_names_that_do_not_fit_the_features_are_refused(tmp_path: Path) -> None:
+    learners.write(learnt("content-based"), tmp_path, signer=KEY)
+    arrays = safetensors.numpy.load((tmp_path / ARRAYS_NAME).read_bytes())
+    arrays["model.features.offsets"] = arrays["model.features.offsets"][:-1]
+    content = safetensors.numpy.save(arrays)
+    (tmp_path / ARRAYS_NAME).write_bytes(content)
+    resigned(tmp_path, files={ARRAYS_NAME: file_digest(content)})
+    with pytest.raises(ArtefactRefused, match="names differ"):
+        load(tmp_path)
 
 
 def spoil_first_byte(path: Path) -> None:

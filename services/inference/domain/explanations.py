@@ -1,6 +1,8 @@
 """Why an item is recommended, in a sentence that is true to the computation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Self
 
 #: How many past items a sentence names.
 NAMED = 3
@@ -11,8 +13,31 @@ NEWEST = "New in the catalogue; nobody has done anything here yet."
 UNTRIED = "Nobody had come to this item when the model was trained; nothing better is left."
 
 
-def because_of(past: Sequence[str], title: Callable[[str], str]) -> str:
-    """Return the sentence for the past items that raised a score most, strongest first."""
-    *others, last = [f'"{title(item)}"' for item in past[:NAMED]]
+#: A feature that all of an item's score comes from does not outweigh the one past item that it
+#: comes from, too, by the rounding of numbers.
+_MORE = 1 + 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What raised an item's score most: past items, strongest first, or a feature above them."""
+
+    past: tuple[str, ...]
+    feature: str | None = None
+
+    @classmethod
+    def of(cls, shares: Mapping[str, float], trait: tuple[str, float] | None) -> Self:
+        """Return the reasons in these exact shares of the score, of past items and a feature."""
+        past = tuple(sorted(shares, key=shares.__getitem__, reverse=True)[:NAMED])
+        if trait is None or not past or trait[1] <= shares[past[0]] * _MORE:
+            return cls(past)
+        return cls(past, trait[0])
+
+
+def because_of(why: Why, title: Callable[[str], str]) -> str:
+    """Return the sentence that names the strongest reason."""
+    if why.feature is not None:
+        return f"Because you like {why.feature}."
+    *others, last = [f'"{title(item)}"' for item in why.past]
     named = f"{', '.join(others)} and {last}" if others else last
     return f"Because of your interest in {named}."

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inference.domain.explanations import NAMED, Why
 from inference.domain.fusion import Fused, Voice, fuse, weights
 from inference.operations.histories import Known
 from inference.operations.scoring import Profile, Scoring
 from inference.operations.serving import Serving
-from inference.scorers import Ranking
+from inference.scorers import Ranking, Shares, Trait, strongest
 
 #: Candidates of each model, for each item that is asked for, and at least.
 _CANDIDATES_PER_ITEM = 3
@@ -19,10 +20,10 @@ _REMEMBERED = "hybrid"
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """A fused item and the past items that raised its score most."""
+    """A fused item and what raised its score most."""
 
     fused: Fused
-    reasons: tuple[str, ...]
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +41,28 @@ class Fusing:
         self._scoring = scoring
 
     def rank(
-        self, servings: Sequence[Serving], user_id: str, known: Known, *, k: int, reasons: int
+        self, servings: Sequence[Serving], user_id: str, known: Known, *, k: int
     ) -> list[Because]:
         """Return the best items by all models together; remembered while nothing changes."""
         editions = [self._scoring.edition(serving) for serving in servings]
-        question = (k, reasons, editions, [serving.model.model_id for serving in servings])
+        question = (k, editions, [serving.model.model_id for serving in servings])
         before = known.merged.get(_REMEMBERED)
         if before is not None and before[0] == question:
             found: list[Because] = before[1]
             return found
-        found = self._fused(servings, user_id, known, k, reasons)
+        found = self._fused(servings, user_id, known, k)
         known.merged[_REMEMBERED] = (question, found)
         return found
 
     def _fused(
-        self, servings: Sequence[Serving], user_id: str, known: Known, k: int, reasons: int
+        self, servings: Sequence[Serving], user_id: str, known: Known, k: int
     ) -> list[Because]:
         members = self._members(
             servings, user_id, known, max(_CANDIDATES, _CANDIDATES_PER_ITEM * k)
         )
         chosen = fuse([member.voice for member in members], k=k)
-        shares: list[dict[str, float]] = [{} for _ in chosen]
-        for member in members:
-            _add_shares(member, chosen, shares)
-        return [
-            Because(fused, tuple(sorted(share, key=share.__getitem__, reverse=True)[:reasons]))
-            for fused, share in zip(chosen, shares, strict=True)
-        ]
+        whys = _whys(members, [fused.item for fused in chosen])
+        return [Because(fused, why) for fused, why in zip(chosen, whys, strict=True)]
 
     def _members(
         self, servings: Sequence[Serving], user_id: str, known: Known, candidates: int
@@ -82,17 +78,28 @@ class Fusing:
         return members
 
 
-def _add_shares(
-    member: _Member, chosen: Sequence[Fused], shares: Sequence[dict[str, float]]
-) -> None:
-    """Add to each chosen item's shares what this member's past items contributed to the sum."""
-    scorer, voice = member.serving.scorer, member.voice
-    places = [place for place, fused in enumerate(chosen) if fused.item in voice.scores]
-    items = tuple(chosen[place].item for place in places)
+def _whys(members: Sequence[_Member], chosen: Sequence[str]) -> list[Why]:
+    """Return what raised the chosen items' sums most, by what each member's part is made of."""
+    pasts = dict.fromkeys(past.item for member in members for past in member.profile.pasts)
+    rows = {item: row for row, item in enumerate(pasts)}
+    parts = np.zeros((len(rows), len(chosen)))
+    traits: list[Trait | None] = [None for _ in chosen]
+    for member in members:
+        unit = member.voice.unit
+        places = [place for place, item in enumerate(chosen) if item in member.voice.scores]
+        ranking = _ranked(member, [chosen[place] for place in places])
+        shares = member.serving.scorer.shares(member.profile.pasts, ranking)
+        parts[np.ix_([rows[item] for item in shares.items], places)] += shares.parts * unit
+        found = member.serving.scorer.traits(member.profile.pasts, ranking)
+        for place, trait in zip(places, found, strict=True):
+            if trait is not None:  # one of the models that answer together knows features
+                traits[place] = Trait(trait.name, trait.share * unit)
+    reasons = strongest(Shares(tuple(rows), parts), top=NAMED)
+    return [Why.of(dict(past), trait) for past, trait in zip(reasons, traits, strict=True)]
+
+
+def _ranked(member: _Member, items: Sequence[str]) -> Ranking:
+    """Return these items as the member's ranking, which its scorer can be asked about."""
+    scorer, scores = member.serving.scorer, member.voice.scores
     positions = np.array([scorer.position(item) for item in items], dtype=np.int64)
-    ranking = Ranking(items, tuple(voice.scores[item] for item in items), positions)
-    found = scorer.contributions(member.profile.pasts, ranking)
-    for place, reasons in zip(places, found, strict=True):
-        for reason in reasons:
-            before = shares[place].get(reason.item, 0.0)
-            shares[place][reason.item] = before + reason.share * voice.unit
+    return Ranking(tuple(items), tuple(scores[item] for item in items), positions)

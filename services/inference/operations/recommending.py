@@ -6,6 +6,7 @@ from functools import partial
 
 from chassis.problems import unknown_reference
 from inference.domain import explanations
+from inference.domain.explanations import Why
 from inference.domain.models import HYBRID, LIKENESS, POPULARITY, STAND_INS
 from inference.domain.rankings import Recommended, below
 from inference.operations.catalogue import Catalogue
@@ -109,32 +110,32 @@ class Recommender:
 
     def _alone(self, serving: Serving, profile: Profile, count: int) -> list[Recommended]:
         model = serving.model
-        answer = self._scoring.rank(serving, profile, k=count, reasons=explanations.NAMED)
+        answer = self._scoring.rank(serving, profile, k=count, reasons=True)
         name = model.algorithm or model.learner
         return [
-            Recommended(item, score, name, self._sentence(model.tenant_id, past))
-            for (item, score), past in zip(_pairs(answer.ranking), answer.reasons, strict=True)
+            Recommended(item, score, name, self._sentence(model.tenant_id, why))
+            for (item, score), why in zip(_pairs(answer.ranking), answer.reasons, strict=True)
             # Without a reason it is not a recommendation, but the order that items lie in.
-            if score > 0 and past
+            if score > 0 and why.past
         ]
 
     def _fused(
         self, servings: Sequence[Serving], user_id: str, known: Known, count: int
     ) -> list[Recommended]:
-        found = self._fusing.rank(servings, user_id, known, k=count, reasons=explanations.NAMED)
+        found = self._fusing.rank(servings, user_id, known, k=count)
         rows = []
         for each in found:
-            if not each.reasons:
+            if not each.why.past:
                 continue
             # An item that one model alone found is that model's recommendation.
             alone = len(each.fused.voices) == 1
             name = each.fused.voices[0] if alone else HYBRID
-            sentence = self._sentence(servings[0].model.tenant_id, each.reasons)
+            sentence = self._sentence(servings[0].model.tenant_id, each.why)
             rows.append(Recommended(each.fused.item, each.fused.score, name, sentence))
         return rows
 
-    def _sentence(self, tenant_id: str, past: Sequence[str]) -> str:
-        return explanations.because_of(past, partial(self._catalogue.title, tenant_id))
+    def _sentence(self, tenant_id: str, why: Why) -> str:
+        return explanations.because_of(why, partial(self._catalogue.title, tenant_id))
 
     def _fill(
         self, serving: Serving, profile: Profile, missing: int, found: Sequence[Recommended]

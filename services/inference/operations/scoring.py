@@ -7,6 +7,7 @@ changes the answers of all of the tenant's models at once.
 import time
 from dataclasses import dataclass, field
 
+from inference.domain.explanations import NAMED, Why
 from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Known
 from inference.operations.serving import Serving
@@ -18,8 +19,8 @@ _KEPT_ANSWERS = 2
 _KEPT_LENGTH = 100
 _KEPT_MASKS = 200
 
-#: How many items were asked for, how many reasons for each, and the edition of the catalogue.
-_Question = tuple[int, int, int]
+#: How many items were asked for, whether with reasons, and the edition of the catalogue.
+_Question = tuple[int, bool, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A ranking, and for each item of it the past items that raised its score most."""
+    """A ranking, and why each item of it is there, where that was asked."""
 
     ranking: Ranking
-    reasons: tuple[tuple[str, ...], ...]
+    reasons: tuple[Why, ...]
 
 
 class Scoring:
@@ -62,7 +63,7 @@ class Scoring:
             profile = known.merged[model_id] = _profile(serving.scorer, user_id, known)
         return profile
 
-    def rank(self, serving: Serving, profile: Profile, *, k: int, reasons: int = 0) -> Answer:
+    def rank(self, serving: Serving, profile: Profile, *, k: int, reasons: bool = False) -> Answer:
         """Return the best items for a user, and why they are."""
         question = (k, reasons, self.edition(serving))
         answer = profile.answers.get(question)
@@ -79,15 +80,17 @@ class Scoring:
         edition, _blocked = self._catalogue.blocked(serving.model.tenant_id)
         return edition
 
-    def _ask(self, serving: Serving, profile: Profile, k: int, reasons: int) -> Answer:
+    def _ask(self, serving: Serving, profile: Profile, k: int, reasons: bool) -> Answer:
         scorer = serving.scorer
         ranking = scorer.recommend(
             profile.pasts, k=k, exclude=profile.older, allowed=self.allowed(serving)
         )
         if not reasons:
             return Answer(ranking, ())
-        found = scorer.contributions(profile.pasts, ranking, top=reasons)
-        return Answer(ranking, tuple(tuple(reason.item for reason in each) for each in found))
+        found = scorer.contributions(profile.pasts, ranking, top=NAMED)
+        traits = scorer.traits(profile.pasts, ranking)
+        both = zip(found, traits, strict=True)
+        return Answer(ranking, tuple(Why.of(dict(past), trait) for past, trait in both))
 
     def popular(self, serving: Serving, profile: Profile, *, k: int) -> Ranking:
         """Return what was popular when the model was trained and the user has not consumed."""

@@ -26,7 +26,16 @@ How serving uses it::
 
 from inference.scorers.loading import ArtefactRefused, load, read
 from inference.scorers.proofs import ProofFailed, prove
-from inference.scorers.scorer import HISTORY_LIMIT, Past, Ranking, Reason, Scorer
+from inference.scorers.scorer import (
+    HISTORY_LIMIT,
+    Past,
+    Ranking,
+    Reason,
+    Scorer,
+    Shares,
+    Trait,
+    strongest,
+)
 
 __all__ = [
     "HISTORY_LIMIT",
@@ -36,7 +45,10 @@ __all__ = [
     "Ranking",
     "Reason",
     "Scorer",
+    "Shares",
+    "Trait",
     "load",
     "prove",
     "read",
+    "strongest",
 ]

@@ -132,7 +132,16 @@ def _content(parts: _Parts) -> Model:
     features = Rows.of(parts.arrays, "features", width=parts.details["features"])
     if features.count != parts.n_items:
         raise Misshapen("features and items differ in number")
-    return Content(features)
+    return Content(features, _feature_names(parts.arrays, features.width))
+
+
+def _feature_names(arrays: Arrays, count: int) -> Names | None:
+    if "features.bytes" not in arrays:
+        return None
+    names = Names.of(arrays, "features")
+    if len(names) != count:
+        raise Misshapen("features and their names differ in number")
+    return names
 
 
 def _hybrid(parts: _Parts) -> Model:

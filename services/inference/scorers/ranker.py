@@ -8,10 +8,11 @@ import numpy as np
 
 from contracts.artefact import Manifest
 from inference.scorers.arrays import Floats, Mask, Scores
+from inference.scorers.content import Content
 from inference.scorers.model import Model
 from inference.scorers.people import People
 from inference.scorers.profile import Profile, profile_of
-from inference.scorers.scorer import Past, Ranking, Reason
+from inference.scorers.scorer import Past, Ranking, Reason, Shares, Trait, strongest
 from inference.scorers.top import top
 
 
@@ -82,22 +83,22 @@ class Ranker:
         nearness = self.model.nearness(self.place[item_id])
         return self._ranked(nearness, k, (item_id,), allowed)
 
+    def shares(self, history: Sequence[Past], ranking: Ranking) -> Shares:
+        profile = self._profile(history)
+        if not (self.personal and profile.positions.size):
+            return Shares((), np.zeros((0, len(ranking))))
+        parts = self.model.shares(profile, ranking.positions)
+        return Shares(tuple(self.item_ids[past] for past in profile.positions.tolist()), parts)
+
     def contributions(
         self, history: Sequence[Past], ranking: Ranking, *, top: int = 3
     ) -> list[list[Reason]]:
-        profile = self._profile(history)
-        if not (self.personal and profile.positions.size):
-            return [[] for _ in ranking.items]
-        shares = self.model.shares(profile, ranking.positions)
-        largest = np.argsort(-shares, axis=0, kind="stable")[:top]
-        return [
-            [
-                Reason(self.item_ids[profile.positions[past]], float(shares[past, column]))
-                for past in largest[:, column]
-                if shares[past, column] > 0
-            ]
-            for column in range(len(ranking))
-        ]
+        return strongest(self.shares(history, ranking), top=top)
+
+    def traits(self, history: Sequence[Past], ranking: Ranking) -> list[Trait | None]:
+        if not isinstance(self.model, Content):  # the only kind that knows features by names
+            return [None] * len(ranking)
+        return self.model.traits(self._profile(history), ranking.positions)
 
     def _profile(self, history: Sequence[Past]) -> Profile:
         half_life = self.manifest.details.get("history_half_life")

@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from contracts.artefact import HISTORY_LIMIT, Manifest
-from inference.scorers.arrays import Mask, Positions
+import numpy as np
 
-__all__ = ["HISTORY_LIMIT", "Past", "Ranking", "Reason", "Scorer"]
+from contracts.artefact import HISTORY_LIMIT, Manifest
+from inference.scorers.arrays import Doubles, Mask, Positions
+
+__all__ = ["HISTORY_LIMIT", "Past", "Ranking", "Reason", "Scorer", "Shares", "Trait", "strongest"]
 
 
 class Past(NamedTuple):
@@ -25,6 +27,20 @@ class Reason(NamedTuple):
     """A past item and its exact part of a recommended item's score."""
 
     item: str
+    share: float
+
+
+class Shares(NamedTuple):
+    """Past items (m,) and each one's exact part (m, k) of the scores of k ranked items."""
+
+    items: tuple[str, ...]
+    parts: Doubles
+
+
+class Trait(NamedTuple):
+    """A feature, as people call it, and its exact part of a recommended item's score."""
+
+    name: str
     share: float
 
 
@@ -118,13 +134,37 @@ class Scorer(Protocol):
         """Return the items nearest to this one, itself left out; KeyError for an unknown item."""
         ...
 
+    def shares(self, history: Sequence[Past], ranking: Ranking) -> Shares:
+        """Return every known past item's share of each ranked item's score, be it negative.
+
+        Over the whole history they add up to the score (see each scorer for the exceptions it
+        states). Without items for a model that is not personal.
+        """
+        ...
+
     def contributions(
         self, history: Sequence[Past], ranking: Ranking, *, top: int = 3
     ) -> list[list[Reason]]:
         """Return, for each ranked item, the past items that raised its score most, largest first.
 
-        Shares are exact: over the whole history they add up to the score (see each scorer for the
-        exceptions it states). Only positive shares are returned; none for a model that is not
-        personal.
+        Only positive shares are returned; none for a model that is not personal.
         """
         ...
+
+    def traits(self, history: Sequence[Past], ranking: Ranking) -> list[Trait | None]:
+        """Return, for each ranked item, the named feature that raised its score most.
+
+        Shares are exact: all features' shares, too, add up to the score. None for an item without
+        features, and for all items of a model that does not know them by names.
+        """
+        ...
+
+
+def strongest(shares: Shares, *, top: int) -> list[list[Reason]]:
+    """Return, for each ranked item, its largest positive shares, largest first."""
+    items, parts = shares
+    largest = np.argsort(-parts, axis=0, kind="stable")[:top]
+    return [
+        [Reason(items[past], float(column[past])) for past in places if column[past] > 0]
+        for places, column in zip(largest.T.tolist(), parts.T, strict=True)
+    ]

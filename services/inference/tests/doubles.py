@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from contracts.artefact import Manifest
-from inference.scorers import Past, Ranking, Reason
+from inference.scorers import Past, Ranking, Reason, Shares, Trait, strongest
 from inference.scorers.arrays import Floats, Mask
 
 #: Movies: the first four are space operas, the last four are musicals; both are liked together.
@@ -84,20 +84,20 @@ class NeighbourScorer:
             raise KeyError(item_id)
         return self._top(self.likeness[self.items.index(item_id)], k, {item_id}, allowed)
 
+    def shares(self, history: Sequence[Past], ranking: Ranking) -> Shares:
+        known = [p for p in history if p.item in self.items]
+        rows = np.array([self.items.index(p.item) for p in known], dtype=np.int64)
+        weights = np.array([p.weight for p in known])
+        parts = self.likeness[np.ix_(rows, ranking.positions)] * weights[:, None]
+        return Shares(tuple(p.item for p in known), parts)
+
     def contributions(
         self, history: Sequence[Past], ranking: Ranking, *, top: int = 3
     ) -> list[list[Reason]]:
-        return [
-            sorted(
-                (
-                    Reason(p.item, float(self.likeness[self.items.index(p.item), at]) * p.weight)
-                    for p in history
-                    if p.item in self.items and self.likeness[self.items.index(p.item), at] > 0
-                ),
-                key=lambda reason: -reason.share,
-            )[:top]
-            for at in ranking.positions
-        ]
+        return strongest(self.shares(history, ranking), top=top)
+
+    def traits(self, history: Sequence[Past], ranking: Ranking) -> list[Trait | None]:
+        return [None] * len(ranking)
 
     def _top(self, scores: Floats, k: int, left_out: set[str], allowed: Mask | None) -> Ranking:
         order = [

@@ -1,6 +1,6 @@
 """The folder of a learnt model: arrays, manifest, proofs, signature; same model, same bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from training.learners.arrays import Array
 from training.learners.catalogue import HYBRID, POPULARITY_DAYS
 from training.learners.matrix import Matrix
 from training.learners.model import LearnedModel
+from training.learners.names import named
 from training.learners.popularity import Popularity, decayed
 from training.learners.profiles import newest_first
 from training.learners.proofs import ages_of
@@ -84,24 +85,14 @@ def _arrays(model: LearnedModel) -> Mapping[str, Array]:
     matrix = model.matrix
     order = newest_first(matrix)
     return {
-        **_names("items", matrix.item_ids),
-        **_names("users", matrix.user_ids),
+        **named("items", matrix.item_ids),
+        **named("users", matrix.user_ids),
         "popularity": _popularity(model),
         "seen.indptr": matrix.seen.indptr.astype(np.int64),
         "seen.items": matrix.seen.indices[order].astype(np.int32),
         "seen.weights": matrix.seen.data[order].astype(np.float32),
         "seen.ages": np.minimum(ages_of(matrix)[order], 2**31 - 1).astype(np.int32),
         **{f"model.{name}": array for name, array in model.fitted.arrays.items()},
-    }
-
-
-def _names(of: str, names: Sequence[str]) -> Mapping[str, Array]:
-    """Return ids as one blob of UTF-8 and the n + 1 offsets between them."""
-    encoded = [name.encode() for name in names]
-    offsets = np.concatenate(([0], np.cumsum([len(name) for name in encoded], dtype=np.int64)))
-    return {
-        f"{of}.bytes": np.frombuffer(b"".join(encoded) or b"\0", dtype=np.uint8),
-        f"{of}.offsets": offsets.astype(np.int64),
     }
 
 

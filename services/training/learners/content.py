@@ -19,17 +19,29 @@ from sklearn.preprocessing import normalize
 from training.learners.arrays import Array, Csr, Doubles
 from training.learners.items import Field, Items, reading
 from training.learners.matrix import Matrix
+from training.learners.names import named
 from training.learners.orders import NothingLearnt
 
 _KNOTS = 6
+#: Characters of a feature's name: it is read by people, in a sentence.
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some features, one a column of `cells` (items, features), as people call them."""
+
+    cells: Csr
+    names: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Content:
     """`features` is csr float32 (items, features), rows of length 1 (or empty): score = (h F)
-    Fᵀ."""
+    Fᵀ. `names` are what people call the features."""
 
     features: Csr
+    names: Sequence[str]
     kind = "content"
 
     @property
@@ -38,6 +50,7 @@ class Content:
             "features.indptr": self.features.indptr.astype(np.int64),
             "features.indices": self.features.indices.astype(np.int32),
             "features.data": self.features.data.astype(np.float32),
+            **named("features", [_legible(name) for name in self.names]),
         }
 
     @property
@@ -56,22 +69,27 @@ def content_based(matrix: Matrix, parameters: Mapping[str, Any], items: Items | 
     """
     columns = {} if items is None else items.of(matrix.item_ids)
     blocks = [
-        normalize(block) * weight
+        (block, weight)
         for block, weight in _blocks(columns, parameters)
-        if weight > 0 and block.shape[1]
+        if weight > 0 and block.names
     ]
     if not blocks:
         raise NothingLearnt("content-based needs item metadata: text, categories or numbers")
-    features = normalize(sparse.hstack(blocks)).tocsr().astype(np.float32)
+    weighed = [normalize(block.cells) * weight for block, weight in blocks]
+    features = normalize(sparse.hstack(weighed)).tocsr().astype(np.float32)
     features.sort_indices()
-    return Content(features=features)
+    return Content(features, [name for block, _weight in blocks for name in block.names])
+
+
+def _legible(name: str) -> str:
+    return name[:_LONGEST_NAME].encode(errors="replace").decode()
 
 
 Columns = Mapping[str, Sequence[Any]]
 
 
-def _blocks(columns: Columns, parameters: Mapping[str, Any]) -> list[tuple[Csr, float]]:
-    readings: tuple[tuple[Field, Callable[[Columns, int], Csr], float], ...] = (
+def _blocks(columns: Columns, parameters: Mapping[str, Any]) -> list[tuple[Block, float]]:
+    readings: tuple[tuple[Field, Callable[[Columns, int], Block], float], ...] = (
         (Field.TEXT, _text, parameters["text_weight"]),
         (Field.CATEGORY, _categories, parameters["category_weight"]),
         (Field.NUMBER, _numbers, parameters["number_weight"]),
@@ -84,18 +102,19 @@ def _blocks(columns: Columns, parameters: Mapping[str, Any]) -> list[tuple[Csr, 
     return blocks
 
 
-def _text(columns: Columns, limit: int) -> Csr:
+def _text(columns: Columns, limit: int) -> Block:
     texts = [" ".join(filter(None, row)) for row in zip(*columns.values(), strict=True)]
     vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=limit)
     try:
-        return vectorizer.fit_transform(texts)
+        cells = vectorizer.fit_transform(texts)
     except ValueError:  # Texts without a single word say nothing.
-        return sparse.csr_matrix((len(texts), 0))
+        return Block(sparse.csr_matrix((len(texts), 0)), ())
+    return Block(cells, [f'"{word}"' for word in vectorizer.get_feature_names_out()])
 
 
-def _categories(columns: Columns, limit: int) -> Csr:
+def _categories(columns: Columns, limit: int) -> Block:
     marks = [
-        [f"{name}={value}" for name, column in columns.items() for value in _values(column[row])]
+        [f"{name}: {value}" for name, column in columns.items() for value in _values(column[row])]
         for row in range(len(next(iter(columns.values()))))
     ]
     common = sorted({mark for row in marks for mark in row})[:limit]
@@ -104,11 +123,11 @@ def _categories(columns: Columns, limit: int) -> Csr:
         (row, place[mark]) for row, found in enumerate(marks) for mark in found if mark in place
     ]
     if not cells:
-        return sparse.csr_matrix((len(marks), 0))
+        return Block(sparse.csr_matrix((len(marks), 0)), ())
     rows, places = zip(*cells, strict=True)
     shape = (len(marks), len(common))
     counts = sparse.csr_matrix((np.ones(len(cells)), (rows, places)), shape=shape)
-    return TfidfTransformer(norm=None).fit_transform(counts.sign())
+    return Block(TfidfTransformer(norm=None).fit_transform(counts.sign()), common)
 
 
 def _values(value: Any) -> Sequence[Any]:
@@ -117,23 +136,26 @@ def _values(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-def _numbers(columns: Columns, limit: int) -> Csr:
+def _numbers(columns: Columns, limit: int) -> Block:
     """Return soft bins: each number is shared between the two nearest quantiles of its column."""
-    return sparse.hstack([_soft_bins(column) for column in columns.values()]).tocsr()
+    bins = [_soft_bins(name, column) for name, column in columns.items()]
+    cells = sparse.hstack([each.cells for each in bins]).tocsr()
+    return Block(cells, [name for each in bins for name in each.names])
 
 
-def _soft_bins(column: Sequence[Any]) -> Csr:
+def _soft_bins(name: str, column: Sequence[Any]) -> Block:
     numbers = np.array([np.nan if value is None else float(value) for value in column])
     numbers[~np.isfinite(numbers)] = np.nan
     known = np.flatnonzero(~np.isnan(numbers))
-    shape = (len(column), _KNOTS)
     quantiles = np.linspace(0, 1, _KNOTS)
     knots = np.unique(np.quantile(numbers[known], quantiles)) if known.size else quantiles[:0]
     if knots.size < 2:
-        return sparse.csr_matrix(shape)
+        return Block(sparse.csr_matrix((len(column), 0)), ())
     place = np.interp(numbers[known], knots, np.arange(knots.size))
     lower = np.minimum(place.astype(int), knots.size - 2)
     above = place - lower
     cells = np.concatenate((1 - above, above))
     rows = np.concatenate((known, known))
-    return sparse.csr_matrix((cells, (rows, np.concatenate((lower, lower + 1)))), shape=shape)
+    at = (rows, np.concatenate((lower, lower + 1)))
+    table = sparse.csr_matrix((cells, at), shape=(len(column), knots.size))
+    return Block(table, [f"{name}: about {knot:.6g}" for knot in knots])

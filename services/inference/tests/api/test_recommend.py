@@ -11,6 +11,7 @@ from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, TENANT, Bench, key_o
 from contracts.catalog import ItemDeleted
 from contracts.models import ModelRetired
 from inference.domain import explanations
+from inference.scorers import Trait
 from inference.tests.conftest import MOMENT, Workshop
 from inference.tests.doubles import ITEMS, NeighbourScorer
 
@@ -77,6 +78,32 @@ async def test_the_strongest_reason_comes_first(workshop: Workshop, bench: Bench
 
     assert first["itemId"] == "movie-1"
     assert first["explanation"] == 'Because of your interest in "movie-0" and "movie-4".'
+
+
+class Described(NeighbourScorer):
+    """Says of each item that half of its score comes from its being a space opera."""
+
+    def traits(self, history: Any, ranking: Any) -> Any:
+        return [Trait("genre: Space opera", score / 2) for score in ranking.scores]
+
+
+@pytest.mark.parametrize("asked", ["content-based", "hybrid"])
+async def test_a_feature_that_outweighs_every_past_item_is_the_reason(
+    workshop: Workshop, bench: Bench, asked: str
+) -> None:
+    workshop.scorers |= {5: Described(), 6: of_no_opinion(movie_6=0.1)}
+    await workshop.load(5, algorithm="content-based")
+    await workshop.load(6, algorithm="collaborative")
+    await workshop.interact("cid", "movie-0")
+
+    async def reason() -> str:
+        rows = await recommend(bench, "cid", count=8, algorithm=asked)
+        return {str(row["itemId"]): str(row["explanation"]) for row in rows}["movie-3"]
+
+    assert await reason() == 'Because of your interest in "movie-0".'
+    for item in ("movie-1", "movie-2"):
+        await workshop.interact("cid", item)
+    assert await reason() == "Because you like genre: Space opera."
 
 
 async def test_an_interaction_changes_the_next_answer(workshop: Workshop, bench: Bench) -> None:

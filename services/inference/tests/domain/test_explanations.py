@@ -1,6 +1,6 @@
 import pytest
 
-from inference.domain.explanations import because_of
+from inference.domain.explanations import Why, because_of
 from inference.domain.rankings import below
 
 
@@ -10,11 +10,37 @@ from inference.domain.rankings import below
         (["tea"], 'Because of your interest in "TEA".'),
         (["tea", "cake"], 'Because of your interest in "TEA" and "CAKE".'),
         (["tea", "cake", "jam"], 'Because of your interest in "TEA", "CAKE" and "JAM".'),
-        (["tea", "cake", "jam", "ale"], 'Because of your interest in "TEA", "CAKE" and "JAM".'),
     ],
 )
 def test_a_sentence_names_the_strongest_reasons(past: list[str], sentence: str) -> None:
-    assert because_of(past, str.upper) == sentence
+    assert because_of(Why(tuple(past)), str.upper) == sentence
+
+
+@pytest.mark.parametrize(
+    ("trait", "feature"),
+    [
+        (("genre: Comedy", 0.5), "genre: Comedy"),
+        (("genre: Comedy", 0.4), None),
+        (("genre: Comedy", 0.4 + 1e-9), None),
+        (None, None),
+    ],
+)
+def test_a_feature_is_the_reason_where_it_outweighs_every_past_item(
+    trait: tuple[str, float] | None, feature: str | None
+) -> None:
+    why = Why.of({"jam": 0.1, "tea": 0.4, "ale": 0.2, "cake": 0.3}, trait)
+
+    assert why == Why(("tea", "cake", "ale"), feature)
+
+
+def test_a_feature_is_named_alone() -> None:
+    sentence = because_of(Why(("tea",), "genre: Comedy"), str.upper)
+
+    assert sentence == "Because you like genre: Comedy."
+
+
+def test_nothing_that_lowered_a_score_or_left_it_alone_is_a_reason() -> None:
+    assert Why.of({}, ("genre: Comedy", 0.5)) == Why(())
 
 
 @pytest.mark.parametrize("last", [5.0, 0.2, 0.0, -3.0])

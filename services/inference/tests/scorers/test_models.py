@@ -15,6 +15,7 @@ from inference.scorers.model import Model
 from inference.scorers.neighbours import UserNeighbours
 from inference.scorers.popularity import Popularity
 from inference.scorers.similarity import DenseSimilarity, SparseSimilarity
+from inference.tests.scorers import building
 from inference.tests.scorers.building import profile, sparse
 
 VOTES = [[0.0, 0.5, 0.25], [0.5, 0.0, -1.0], [0.25, 0.0, 0.0]]
@@ -51,6 +52,28 @@ def test_shares_add_up_to_the_score(name: str) -> None:
     past = profile((1, 1.0), (0, 2.0))
     model = MODELS[name]
     assert model.shares(past, ALL).sum(axis=0) == pytest.approx(model.scores(past), abs=1e-6)
+
+
+def test_a_features_share_of_a_score_is_the_taste_for_it_times_its_part_of_the_item() -> None:
+    names = building.names("genre: Comedy", '"robot"', "year: about 1994")
+    model = Content(sparse([[0.6, 0.8, 0], [1, 0, 0], [0.8, 0, 0.6], [0, 0, 0]]), names)
+    past = profile((0, 2.0), (1, 0.5))
+
+    # The taste is 2·(0.6, 0.8, 0) + 0.5·(1, 0, 0) = (1.7, 1.6, 0).
+    first, second, third, bare = model.traits(past, ALL)
+
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert [first.name, second.name, third.name] == ['"robot"', "genre: Comedy", "genre: Comedy"]
+    shares = [first.share, second.share, third.share]
+    assert shares == pytest.approx([1.6 * 0.8, 1.7, 1.7 * 0.8])
+    assert bare is None
+    assert model.scores(past)[1:3] == pytest.approx([second.share, third.share])
+
+
+def test_features_without_names_are_no_reasons() -> None:
+    assert Content(sparse([[1], [1]])).traits(profile((0, 1.0)), np.array([1])) == [None]
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
