@@ -22,6 +22,8 @@ from chassis.draining import DrainingServer
 from chassis.edge import Edge
 from chassis.identity import AssertionVerifier, Verifier
 from chassis.kafka import OutboxProducer
+from chassis.relay import Relay
+from chassis.remembering import inbox_memory
 from chassis.settings import Settings
 from chassis.subscriptions import Subscription
 
@@ -163,7 +165,7 @@ async def _start_background(
     stack.callback(telemetry.start(service.name, service.settings).shutdown)
     producer = OutboxProducer(service.settings.kafka)
     stack.push_async_callback(_within_grace, producer.stop)
-    relay = outbox.Relay(service.database, producer, sources=service.sources)
+    relay = Relay(service.database, producer, sources=service.sources)
     consumers = Consumers(
         service.settings.kafka,
         service=service.name,
@@ -176,15 +178,15 @@ async def _start_background(
     app.state.producer = producer
     loops = (
         relay.run,
-        consumers.run,
         _housekeeping(service, relay),
         vitals.watching(_checks(service, consumers), home=service.settings.folder()),
         vitals.feel_the_loop,
         *service.tasks,
     )
-    running = [asyncio.create_task(_for_ever(loop)) for loop in loops]
-    stack.push_async_callback(_stop, running)
+    stack.push_async_callback(_stop, [asyncio.create_task(_for_ever(loop)) for loop in loops])
+    # Who revives consumers goes before they do; what they have at hand may still need the rest.
     stack.push_async_callback(_within_grace, consumers.stop)
+    stack.push_async_callback(_stop, [asyncio.create_task(_for_ever(consumers.run))])
 
 
 async def _for_ever(loop: Callable[[], Awaitable[None]]) -> None:
@@ -213,7 +215,7 @@ async def _within_grace(stop: Callable[[], Awaitable[None]]) -> None:
         telemetry.log.warning("left without a word to Kafka", exc_info=True)
 
 
-def _housekeeping(service: Service, relay: outbox.Relay) -> Callable[[], Awaitable[None]]:
+def _housekeeping(service: Service, relay: Relay) -> Callable[[], Awaitable[None]]:
     keep = timedelta(hours=service.settings.retention_hours)
 
     async def run() -> None:
@@ -224,8 +226,7 @@ def _housekeeping(service: Service, relay: outbox.Relay) -> Callable[[], Awaitab
             metrics.OUTBOX_AGE.set(age)
             if waited % _PRUNE_EVERY == 0:
                 await outbox.prune(service.database, keep=keep)
-                # Twice as long as topics keep records, so that no repeat can slip past.
-                await inbox.prune(service.database, keep=2 * keep)
+                await inbox.prune(service.database, keep=inbox_memory(keep))
             await asyncio.sleep(5)
             waited += 5
 

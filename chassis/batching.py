@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from chassis.away import is_away
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -20,7 +22,7 @@ class GroupWriter(Generic[T, R]):
 
     `write` gets the items and returns one result each, in order; a result that is an exception is
     raised to its own caller alone. When `write` itself fails, every item is tried alone, so that
-    one bad item fails by itself.
+    one bad item fails by itself; when it fails because the store is away, all fail at once.
     """
 
     def __init__(
@@ -60,11 +62,16 @@ class GroupWriter(Generic[T, R]):
             self._writing = None
 
     async def _settle(self, group: list[_Waiting[T, R]]) -> None:
+        # Whoever has gone already asked for nothing any more.
+        group = [waiting for waiting in group if not waiting.answer.done()]
+        if not group:
+            return
         try:
             results = await self._write([waiting.item for waiting in group])
         except Exception as error:
-            if len(group) == 1:
-                _answer(group[0], error)
+            if len(group) == 1 or is_away(error):
+                for waiting in group:
+                    _answer(waiting, error)
                 return
             for waiting in group:
                 await self._settle([waiting])

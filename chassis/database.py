@@ -1,7 +1,7 @@
 """One transaction per request or message, scoped to a tenant, its events in the same commit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +12,7 @@ from opentelemetry.context import Context
 from sqlalchemy import (
     BigInteger,
     DateTime,
+    Executable,
     Integer,
     MetaData,
     String,
@@ -27,7 +28,7 @@ from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with
 from sqlalchemy.orm.unitofwork import UOWTransaction
 from sqlalchemy.sql.util import find_tables
 
-from chassis import inbox, outbox, postgresql, sqlite
+from chassis import advisory_locks, inbox, outbox, postgresql, sqlite
 from chassis.clock import Clock, now
 from chassis.identity import Caller, CurrentCaller
 from chassis.ids import new_uid
@@ -47,8 +48,6 @@ NAMING = {
 BigKey = BigInteger().with_variant(Integer, "sqlite")
 
 _TENANT = "tenant_id"
-#: Sets the advisory locks of `take_turns` apart from all others.
-_TURNS = 7_041_779
 _READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -138,7 +137,7 @@ class Transaction:
         connection = await self.session.connection()
         if connection.dialect.name == "postgresql":
             lock = text("SELECT pg_advisory_xact_lock(:turns, hashtext(:what))")
-            await connection.execute(lock, {"turns": _TURNS, "what": what})
+            await connection.execute(lock, {"turns": advisory_locks.TURNS, "what": what})
 
     @asynccontextmanager
     async def scoped(self, tenant_id: str | None) -> AsyncIterator[None]:
@@ -179,7 +178,8 @@ class Transaction:
     async def finish(self, metadata: MetaData) -> None:
         """Write the outbox rows, commit, and run what waits for the commit."""
         if self._events:
-            await outbox.write(await self.session.connection(), metadata, self._events)
+            connection = await self.session.connection()
+            await outbox.write(connection, metadata, self._events, at=self.clock())
         await self.session.commit()
         for callback in self._after_commit:
             callback()
@@ -258,6 +258,19 @@ class Database:
         finally:
             if lock is not None:
                 lock.release()
+
+    async def exhaust(self, some: Executable) -> int:
+        """Carry out what changes a few of many rows until none is left; return how many it were.
+
+        Each time is a commit of its own: nobody waits long for the rows or for the only writer.
+        """
+        count = 0
+        while True:
+            async with self.transaction(tenant_id=None) as tx:
+                changed: Any = await (await tx.session.connection()).execute(some)
+            if not changed.rowcount:
+                return count
+            count += changed.rowcount
 
     async def create_all(self) -> None:
         """Make all tables at once (tests; a running service migrates instead)."""
@@ -376,5 +389,3 @@ Tx = Annotated[Transaction, Depends(_request_transaction, scope="function")]
 #: A transaction of a public route: nobody asks, all tenants are in reach.
 OpenTx = Annotated[Transaction, Depends(_open_transaction, scope="function")]
 Store = Annotated[Database, Depends(database_of)]
-
-Task = Callable[[], Awaitable[None]]

@@ -3,35 +3,51 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from aiokafka import ConsumerRecord
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    retry_if_not_exception_type,
-    stop_after_attempt,
-    stop_never,
-    wait_exponential_jitter,
-)
-from tenacity.stop import stop_base
 
 from chassis import inbox, telemetry
-from chassis.away import is_away
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.dead_letters import is_for
 from chassis.metrics import EVENTS, expect_subscription
-from chassis.problems import Problem, Unavailable
+from chassis.patience import patiently
+from chassis.retrying import retrying
 from chassis.subscriptions import IngestedRecord, Subscription, headers_of, moment_of
 from contracts.envelope import Event
 from contracts.topics import tenant_of
 
-_ATTEMPTS = 4
-
 DeadLetters = Callable[[Subscription, ConsumerRecord, BaseException], Awaitable[None]]
-Parsed = tuple[ConsumerRecord, Event]
+
+
+class Entry(Protocol):
+    """What is worked on: something that was made of a record."""
+
+    @property
+    def record(self) -> ConsumerRecord:
+        """Return the record itself."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A record of a producer, which its handler reads."""
+
+    record: ConsumerRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A record of ours and the event in it."""
+
+    record: ConsumerRecord
+    event: Event
+
+
+E = TypeVar("E", bound=Entry)
 
 
 class Dispatcher:
@@ -44,20 +60,21 @@ class Dispatcher:
         self._subscription = subscription
         self._database = database
         self._bury = bury
-        self._name = f"{service}.{subscription.name}"
-        expect_subscription(self._name)
+        #: `<service>.<subscription>`, which is the name of the consumer group, too.
+        self.name = f"{service}.{subscription.name}"
+        expect_subscription(self.name)
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Return once every record has had its effect, was a repeat, or is a dead letter."""
-        records = [record for record in records if is_for(record, self._name)]
+        records = [record for record in records if is_for(record, self.name)]
         style = self._subscription.style
         if style == "ingested":
-            await self._in_halves(records, self._ingest)
+            await self._in_halves([Raw(record) for record in records], self._ingest)
             return
-        parsed = [pair for pair in [await self._parse(record) for record in records] if pair]
+        parsed = [each for each in [await self._parse(record) for record in records] if each]
         if style == "each":
-            for pair in parsed:
-                await self._in_halves([pair], self._effect)
+            for each in parsed:
+                await self._in_halves([each], self._effect)
         elif parsed:
             await self._in_halves(parsed, self._replica if style == "replica" else self._effect)
 
@@ -70,22 +87,21 @@ class Dispatcher:
             await self._give_up(record, error)
             return None
         if event is None:
-            EVENTS.labels(self._name, "ignored").inc()
+            EVENTS.labels(self.name, "ignored").inc()
             return None
-        return record, event
+        return Parsed(record, event)
 
     async def _in_halves(
-        self, batch: Sequence[Any], work: Callable[[Sequence[Any]], Awaitable[None]]
+        self, batch: Sequence[E], work: Callable[[Sequence[E]], Awaitable[None]]
     ) -> None:
         """Work on a batch; when it keeps failing, on its halves, until the poison is alone."""
         try:
-            async for attempt in _retrying(alone=len(batch) == 1):
+            async for attempt in retrying(alone=len(batch) == 1):
                 with attempt:
                     await work(batch)
         except Exception as error:
             if len(batch) == 1:
-                entry = batch[0]
-                await self._give_up(entry[0] if isinstance(entry, tuple) else entry, error)
+                await self._give_up(batch[0].record, error)
                 return
             middle = len(batch) // 2
             await self._in_halves(batch[:middle], work)
@@ -94,22 +110,23 @@ class Dispatcher:
     async def _effect(self, batch: Sequence[Parsed]) -> None:
         """Hand the batch's new events to the handler, tenant by tenant, in one transaction."""
         with ExitStack() as spans:
-            for record, _event in batch:
-                _traced(spans, record, self._name, alone=len(batch) == 1)
+            for each in batch:
+                _traced(spans, each.record, self.name, alone=len(batch) == 1)
             async with self._database.transaction() as tx:
                 fresh = await inbox.unseen(
                     await tx.session.connection(),
                     self._database.metadata,
                     subscription=self._subscription.name,
-                    ids=list({_guard_of(event) for _record, event in batch}),
+                    ids=list({_guard_of(each.event) for each in batch}),
+                    at=tx.clock(),
                 )
                 for tenant_id, events in _by_tenant(_once(batch, fresh)):
                     async with tx.scoped(tenant_id):
                         await self._call(events, tx)
-        EVENTS.labels(self._name, "handled").inc(len(fresh))
-        EVENTS.labels(self._name, "repeated").inc(len(batch) - len(fresh))
+        EVENTS.labels(self.name, "handled").inc(len(fresh))
+        EVENTS.labels(self.name, "repeated").inc(len(batch) - len(fresh))
 
-    async def _call(self, events: list[Event], tx: Any) -> None:
+    async def _call(self, events: list[Event], tx: Transaction) -> None:
         if self._subscription.style == "each":
             for event in events:
                 await self._subscription.handler(event, tx)
@@ -118,27 +135,27 @@ class Dispatcher:
 
     async def _replica(self, batch: Sequence[Parsed]) -> None:
         with ExitStack() as spans:
-            for record, _event in batch:
-                _traced(spans, record, self._name, alone=len(batch) == 1)
-            await self._subscription.handler([event for _record, event in batch])
-        EVENTS.labels(self._name, "handled").inc(len(batch))
+            for each in batch:
+                _traced(spans, each.record, self.name, alone=len(batch) == 1)
+            await self._subscription.handler([each.event for each in batch])
+        EVENTS.labels(self.name, "handled").inc(len(batch))
 
-    async def _ingest(self, records: Sequence[ConsumerRecord]) -> None:
+    async def _ingest(self, batch: Sequence[Raw]) -> None:
         with ExitStack() as spans:
             tenants: dict[str, list[IngestedRecord]] = defaultdict(list)
-            for record in records:
-                context = _traced(spans, record, self._name, alone=False)
-                received = _received(record, context)
+            for each in batch:
+                context = _traced(spans, each.record, self.name, alone=False)
+                received = _received(each.record, context)
                 tenants[received.tenant_id].append(received)
             async with self._database.transaction() as tx:
                 for tenant_id, received_records in sorted(tenants.items()):
                     async with tx.scoped(tenant_id):
                         await self._subscription.handler(received_records, tx)
-        EVENTS.labels(self._name, "handled").inc(len(records))
+        EVENTS.labels(self.name, "handled").inc(len(batch))
 
     async def _give_up(self, record: ConsumerRecord, error: BaseException) -> None:
         telemetry.log.error(
-            "record %s:%s:%s goes to the dead letters",
+            "record %s:%s:%s is given up",
             record.topic,
             record.partition,
             record.offset,
@@ -146,40 +163,10 @@ class Dispatcher:
         )
         if self._subscription.style == "replica":
             return  # the topic is read again at each start: burying it every time helps nobody
-        async for attempt in AsyncRetrying(
-            wait=wait_exponential_jitter(multiplier=0.1, max=5, jitter=0.1),
-            stop=stop_never,
-            retry=retry_if_not_exception_type(AssertionError),
-            reraise=True,
-        ):
+        async for attempt in patiently(f"{self.name}: a record cannot be buried", longest=5):
             with attempt:
                 await self._bury(self._subscription, record, error)
-        EVENTS.labels(self._name, "dead").inc()
-
-
-def _retrying(*, alone: bool) -> AsyncRetrying:
-    """Retry for ever what is away; a lone record that fails otherwise gets a few more chances."""
-    limit = _StopUnlessAway(_ATTEMPTS if alone else 1)
-    return AsyncRetrying(
-        wait=wait_exponential_jitter(multiplier=0.05, max=5, jitter=0.05),
-        stop=limit,
-        retry=retry_if_exception_type(Exception),
-        reraise=True,
-    )
-
-
-class _StopUnlessAway(stop_base):
-    """Stop after some attempts, unless the failure says that something outside is away."""
-
-    def __init__(self, attempts: int) -> None:
-        self._limit = stop_after_attempt(attempts)
-
-    def __call__(self, retry_state: Any) -> bool:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        if isinstance(error, Problem) and not isinstance(error, Unavailable):
-            return True
-        # What is away is waited for, for ever, rather than give a good record up.
-        return not is_away(error) and self._limit(retry_state)
+        EVENTS.labels(self.name, "dead").inc()
 
 
 def _traced(spans: ExitStack, record: ConsumerRecord, name: str, *, alone: bool) -> Any:
@@ -205,11 +192,11 @@ def _traced(spans: ExitStack, record: ConsumerRecord, name: str, *, alone: bool)
 
 def _once(batch: Sequence[Parsed], fresh: set[str]) -> Iterable[Event]:
     left = set(fresh)
-    for _record, event in batch:
-        guard = _guard_of(event)
+    for each in batch:
+        guard = _guard_of(each.event)
         if guard in left:
             left.discard(guard)
-            yield event
+            yield each.event
 
 
 def _guard_of(event: Event) -> str:

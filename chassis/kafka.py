@@ -2,18 +2,39 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaConnectionError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from chassis.cluster import Cluster, cluster_at
-from chassis.outbox import Outgoing
+from chassis.outbox import NotTaken, Outgoing
 from chassis.partitions import Partitioner
 
 #: Seconds that a producer which has failed gets to end.
 _LAST_WORDS = 3
 #: Largest request, in bytes: a record of a tenant is at most 1 MiB and grows by its envelope.
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
+#: A dead letter is such a record and says why it is there.
+MAX_DEAD_BYTES = MAX_REQUEST_BYTES + 64 * 1024
+#: What is wrong with one topic, or with what is for it; all others can take theirs.
+_NOT_TAKEN = (
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 
 class OutboxProducer:
@@ -26,25 +47,23 @@ class OutboxProducer:
         self._connecting = asyncio.Lock()
 
     async def send_all(self, records: Sequence[Outgoing]) -> None:
-        """Send records in order and return once all are acknowledged."""
+        """Send records in order and return once all are acknowledged.
+
+        Raises:
+            NotTaken: some topics are absent or refuse; the other topics' records are there.
+        """
         producer = await self._connected()
         try:
-            acknowledged = [
-                await producer.send(
-                    record.topic,
-                    value=record.value,
-                    key=record.key.encode(),
-                    headers=[
-                        ("millrace-event-id", record.event_id.encode()),
-                        *((name, text.encode()) for name, text in record.headers.items()),
-                    ],
-                )
-                for record in records
-            ]
-            await asyncio.gather(*acknowledged)
+            absent = await _absent(producer, {record.topic for record in records})
+            refused = await _sent(producer, [each for each in records if each.topic not in absent])
         except Exception:
             await self._replace(producer)
             raise
+        if refused:
+            # Its count of what it sent there may be wrong now.
+            await self._replace(producer)
+        if absent or refused:
+            raise NotTaken({**absent, **refused})
 
     async def stop(self) -> None:
         """Send what is buffered and disconnect."""
@@ -69,7 +88,7 @@ class OutboxProducer:
                     partitioner=Partitioner(),
                     linger_ms=0,
                     max_batch_size=256 * 1024,
-                    max_request_size=MAX_REQUEST_BYTES,
+                    max_request_size=MAX_DEAD_BYTES,
                 )
                 try:
                     await producer.start()
@@ -78,3 +97,51 @@ class OutboxProducer:
                     raise
                 self._producer = producer
             return self._producer
+
+
+async def _absent(producer: AIOKafkaProducer, topics: Iterable[str]) -> dict[str, Exception]:
+    """Return the topics that are not there: sending to one would wait for it, and all with it."""
+    cluster = producer.client.cluster
+    unknown = [topic for topic in topics if cluster.partitions_for_topic(topic) is None]
+    if not unknown:
+        return {}
+    for topic in unknown:
+        producer.client.add_topic(topic)
+    if not await producer.client.force_metadata_update():
+        raise KafkaConnectionError("no broker says which topics there are")
+    return {
+        topic: UnknownTopicOrPartitionError(topic)
+        for topic in unknown
+        if cluster.partitions_for_topic(topic) is None
+    }
+
+
+async def _sent(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> dict[str, Exception]:
+    """Send records; return the topics that did not take theirs, each with the reason."""
+    refused: dict[str, Exception] = {}
+    under_way: list[tuple[str, asyncio.Future[Any]]] = []
+    for record in records:
+        if record.topic in refused:
+            continue
+        try:
+            under_way.append((record.topic, await _send(producer, record)))
+        except _NOT_TAKEN as error:
+            refused[record.topic] = error
+    outcomes = await asyncio.gather(*(sent for _, sent in under_way), return_exceptions=True)
+    for (topic, _), outcome in zip(under_way, outcomes, strict=True):
+        if isinstance(outcome, _NOT_TAKEN):
+            refused[topic] = outcome
+        elif isinstance(outcome, BaseException):
+            raise outcome
+    return refused
+
+
+async def _send(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[Any]:
+    headers = [
+        ("millrace-event-id", record.event_id.encode()),
+        *((name, text.encode()) for name, text in record.headers.items()),
+    ]
+    key = record.key.encode()
+    sent: asyncio.Future[Any]
+    sent = await producer.send(record.topic, value=record.value, key=key, headers=headers)
+    return sent

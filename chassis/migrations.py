@@ -14,10 +14,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, TypeDecorator, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from chassis import advisory_locks
 from chassis.settings import Settings
-
-#: One migration at a time per database on PostgreSQL.
-_LOCK = 7_041_780
 
 
 def configuration(service: str, url: str) -> Config:
@@ -36,7 +34,8 @@ def run(metadata: MetaData) -> None:
     def migrate(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             # Replicas that start together each bring their tables up to date: one after the other.
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            turn = {"lock": advisory_locks.MIGRATIONS}
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), turn)
         context.configure(
             connection=connection,
             target_metadata=metadata,

@@ -1,9 +1,7 @@
-"""Events that leave with a commit: rows in the same transaction, sent on by a relay."""
+"""Events that leave with a commit: rows in the same transaction, for the relay to send on."""
 
-import asyncio
-import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,17 +29,17 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import telemetry
-from chassis.clock import now
+from chassis.clock import Clock, now
+from chassis.remembering import REPLAYED
 from contracts.envelope import Event
 from contracts.topics import TOPICS, topic_of
 
 if TYPE_CHECKING:
     from chassis.database import Database
 
-#: Names one relay at a time per database on PostgreSQL; SQLite files have one process each.
-_RELAY_LOCK = 7_041_776
-#: Seconds until a relay looks again that found another one at work.
-_BUSY_PAUSE = 0.1
+_COMPACTED = [topic.name for topic in TOPICS if topic.compacted]
+#: Rows that one statement changes at a time: others want the database, too.
+_CHUNK = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +54,25 @@ class Outgoing:
     id: int = 0
 
 
+class NotTaken(Exception):
+    """Some topics did not take what was for them; what was for all others is acknowledged."""
+
+    def __init__(self, reasons: Mapping[str, Exception]) -> None:
+        """Name the reason of each topic."""
+        self.reasons = reasons
+        said = (f"{topic}: {reason!r}" for topic, reason in reasons.items())
+        super().__init__("; ".join(said))
+
+
 class Producer(Protocol):
     """What the relay needs of Kafka."""
 
     async def send_all(self, records: Sequence[Outgoing]) -> None:
-        """Send records in order and return once all are acknowledged."""
+        """Send records in order and return once all are acknowledged.
+
+        Raises:
+            NotTaken: some topics are absent or refuse; the other topics' records are there.
+        """
         ...
 
 
@@ -114,10 +126,9 @@ def raw(topic: str, *, key: str, value: bytes, event_id: str) -> Outgoing:
 
 
 async def write(
-    connection: AsyncConnection, metadata: MetaData, records: Iterable[Outgoing]
+    connection: AsyncConnection, metadata: MetaData, records: Iterable[Outgoing], *, at: datetime
 ) -> None:
     """Add records to the outbox inside the caller's transaction."""
-    created_at = now()
     rows = [
         {
             "event_id": record.event_id,
@@ -125,7 +136,7 @@ async def write(
             "key": record.key,
             "value": record.value,
             "headers": json.dumps(record.headers),
-            "created_at": created_at,
+            "created_at": at,
         }
         for record in records
     ]
@@ -135,8 +146,10 @@ async def write(
 class Source(Protocol):
     """Where records wait for the relay: the outbox, or immutable facts that are their own."""
 
-    async def waiting(self, connection: AsyncConnection, *, limit: int) -> list[Outgoing]:
-        """Return what has to leave next, oldest first."""
+    async def waiting(
+        self, connection: AsyncConnection, *, limit: int, without: Collection[str] = ()
+    ) -> list[Outgoing]:
+        """Return what has to leave next, oldest first, but nothing for some topics."""
         ...
 
     async def sent(self, connection: AsyncConnection, records: Sequence[Outgoing]) -> None:
@@ -147,26 +160,31 @@ class Source(Protocol):
         """Return how many records wait and since when the oldest does."""
         ...
 
-    async def forget(self, connection: AsyncConnection) -> int:
-        """Forget what has left, so that all of it leaves again; return how many records that is."""
+    async def forget(self, connection: AsyncConnection, *, since: datetime) -> int:
+        """Forget what has left, so that it leaves again; return how many records that is.
+
+        Facts of a topic that is not compacted stay as they are when they are from before `since`:
+        who has had them may not know them any more.
+        """
         ...
 
 
 class OutboxTable:
     """The rows that `tx.emit` and `tx.send` write."""
 
-    def __init__(self, metadata: MetaData) -> None:
+    def __init__(self, metadata: MetaData, *, clock: Clock = now) -> None:
         """Read one service's outbox."""
         self._table = metadata.tables["outbox"]
+        self._clock = clock
 
-    async def waiting(self, connection: AsyncConnection, *, limit: int) -> list[Outgoing]:
-        """Return what has to leave next, oldest first."""
-        query = (
-            select(self._table)
-            .where(self._table.c.sent_at.is_(None))
-            .order_by(self._table.c.id)
-            .limit(limit)
-        )
+    async def waiting(
+        self, connection: AsyncConnection, *, limit: int, without: Collection[str] = ()
+    ) -> list[Outgoing]:
+        """Return what has to leave next, oldest first, but nothing for some topics."""
+        unsent = select(self._table).where(self._table.c.sent_at.is_(None))
+        if without:
+            unsent = unsent.where(self._table.c.topic.not_in(sorted(without)))
+        query = unsent.order_by(self._table.c.id).limit(limit)
         return [
             Outgoing(
                 topic=row.topic,
@@ -186,7 +204,7 @@ class OutboxTable:
             .where(self._table.c.id == bindparam("sent_id"))
             .values(sent_at=bindparam("moment"))
         )
-        moment = now()
+        moment = self._clock()
         await connection.execute(
             statement, [{"sent_id": record.id, "moment": moment} for record in records]
         )
@@ -198,119 +216,47 @@ class OutboxTable:
         count, oldest = (await connection.execute(query)).one()
         return count, None if oldest is None else _aware(oldest)
 
-    async def forget(self, connection: AsyncConnection) -> int:
-        """Mark every remembered row as unsent."""
-        result = await connection.execute(update(self._table).values(sent_at=None))
-        return int(result.rowcount)
-
-
-class Relay:
-    """Sends what waits in a database's sources, oldest first, and remembers what was sent."""
-
-    def __init__(
-        self,
-        database: "Database",
-        producer: Producer,
-        *,
-        sources: Sequence[Source] = (),
-        batch: int = 500,
-    ) -> None:
-        """Serve a database's outbox and further sources; at most `batch` records are in flight."""
-        self._database = database
-        self._sources: tuple[Source, ...] = (OutboxTable(database.metadata), *sources)
-        self._producer = producer
-        self._batch = batch
-        #: Whether another replica's relay was at work when this one looked.
-        self._elsewhere = False
-
-    async def run(self) -> None:
-        """Send for ever: at once after a commit, and every second for what was left over."""
-        committed = self._database.committed
-        while True:
-            committed.clear()
-            self._elsewhere = False
-            try:
-                while await self.sweep():
-                    pass
-            except Exception:
-                # Kafka or the database is away; the rows stay and the next round tries again.
-                telemetry.log.warning("outbox relay waits", exc_info=True)
-                await asyncio.sleep(1)
-            with contextlib.suppress(TimeoutError):
-                # Not wait_for, which may swallow a cancellation that comes with the event.
-                # The other relay may have looked just before what was committed here.
-                async with asyncio.timeout(_BUSY_PAUSE if self._elsewhere else 1):
-                    await committed.wait()
-
-    async def sweep(self) -> int:
-        """Send one batch of each source; return how many records left.
-
-        A source that cannot send holds up none of the others; its failure is raised after them.
-        """
-        left, failures = 0, []
-        for source in self._sources:
-            try:
-                left += await self._sweep(source)
-            except Exception as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
-        return left
-
-    async def _sweep(self, source: Source) -> int:
-        async with self._database.engine.connect() as connection:
-            if not self._database.is_sqlite and not await _is_mine(connection):
-                self._elsewhere = True
-                return 0
-            records = await source.waiting(connection, limit=self._batch)
-            if not records:
-                return 0
-            await self._producer.send_all(records)
-            if not self._database.is_sqlite:
-                await source.sent(connection, records)
-                await connection.commit()
-                return len(records)
-        async with self._database.transaction(tenant_id=None) as tx:
-            await source.sent(await tx.session.connection(), records)
-        return len(records)
-
-    async def backlog(self) -> tuple[int, float]:
-        """Return how many records wait and the age of the oldest in seconds."""
-        async with self._database.engine.connect() as connection:
-            found = [await source.backlog(connection) for source in self._sources]
-        oldest = min((since for _count, since in found if since is not None), default=None)
-        age = 0.0 if oldest is None else (now() - oldest).total_seconds()
-        return sum(count for count, _since in found), age
+    async def forget(self, connection: AsyncConnection, *, since: datetime) -> int:
+        """Mark as unsent what is remembered of compacted topics, and of others what is young."""
+        columns = self._table.c
+        again = columns.topic.in_(_COMPACTED) | (columns.created_at >= since)
+        sent = select(columns.id).where(columns.sent_at.is_not(None), again)
+        sent = sent.order_by(columns.id).limit(_CHUNK)
+        count = last = 0
+        while ids := (await connection.execute(sent.where(columns.id > last))).scalars().all():
+            rows = update(self._table).where(columns.id.in_(ids))
+            await connection.execute(rows.values(sent_at=None))
+            count, last = count + len(ids), ids[-1]
+        return count
 
 
 async def prune(database: "Database", *, keep: timedelta) -> int:
     """Forget sent records older than `keep`, but never the newest of a key on a compacted topic."""
     table = database.metadata.tables["outbox"]
-    compacted = [topic.name for topic in TOPICS if topic.compacted]
     newest = (
         select(func.max(table.c.id))
-        .where(table.c.topic.in_(compacted))
+        .where(table.c.topic.in_(_COMPACTED))
         .group_by(table.c.topic, table.c.key)
     )
-    old = (table.c.sent_at < now() - keep) & table.c.id.not_in(newest)
-    async with database.transaction(tenant_id=None) as tx:
-        result = await (await tx.session.connection()).execute(delete(table).where(old))
-    return int(result.rowcount)
+    old = (table.c.sent_at < database.clock() - keep) & table.c.id.not_in(newest)
+    ids = select(table.c.id).where(old).limit(_CHUNK)
+    return await database.exhaust(delete(table).where(table.c.id.in_(ids)))
 
 
-async def replay(database: "Database", *, sources: Sequence[Source] = ()) -> int:
-    """Mark everything that is remembered as unsent, so that a lost Kafka is filled again."""
+async def replay(
+    database: "Database", *, sources: Sequence[Source] = (), as_of: datetime | None = None
+) -> int:
+    """Mark as unsent what a Kafka would hold, so that a lost one is filled again.
+
+    `as_of` is the moment at which what is remembered was written down: a backup's, else now.
+    """
+    since = (as_of or database.clock()) - REPLAYED
     async with database.transaction(tenant_id=None) as tx:
         connection = await tx.session.connection()
         remembered = (OutboxTable(database.metadata), *sources)
-        count = sum([await source.forget(connection) for source in remembered])
+        count = sum([await source.forget(connection, since=since) for source in remembered])
     database.committed.set()
     return count
-
-
-async def _is_mine(connection: AsyncConnection) -> bool:
-    query = select(func.pg_try_advisory_xact_lock(_RELAY_LOCK))
-    return bool((await connection.execute(query)).scalar())
 
 
 def _aware(moment: Any) -> datetime:

@@ -8,6 +8,9 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.cluster import Cluster, Mechanism, Protocol
+from chassis.remembering import REPLAYED
+
+_LEAST_RETENTION = int(REPLAYED.total_seconds()) // 3600
 
 
 class Settings(BaseSettings):
@@ -54,8 +57,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     #: Largest JSON body, in bytes.
     max_body_bytes: int = 10 * 1024 * 1024
-    #: How long sent events and handled event ids are remembered, in hours.
-    retention_hours: int = 7 * 24
+    #: How long sent events are remembered, in hours, and handled event ids for twice as long: never
+    #: for less than topics keep records, or a repeat would have its effect a second time.
+    retention_hours: int = Field(default=_LEAST_RETENTION, ge=_LEAST_RETENTION)
 
     @model_validator(mode="after")
     def _can_sign_in(self) -> Self:

@@ -1,8 +1,9 @@
 """What a service listens to: a topic, a handler, and how the two meet."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from aiokafka import ConsumerRecord
@@ -51,17 +52,6 @@ class Subscription:
     #: Whether a replica reads the topic from its beginning, or only what comes from now on.
     from_start: bool = True
     max_records: int = 500
-    _adapter: list[TypeAdapter[Any]] = field(
-        init=False, repr=False, compare=False, default_factory=list
-    )
-
-    def __post_init__(self) -> None:
-        """Prepare the parser of the topic's events."""
-        if isinstance(self.topic, Topic):
-            schema = self.topic.schema
-            many = len(classes(schema)) > 1
-            tagged: Any = Annotated[schema, Field(discriminator="type")] if many else schema
-            self._adapter.append(TypeAdapter(tagged))
 
     def parse(self, value: bytes) -> Event | None:
         """Return the event in a record, or None for one that this subscription passes over.
@@ -70,13 +60,20 @@ class Subscription:
             ValueError: the record cannot be read.
         """
         try:
-            event: Event = self._adapter[0].validate_json(value)
+            event: Event = _reader_of(self.topic).validate_json(value)
         except ValidationError as error:
             kinds = {finding["type"] for finding in error.errors(include_url=False)}
             if kinds <= {"union_tag_invalid"}:
                 return None
             raise
         return event if not self.only or isinstance(event, self.only) else None
+
+
+@cache
+def _reader_of(topic: Topic | IngestTopic) -> TypeAdapter[Any]:
+    """Return the parser of a topic's events."""
+    tagged: Any = Annotated[topic.schema, Field(discriminator="type")]
+    return TypeAdapter(tagged if len(classes(topic.schema)) > 1 else topic.schema)
 
 
 def each(

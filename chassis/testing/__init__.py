@@ -145,11 +145,33 @@ class Bench:
         records = [raw_record(topic, value, offset) for offset, value in enumerate(values)]
         await self.dispatcher(chosen).handle(records)
 
-    def dispatcher(self, subscription: Subscription) -> Dispatcher:
+    def dispatcher(self, subscription: Subscription) -> "Unforgiving":
         """Return what a consumer of this subscription would run; dead letters fail the test."""
-        return Dispatcher(
-            subscription, database=self.database, service=self.service.name, bury=_no_dead_letters
+        return Unforgiving(subscription, self.database, self.service.name)
+
+
+class Unforgiving:
+    """A dispatcher that fails once a record had to be given up."""
+
+    def __init__(self, subscription: Subscription, database: Database, service: str) -> None:
+        """Work on one subscription."""
+        self._dispatcher = Dispatcher(
+            subscription, database=database, service=service, bury=self._bury
         )
+        self._given_up: list[tuple[ConsumerRecord, BaseException]] = []
+
+    async def handle(self, records: Sequence[ConsumerRecord]) -> None:
+        """Return once every record has had its effect or was a repeat."""
+        await self._dispatcher.handle(records)
+        for record, error in self._given_up:
+            raise AssertionError(
+                f"{self._dispatcher.name} could not handle {record.value!r}"
+            ) from error
+
+    async def _bury(
+        self, _subscription: Subscription, record: ConsumerRecord, error: BaseException
+    ) -> None:
+        self._given_up.append((record, error))
 
 
 @asynccontextmanager
@@ -196,12 +218,6 @@ def _parse(topic: str, value: bytes) -> Event | None:
 
 async def _ignore(_event: Any, _tx: Any) -> None:
     return None
-
-
-async def _no_dead_letters(
-    subscription: Subscription, record: ConsumerRecord, error: BaseException
-) -> None:
-    raise AssertionError(f"{subscription.name} could not handle {record.value!r}") from error
 
 
 __all__: Sequence[str] = [

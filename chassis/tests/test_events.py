@@ -13,7 +13,8 @@ from chassis import outbox
 from chassis.clock import now
 from chassis.database import TenantLeak
 from chassis.dispatch import Dispatcher
-from chassis.outbox import Outgoing, Relay
+from chassis.outbox import Outgoing
+from chassis.relay import Relay
 from chassis.subscriptions import Subscription, each
 from chassis.testing import ADMIN, OTHER_TENANT, TENANT, Bench, raw_record, record_of
 from chassis.tests.shop import Thing

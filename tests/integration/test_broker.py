@@ -154,8 +154,8 @@ async def test_consumers_whose_own_tasks_end_start_again(
     heard = Heard()
     async with running(tmp_path, kafka, heard) as (app, service):
         consumers: Consumers = app.state.consumers
-        for _subscription, subscriber in consumers._listeners:
-            subscriber.consumer._fetcher._fetch_task.cancel()
+        for listener in consumers._listeners:
+            listener._subscriber.consumer._fetcher._fetch_task.cancel()
         async with service.database.transaction(tenant_id=tenant_id) as tx:
             tx.emit(registration(tenant_id, tenant_id))
         for received in (heard.one_by_one, heard.together, heard.replica):

@@ -13,7 +13,8 @@ from catalog.operations import interactions
 from catalog.store.announcements import Announcements
 from catalog.store.tables import Base
 from chassis.database import Database
-from chassis.outbox import Outgoing, Relay
+from chassis.outbox import Outgoing
+from chassis.relay import Relay
 from contracts.interactions import InteractionRecorded, InteractionType
 from contracts.topics import INTERACTIONS
 

@@ -1,11 +1,9 @@
 """What a producer is told about a record that was not kept."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
-#: Longest part of a refused record that is shown back, in bytes.
-_SHOWN = 8 * 1024
+from contracts.rejected import Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +32,13 @@ class Refusal:
 
     def to_bytes(self, at: datetime) -> bytes:
         """Return the record for the tenant's topic of rejected records."""
-        body = {
-            "code": self.code,
-            "field": self.field,
-            "message": self.message,
-            "source": {
-                "topic": self.source.topic,
-                "partition": self.source.partition,
-                "offset": self.source.offset,
-            },
-            "record": self.record[:_SHOWN].decode(errors="replace"),
-            "rejected_at": at.isoformat().replace("+00:00", "Z"),
-        }
-        return json.dumps(body, ensure_ascii=False).encode()
+        return Rejected(
+            topic=self.source.topic,
+            partition=self.source.partition,
+            offset=self.source.offset,
+            record=self.record,
+            code=self.code,
+            field=self.field,
+            message=self.message,
+            at=at,
+        ).to_bytes()

@@ -1,6 +1,6 @@
 """The table of interactions as its own outbox: the relay walks it by sequence, behind a cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog.domain.interactions import CENTIUNITS, interaction_id
-from catalog.store.interactions import FENCE, TABLE
+from catalog.store.interactions import TABLE
 from catalog.store.tables import AnnouncedRow
+from chassis import advisory_locks
 from chassis.outbox import Outgoing
 from contracts.interactions import TYPE_WEIGHTS
 from contracts.topics import INTERACTIONS
@@ -23,8 +24,12 @@ _CURSOR = AnnouncedRow.__table__
 class Announcements:
     """Interactions that other services have still to hear of (a `Source` of the relay)."""
 
-    async def waiting(self, connection: AsyncConnection, *, limit: int) -> list[Outgoing]:
+    async def waiting(
+        self, connection: AsyncConnection, *, limit: int, without: Collection[str] = ()
+    ) -> list[Outgoing]:
         """Return the next interactions as records, in the order of keeping."""
+        if INTERACTIONS.name in without:
+            return []
         behind = await self._cursor(connection)
         last = await _last_settled(connection)
         query = (
@@ -52,10 +57,15 @@ class Announcements:
         count, oldest = (await connection.execute(query)).one()
         return count, oldest
 
-    async def forget(self, connection: AsyncConnection) -> int:
-        """Announce everything again."""
-        await connection.execute(update(AnnouncedRow).values(sequence=0))
-        return int((await connection.execute(select(func.count(TABLE.c.sequence)))).scalar_one())
+    async def forget(self, connection: AsyncConnection, *, since: datetime) -> int:
+        """Announce again what was kept since a moment: move the cursor back to the last before."""
+        old = select(TABLE.c.sequence).where(TABLE.c.recorded_at < since)
+        last = (await connection.execute(old.order_by(TABLE.c.sequence.desc()).limit(1))).scalar()
+        start, cursor = last or 0, await self._cursor(connection)
+        again = (TABLE.c.sequence > start) & (TABLE.c.sequence <= cursor)
+        count = (await connection.execute(select(func.count()).where(again))).scalar_one()
+        await connection.execute(update(AnnouncedRow).values(sequence=min(start, cursor)))
+        return int(count)
 
     @staticmethod
     async def _cursor(connection: AsyncConnection) -> int:
@@ -72,11 +82,12 @@ async def _last_settled(connection: AsyncConnection) -> int:
     newest = select(func.max(TABLE.c.sequence))
     if connection.dialect.name != "postgresql":
         return (await connection.execute(newest)).scalar() or 0
-    await connection.execute(text("SELECT pg_advisory_lock(:fence)"), {"fence": FENCE})
+    fence = {"fence": advisory_locks.FENCE}
+    await connection.execute(text("SELECT pg_advisory_lock(:fence)"), fence)
     try:
         return (await connection.execute(newest)).scalar() or 0
     finally:
-        await connection.execute(text("SELECT pg_advisory_unlock(:fence)"), {"fence": FENCE})
+        await connection.execute(text("SELECT pg_advisory_unlock(:fence)"), fence)
 
 
 def _record(row: Any) -> Outgoing:

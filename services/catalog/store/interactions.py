@@ -8,14 +8,12 @@ from sqlalchemy import CursorResult, Table, delete, func, select, text
 
 from catalog.domain.interactions import Interaction
 from catalog.store.tables import InteractionRow
+from chassis import advisory_locks
 from chassis.database import Transaction
 from chassis.upserts import insert_new
 from contracts.interactions import InteractionType
 
 _CHUNK = 500
-#: Advisory locks on PostgreSQL: writers share the first, under which the relay looks round.
-FENCE = 7_041_777
-_WRITERS = 7_041_778
 
 TABLE = cast(Table, InteractionRow.__table__)
 
@@ -30,7 +28,11 @@ async def take_turns(tx: Transaction, tenant_id: str) -> None:
             "SELECT pg_advisory_xact_lock_shared(:fence), "
             "pg_advisory_xact_lock(:writers, hashtext(:tenant))"
         ),
-        {"fence": FENCE, "writers": _WRITERS, "tenant": tenant_id},
+        {
+            "fence": advisory_locks.FENCE,
+            "writers": advisory_locks.WRITERS,
+            "tenant": tenant_id,
+        },
     )
 
 

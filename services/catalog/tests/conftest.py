@@ -8,7 +8,8 @@ import pytest
 
 from catalog.app import build
 from catalog.store.announcements import Announcements
-from chassis.outbox import Outgoing, Relay
+from chassis.outbox import Outgoing
+from chassis.relay import Relay
 from chassis.testing import OTHER_TENANT, TENANT, Bench, on_the_bench, settings_in
 from contracts.interactions import InteractionRecorded
 from contracts.tenants import TenantRegistered

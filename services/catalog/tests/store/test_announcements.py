@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,8 @@ from catalog.domain.interactions import Interaction, announcement
 from catalog.store import interactions as store
 from catalog.store.announcements import Announcements
 from chassis import outbox
-from chassis.outbox import Outgoing, Relay
+from chassis.outbox import Outgoing
+from chassis.relay import Relay
 from chassis.replay import replay
 from chassis.testing import OTHER_TENANT, TENANT, Bench
 from contracts.interactions import InteractionRecorded, InteractionType
@@ -27,9 +28,11 @@ PLAIN = Interaction(
 )
 
 
-async def keep(bench: Bench, *interactions: Interaction, tenant_id: str = TENANT) -> None:
+async def keep(
+    bench: Bench, *interactions: Interaction, tenant_id: str = TENANT, at: datetime = NOW
+) -> None:
     async with bench.database.transaction(tenant_id=tenant_id) as tx:
-        await store.insert(tx, interactions, tenant_id=tenant_id, recorded_at=NOW)
+        await store.insert(tx, interactions, tenant_id=tenant_id, recorded_at=at)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +77,27 @@ async def test_every_tenants_interactions_leave_once_and_in_order(
 async def test_what_left_can_be_told_again(bench: Bench, announced: Announced) -> None:
     await keep(bench, PLAIN)
     await announced()
-    await outbox.replay(bench.database, sources=[Announcements()])
+    await outbox.replay(bench.database, sources=[Announcements()], as_of=NOW)
     first, again = await announced()
     assert first == again
+
+
+async def test_what_others_may_have_forgotten_is_not_told_again(
+    bench: Bench, announced: Announced
+) -> None:
+    await keep(bench, PLAIN, at=NOW - timedelta(days=8))
+    await keep(bench, replace(PLAIN, event_id="young"), at=NOW - timedelta(days=6))
+    await announced()
+    await outbox.replay(bench.database, sources=[Announcements()], as_of=NOW)
+    assert [each.sequence for each in await announced()] == [1, 2, 2]
+
+
+async def test_what_was_never_told_is_told_however_old_it_is(
+    bench: Bench, announced: Announced
+) -> None:
+    await keep(bench, PLAIN, replace(PLAIN, event_id="f"))
+    await outbox.replay(bench.database, sources=[Announcements()])
+    assert [each.sequence for each in await announced()] == [1, 2]
 
 
 async def test_an_outbox_that_cannot_send_holds_up_no_interactions(
@@ -102,5 +123,7 @@ async def test_a_service_can_be_told_to_send_everything_again(
 ) -> None:
     await keep(bench, PLAIN)
     await announced()
-    assert await replay(bench.service) == 3  # two default projects and the interaction
+    assert (
+        await replay(bench.service, backup_of=NOW) == 3
+    )  # two default projects and the interaction
     assert len(await announced()) == 2

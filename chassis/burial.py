@@ -1,0 +1,96 @@
+"""Where records go that cannot be handled: to the dead letters, or back to who wrote them."""
+
+from datetime import datetime
+
+from aiokafka import ConsumerRecord
+
+from chassis import inbox
+from chassis.clock import now
+from chassis.database import Database
+from chassis.dead_letters import headers_to_bury, source_of
+from chassis.outbox import Outgoing, Producer
+from chassis.problems import Problem
+from chassis.subscriptions import Subscription
+from contracts.rejected import Rejected
+from contracts.topics import INGEST_REJECTED, Topic, tenant_of
+
+#: Longest description of a failure in a dead letter, in characters.
+_ERROR_CHARACTERS = 1000
+_UNFORESEEN = "The record could not be handled; what went wrong is noted on our side."
+
+
+class Burial:
+    """Keeps what a service's subscriptions gave up."""
+
+    def __init__(self, service: str, database: Database, producer: Producer) -> None:
+        """Send dead letters through the producer, and rejects with a commit of the database."""
+        self._service = service
+        self._database = database
+        self._producer = producer
+
+    async def __call__(
+        self, subscription: Subscription, record: ConsumerRecord, error: BaseException
+    ) -> None:
+        """Return once a record is kept where somebody will look for it."""
+        if isinstance(subscription.topic, Topic):
+            letter = self._letter(subscription.topic, subscription.name, record, error)
+            await self._producer.send_all([letter])
+        else:
+            await self._reject(subscription.name, record, error)
+
+    def _letter(
+        self, topic: Topic, subscription: str, record: ConsumerRecord, error: BaseException
+    ) -> Outgoing:
+        headers = headers_to_bury(record) | {
+            "millrace-error": f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS],
+            "millrace-source": source_of(record),
+            "millrace-subscription": f"{self._service}.{subscription}",
+            "millrace-buried-at": now().isoformat(),
+        }
+        return Outgoing(
+            topic=topic.dead,
+            key=(record.key or b"").decode(errors="replace"),
+            value=record.value or b"",
+            event_id=headers.get("millrace-event-id", ""),
+            headers=headers,
+        )
+
+    async def _reject(
+        self, subscription: str, record: ConsumerRecord, error: BaseException
+    ) -> None:
+        """Tell the tenant, once, and nothing of our insides.
+
+        By way of the outbox: a topic that takes nothing holds up no other tenant's records.
+        """
+        tenant_id = tenant_of(record.topic)
+        async with self._database.transaction(tenant_id=tenant_id) as tx:
+            told = _rejected(record, error, tx.clock())
+            fresh = await inbox.unseen(
+                await tx.session.connection(),
+                self._database.metadata,
+                subscription=f"{subscription}.given-up",
+                ids=[told.place],
+                at=tx.clock(),
+            )
+            if fresh:
+                tx.send(
+                    INGEST_REJECTED.of(tenant_id),
+                    key=told.place,
+                    value=told.to_bytes(),
+                    event_id=told.place,
+                )
+
+
+def _rejected(record: ConsumerRecord, error: BaseException, at: datetime) -> Rejected:
+    # What a problem says is meant for who asked; nothing else is.
+    told = error if isinstance(error, Problem) else Problem(_UNFORESEEN)
+    return Rejected(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        record=record.value or b"",
+        code=told.code_constant,
+        field=next(iter(told.fields), None),
+        message=told.detail,
+        at=at,
+    )

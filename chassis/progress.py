@@ -1,0 +1,85 @@
+"""How far a consumer's records have had their effect, against where their topics end.
+
+What a consumer has fetched says nothing: it fetches ahead of a handler that waits for a database.
+The few looks into aiokafka's own state are all in here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+
+class Progress:
+    """The places up to which one consumer's records are handled."""
+
+    def __init__(self) -> None:
+        """Know of nothing yet."""
+        #: The first record of each partition that is being handled.
+        self._at_hand: dict[TopicPartition, int] = {}
+        self._ends: Mapping[TopicPartition, int] = {}
+        self._goals: dict[TopicPartition, int] = {}
+
+    @contextmanager
+    def handling(self, records: Sequence[ConsumerRecord]) -> Iterator[None]:
+        """Count records as handled only after the block."""
+        for record in reversed(records):
+            self._at_hand[TopicPartition(record.topic, record.partition)] = record.offset
+        try:
+            yield
+        finally:
+            self._at_hand.clear()
+
+    async def look(self, consumer: AIOKafkaConsumer) -> None:
+        """Ask the brokers where the consumer's partitions end now."""
+        partitions = list(consumer.assignment())
+        self._ends = await consumer.end_offsets(partitions) if partitions else {}
+
+    def expect_all(self) -> None:
+        """Take what was there at the last look as what has to be handled to have caught up."""
+        self._goals = {partition: end for partition, end in self._ends.items() if end}
+
+    def has_caught_up(self, consumer: AIOKafkaConsumer) -> bool:
+        """Tell whether all that was expected has been handled once."""
+        for partition, end in list(self._goals.items()):
+            if (self._handled(consumer, partition) or 0) >= end:
+                del self._goals[partition]
+        return not self._goals
+
+    def waiting(self, consumer: AIOKafkaConsumer) -> int:
+        """Return how many records were there at the last look and are not handled."""
+        return sum(
+            max(0, end - handled)
+            for partition, end in self._ends.items()
+            if (handled := self._handled(consumer, partition)) is not None
+        )
+
+    def _handled(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+        """Return the offset after the last handled record; None where none was ever asked for."""
+        position = _position(consumer, partition)
+        return None if position is None else self._at_hand.get(partition, position)
+
+
+def is_running(consumer: AIOKafkaConsumer) -> bool:
+    """Tell whether a consumer was started and its own tasks go on: it never says when they end."""
+    if consumer._fetcher is None or consumer._coordinator is None:
+        return False
+    # A consumer without a group has a coordinator that has no such task.
+    coordination = getattr(consumer._coordinator, "_coordination_task", None)
+    tasks = [task for task in (consumer._fetcher._fetch_task, coordination) if task is not None]
+    return not any(task.done() for task in tasks)
+
+
+def _position(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+    """Return the next offset to fetch, without asking the broker; None before it is known.
+
+    A fetch moves it and hands the records over without a pause between the two, so whoever looks
+    finds them at hand.
+    """
+    state = consumer._subscription.subscription
+    if state is None or state.assignment is None:
+        return None
+    position = state.assignment.state_value(partition)
+    if position is None or not position.has_valid_position:
+        return None
+    return int(position.position)
