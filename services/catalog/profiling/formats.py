@@ -8,7 +8,7 @@ _LISTED = "/".join(TEXT_FORMATS)
 
 
 class Unreadable(Exception):
-    """The file is no table that can be read; the message is for whoever sent it."""
+    """The file is no table that can be read; its arguments are sentences for whoever sent it."""
 
 
 @dataclass(frozen=True, slots=True)

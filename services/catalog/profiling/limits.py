@@ -10,5 +10,8 @@ class Limits:
     unpacked_bytes: int
     rows: int
     columns: int
-    #: Longest single record, in bytes.
-    record_bytes: int = 16 * 1024 * 1024
+    #: Longest single record, and largest JSON file that holds columns instead of records.
+    record_bytes: int = 1024 * 1024
+    columns_bytes: int = 16 * 1024 * 1024
+    #: Memory of the process that decodes somebody else's Parquet.
+    memory_bytes: int = 1024 * 1024 * 1024

@@ -40,7 +40,7 @@ def array(path: Path, limits: Limits) -> Iterator[Record]:
     with path.open(encoding="utf-8-sig") as file:
         text = file.read(_PIECE).lstrip(_SPACE)
         if text.startswith("{"):
-            yield from _pivoted(text + file.read(limits.record_bytes), limits)
+            yield from _pivoted(text + file.read(limits.columns_bytes), limits)
             return
         if not text.startswith("["):
             raise ValueError("neither an array nor an object")
@@ -73,18 +73,20 @@ def _skip(text: str, at: int) -> int:
 
 def _pivoted(text: str, limits: Limits) -> Iterator[Record]:
     """Yield the rows of `{"column": {"0": …}}` or `{"column": […]}`."""
-    if len(text) > limits.record_bytes:
-        raise Unreadable(f"A file of columns may have {limits.record_bytes} bytes; use records.")
-    columns = _record(orjson.loads(text))
-    rows: dict[str, Record] = {}
-    for name, values in columns.items():
-        if isinstance(values, list):
-            values = {str(n): value for n, value in enumerate(values)}
-        if not isinstance(values, dict):
-            raise Unreadable("The file holds neither records nor columns.")
-        for key, value in values.items():
-            rows.setdefault(key, {})[name] = value
-    yield from rows.values()
+    if len(text) > limits.columns_bytes:
+        raise Unreadable(f"A file of columns may have {limits.columns_bytes} bytes; use records.")
+    columns = {name: _column(values) for name, values in _record(orjson.loads(text)).items()}
+    keys = dict.fromkeys(key for column in columns.values() for key in column)
+    for key in keys:
+        yield {name: column[key] for name, column in columns.items() if key in column}
+
+
+def _column(values: Any) -> dict[str, Any]:
+    if isinstance(values, list):
+        return {str(n): value for n, value in enumerate(values)}
+    if not isinstance(values, dict):
+        raise Unreadable("The file holds neither records nor columns.")
+    return values
 
 
 def _record(found: Any) -> Record:

@@ -1,7 +1,8 @@
 """An upload as a typed table: ids as text, times as moments, the rest as it looks."""
 
+import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,6 +21,9 @@ from catalog.profiling.moments import READINGS, likely, moment
 #: Rows that a preview can show.
 PREVIEWED = 200
 
+_PREVIEWED_BYTES = 8 * 1024 * 1024
+#: Longest part of a value that a refusal repeats.
+_QUOTED = 40
 #: Rows whose times say how the others are probably written.
 _SAMPLED = 1000
 _WHOLE = r"^-?(0|[1-9]\d{0,17})$"
@@ -38,11 +42,14 @@ class Columns:
         """Look for each column.
 
         Raises:
-            Unreadable: one is not there.
+            Unreadable: some are not there.
         """
-        for name in (self.time, self.user, self.item):
-            if name and name not in present:
-                raise Unreadable(f'Column "{name}" not found in the upload file.')
+        wanted = dict.fromkeys(name for name in (self.time, self.user, self.item) if name)
+        missing = [name for name in wanted if name not in present]
+        if missing:
+            raise Unreadable(
+                *(f'Column "{name}" not found in the upload file.' for name in missing)
+            )
 
     @property
     def ids(self) -> list[str]:
@@ -96,6 +103,18 @@ def batches(path: Path, *, size: int) -> Iterator[list[dict[str, Any]]]:
             yield [_plain(row) for row in batch.to_pylist()]
 
 
+def quoted(value: str) -> str:
+    """Return a value as a refusal repeats it: short, and with nothing that cannot be seen."""
+    return json.dumps(value if len(value) <= _QUOTED else f"{value[:_QUOTED]}…", ensure_ascii=False)
+
+
+def _rows_a_group(path: Path) -> int:
+    """Return how many rows a group of a table has, which is as many as fit into memory."""
+    described = pyarrow.parquet.read_metadata(path)
+    rows: int = described.num_rows // described.num_row_groups
+    return max(1, rows)
+
+
 def _normalised(source: Path, columns: Columns, to: Path) -> Table:
     frame = pl.scan_parquet(source)
     schema = frame.collect_schema()
@@ -103,12 +122,10 @@ def _normalised(source: Path, columns: Columns, to: Path) -> Table:
     facts = _facts(frame, schema, columns)
     if not facts["rows"]:
         raise Unreadable("The submitted file is empty.")
-    for name in columns.ids:
-        if facts[f"empty {name}"]:
-            raise Unreadable(f'Column "{name}" is empty in {facts[f"empty {name}"]} rows.')
     typed = {name: _guessed(name, facts) for name in schema}
     typed |= {name: pl.col(name).cast(pl.String) for name in columns.ids}
-    _write(frame, typed, columns.time, to)
+    _write(frame, typed, columns.time, to, rows_a_group=_rows_a_group(source))
+    _check_values(frame, columns, facts, read=pl.scan_parquet(to))
     final = pl.scan_parquet(to)
     return Table(
         path=to,
@@ -119,15 +136,16 @@ def _normalised(source: Path, columns: Columns, to: Path) -> Table:
 
 
 def _write(
-    frame: pl.LazyFrame, typed: Mapping[str, pl.Expr], time_column: str | None, to: Path
+    frame: pl.LazyFrame,
+    typed: Mapping[str, pl.Expr],
+    time_column: str | None,
+    to: Path,
+    *,
+    rows_a_group: int,
 ) -> None:
-    """Write the table, its time column as moments.
-
-    Raises:
-        Unreadable: some of them are none.
-    """
+    """Write the table, its time column as moments; those that cannot be read become null."""
     if not time_column:
-        frame.select(**typed).sink_parquet(to, compression="zstd")
+        frame.select(**typed).sink_parquet(to, compression="zstd", row_group_size=rows_a_group)
         return
     kind = frame.collect_schema()[time_column]
     untimed = _nulls(frame, time_column)
@@ -135,11 +153,41 @@ def _write(
     # Most files write all times alike, and each further reading costs as much as the first.
     for readings in (likely(sample), READINGS):
         moments = moment(time_column, kind, readings=readings).alias(time_column)
-        chosen = {**typed, time_column: moments}
-        frame.select(**chosen).sink_parquet(to, compression="zstd")
+        chosen = frame.select(**{**typed, time_column: moments})
+        chosen.sink_parquet(to, compression="zstd", row_group_size=rows_a_group)
         if _nulls(pl.scan_parquet(to), time_column) == untimed:
             return
-    raise Unreadable(f'Could not interpret "{time_column}" as datetime.')
+
+
+def _check_values(
+    frame: pl.LazyFrame, columns: Columns, facts: Mapping[str, Any], *, read: pl.LazyFrame
+) -> None:
+    """Look at the columns that a project needs.
+
+    Raises:
+        Unreadable: ids are empty or times cannot be read; the first of each column are named.
+    """
+    found: list[str] = []
+    if columns.time and _nulls(read, columns.time) != _nulls(frame, columns.time):
+        row, value = _first_unread(frame, read, columns.time)
+        found.append(f'Could not interpret "{columns.time}" as datetime.')
+        found.append(f'Column "{columns.time}" holds {quoted(value)} in row {row}.')
+    for name in columns.ids:
+        if facts[f"empty {name}"]:
+            count, row = facts[f"empty {name}"], facts[f"first empty {name}"]
+            found.append(f'Column "{name}" is empty in {count} rows, first in row {row}.')
+    if found:
+        raise Unreadable(*found)
+
+
+def _first_unread(frame: pl.LazyFrame, read: pl.LazyFrame, name: str) -> tuple[int, str]:
+    """Return the first value that was sent and not understood, and its row, counted from 1."""
+    both = pl.concat(
+        [frame.select(sent=pl.col(name)), read.select(read=pl.col(name))], how="horizontal"
+    ).with_row_index("row", offset=1)
+    lost = both.filter(pl.col("sent").is_not_null() & pl.col("read").is_null())
+    row, sent, _read = lost.head(1).collect(engine="streaming").row(0)
+    return row, str(sent)
 
 
 def _nulls(frame: pl.LazyFrame, name: str) -> int:
@@ -151,7 +199,9 @@ def _facts(frame: pl.LazyFrame, schema: pl.Schema, columns: Columns) -> Mapping[
     wanted = {"rows": pl.len()}
     for name in columns.ids:
         text = pl.col(name).cast(pl.String)
-        wanted[f"empty {name}"] = (text.is_null() | (text == "")).sum()
+        empty = (text.is_null() | (text == "")).fill_null(value=True)
+        wanted[f"empty {name}"] = empty.sum()
+        wanted[f"first empty {name}"] = pl.int_range(1, pl.len() + 1).filter(empty).min()
     return frame.select(**wanted, **_guesses(schema)).collect(engine="streaming").row(0, named=True)
 
 
@@ -185,8 +235,18 @@ def _preview(head: pl.LazyFrame, schema: pl.Schema) -> Preview:
     guesses = _guesses(schema)
     facts = head.select(**guesses).collect().row(0, named=True) if guesses else {}
     shown = head.select(**{name: _guessed(name, facts) for name in schema}).collect()
-    rows = [[_plain(value) for value in row] for row in shown.rows()]
-    return Preview(columns=shown.columns, rows=rows)
+    return Preview(columns=shown.columns, rows=list(_short(shown.iter_rows())))
+
+
+def _short(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+    """Yield rows for JSON until they are more than a page should show."""
+    left = _PREVIEWED_BYTES
+    for row in rows:
+        plain_row = [_plain(value) for value in row]
+        left -= len(json.dumps(plain_row))
+        if left < 0:
+            return
+        yield plain_row
 
 
 def _plain(value: Any) -> Any:
@@ -209,4 +269,4 @@ def _plain(value: Any) -> Any:
     return None
 
 
-__all__ = ["PREVIEWED", "Columns", "Preview", "Table", "batches", "read"]
+__all__ = ["PREVIEWED", "Columns", "Preview", "Table", "batches", "quoted", "read"]
