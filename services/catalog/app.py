@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaError
 from catalog.api import ROUTERS, UPLOADS
 from catalog.events import subscriptions
 from catalog.operations.data_files import DataFiles
+from catalog.operations.filling import Filler
 from catalog.operations.interactions import Recorder
 from catalog.operations.sweeping import Sweeper
 from catalog.operations.tenants import TopicMaker
@@ -27,6 +28,7 @@ def build(settings: Settings) -> Service:
     own = CatalogSettings(**settings.model_dump())
     database = Database.of(own, "catalog", Base.metadata)
     blobs = open_blobs(own.blobs())
+    filler = Filler(database, blobs)
     limits = Limits(
         unpacked_bytes=own.max_unpacked_bytes,
         rows=own.max_table_rows,
@@ -41,10 +43,10 @@ def build(settings: Settings) -> Service:
         subscriptions=subscriptions(make_topics=_topic_maker(own)),
         state={
             "recorder": Recorder(database),
-            "data_files": DataFiles(database, blobs, limits=limits),
+            "data_files": DataFiles(database, blobs, filler, limits=limits),
         },
         parts=(Closing(blobs),),
-        tasks=(Sweeper(database, blobs).run,),
+        tasks=(Sweeper(database, blobs).run, filler.run),
         sources=(Announcements(),),
     )
 

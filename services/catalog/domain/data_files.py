@@ -31,6 +31,9 @@ class DataFile:
     rows: int
     valid_columns: list[str] | None
     ins_datetime: datetime
+    #: Where its rows become items: the column that names them, and the first that is none yet.
+    item_column: str | None = None
+    items_from: int | None = None
     id: int = 0
 
     @property

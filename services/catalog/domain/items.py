@@ -1,5 +1,6 @@
 """An item of the catalogue, its revisions and the words it is found by."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ class Draft:
     is_active: bool = True
     #: Nobody described it yet: an interaction named it.
     bare: bool = False
+    #: When it was written, where that was before it is kept.
+    written_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,21 @@ class Item:
         )
 
 
+def described(
+    before: Item | None, item_id: str, metadata: Mapping[str, Any], *, written_at: datetime
+) -> Draft | None:
+    """Return the draft by which an item gets its metadata from a file, or None where none is due.
+
+    What was written after the file stays, and so does what says the same already.
+    """
+    if before is None:
+        return Draft(item_id, metadata, written_at=written_at)
+    later = before.updated_at > written_at
+    if not before.bare and (later or _spelled(before.metadata) == _spelled(metadata)):
+        return None
+    return Draft(item_id, metadata, is_active=before.is_active, written_at=written_at)
+
+
 def next_revision(previous: int, *, at: datetime) -> int:
     """Return a number above all earlier ones of this item, also from before it was deleted.
 
@@ -68,6 +86,11 @@ def search_text(item_id: str, metadata: Mapping[str, Any]) -> str:
     """Return the lower-case text in which an item's words are looked for."""
     words = (item_id, *_scalars(metadata))
     return "\n".join(words).replace("\x00", "").lower()[:_SEARCHED]
+
+
+def _spelled(metadata: Mapping[str, Any]) -> str:
+    """Return one text for equal JSON: to Python, true and 1 are equal, too."""
+    return json.dumps(metadata, sort_keys=True)
 
 
 def _scalars(value: Any) -> Iterator[str]:

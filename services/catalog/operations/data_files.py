@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from catalog.domain.data_files import DataFile, Kind, plain_name
-from catalog.domain.items import Draft
 from catalog.domain.projects import Project
-from catalog.operations import items
+from catalog.operations.filling import Filler, check_items
 from catalog.profiling import tables
 from catalog.profiling.formats import Unreadable
 from catalog.profiling.limits import Limits
@@ -25,12 +23,10 @@ from chassis.database import Database, Transaction
 from chassis.identity import Caller
 from chassis.ids import new_uid
 from chassis.problems import Invalid, NotFound, Unavailable, unknown_reference
-from chassis.wire import MAX_JSON_CHARACTERS, Page
+from chassis.wire import Page
 
 #: Rows that a preview can show.
 PREVIEWED = tables.PREVIEWED
-_ITEMS_AT_ONCE = 1000
-_ITEM_ID = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 #: Tables that are read at the same time; each needs memory and a core.
 _READERS = 2
 
@@ -94,8 +90,9 @@ async def unlink(tx: Transaction, file_id: int, *, kind: Kind) -> DataFile | Non
 class DataFiles:
     """Files of the tenants, in the database and in the blob store."""
 
-    def __init__(self, database: Database, blobs: Blobs, *, limits: Limits) -> None:
+    def __init__(self, database: Database, blobs: Blobs, filler: Filler, *, limits: Limits) -> None:
         """Keep rows in one and bytes in the other; read tables within limits."""
+        self._filler = filler
         self._database = database
         self._blobs = blobs
         self._limits = limits
@@ -112,9 +109,13 @@ class DataFiles:
             raise _refused("The submitted file is empty.")
         with tempfile.TemporaryDirectory(prefix="millrace-upload-") as folder:
             table = await self._read(upload, project, Path(folder))
-            if upload.kind == "item_meta_data" and project.is_default:
-                await self._fill_catalogue(caller, table, project.item_column)
-            return await self._store(caller, upload, table, project)
+            fills = upload.kind == "item_meta_data" and project.is_default
+            if fills:
+                await self._check_items(table, project.item_column)
+            file = await self._store(caller, upload, table, project, fills=fills)
+            if fills:
+                await self._filler.fill(caller.tenant_id, file, table.path)
+            return file
 
     async def preview(self, file: DataFile, *, rows: int) -> dict[str, Any]:
         """Return the first rows of a file as they were sent.
@@ -170,22 +171,16 @@ class DataFiles:
                     limits=self._limits,
                 )
             except Unreadable as error:
-                raise _refused(str(error)) from error
+                raise _refused(*error.args) from error
 
-    async def _fill_catalogue(self, caller: Caller, table: Table, item_column: str) -> None:
-        """Write each row as an item; to send a file again changes nothing more."""
+    async def _check_items(self, table: Table, item_column: str) -> None:
         try:
-            await asyncio.to_thread(_check_items, table, item_column)
+            await asyncio.to_thread(check_items, table.path, item_column)
         except Unreadable as error:
-            raise _refused(str(error)) from error
-        rows = tables.batches(table.path, size=_ITEMS_AT_ONCE)
-        while batch := await asyncio.to_thread(next, rows, None):
-            drafts = {row[item_column]: _draft(row, item_column) for row in batch}
-            async with self._database.transaction(caller) as tx:
-                await items.put_all(tx, list(drafts.values()))
+            raise _refused(*error.args) from error
 
     async def _store(
-        self, caller: Caller, upload: Upload, table: Table, project: Project
+        self, caller: Caller, upload: Upload, table: Table, project: Project, *, fills: bool
     ) -> DataFile:
         uid = new_uid()
         place = f"{caller.tenant_id}/{upload.kind}/{uid}"
@@ -202,6 +197,8 @@ class DataFiles:
             table_digest="",
             rows=table.rows,
             valid_columns=_valid_columns(upload.kind, table, project),
+            item_column=project.item_column if fills else None,
+            items_from=0 if fills else None,
             ins_datetime=self._database.clock(),
         )
         try:
@@ -241,31 +238,11 @@ def _reachable() -> Iterator[None]:
         raise Unavailable("The blob store cannot be reached; try again.") from error
 
 
-def _check_items(table: Table, item_column: str) -> None:
-    """Look at all rows before the first becomes an item.
-
-    Raises:
-        Unreadable: a row names no possible item, or holds too much.
-    """
-    for batch in tables.batches(table.path, size=_ITEMS_AT_ONCE):
-        for row in batch:
-            item_id = row[item_column]
-            if not _ITEM_ID.fullmatch(item_id):
-                raise Unreadable(f'Column "{item_column}" holds an id that no item can have.')
-            if len(json.dumps(row)) > MAX_JSON_CHARACTERS:
-                raise Unreadable(f'The row of item "{item_id}" is too long.')
-
-
 def _valid_columns(kind: Kind, table: Table, project: Project) -> list[str] | None:
     if kind == "training_data":
         return None
     return [name for name in table.shown if name != project.item_column]
 
 
-def _draft(row: Mapping[str, Any], item_column: str) -> Draft:
-    metadata = {name: value for name, value in row.items() if name != item_column}
-    return Draft(item_id=row[item_column], metadata=metadata)
-
-
-def _refused(message: str) -> Invalid:
-    return Invalid(fields={"file": [message]})
+def _refused(*messages: str) -> Invalid:
+    return Invalid(fields={"file": list(messages)})

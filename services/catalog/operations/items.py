@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from catalog.domain.items import Draft, Item
+from catalog.domain.items import Draft, Item, described
 from catalog.store import items as store
 from chassis.database import Transaction
 from chassis.problems import Conflict
@@ -74,6 +75,18 @@ async def put_all(tx: Transaction, drafts: Sequence[Draft]) -> list[Item]:
     for item in items:
         tx.emit(item.changed())
     return items
+
+
+async def describe(
+    tx: Transaction, rows: Mapping[str, Mapping[str, Any]], *, written_at: datetime
+) -> None:
+    """Give items the metadata that a file holds for them, by id; only what changes is told."""
+    before = await store.held(tx, rows)
+    drafts = [
+        described(before.get(item_id), item_id, metadata, written_at=written_at)
+        for item_id, metadata in rows.items()
+    ]
+    await put_all(tx, [draft for draft in drafts if draft is not None])
 
 
 async def change(tx: Transaction, item_id: str, members: Mapping[str, Any]) -> Item | None:

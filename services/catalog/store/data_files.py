@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from catalog.domain.data_files import DataFile, Kind
 from catalog.store.tables import DataFileRow
@@ -76,6 +76,8 @@ async def add(tx: Transaction, file: DataFile) -> DataFile:
         table_digest=file.table_digest,
         rows=file.rows,
         valid_columns=None if file.valid_columns is None else json.dumps(file.valid_columns),
+        item_column=file.item_column,
+        items_from=file.items_from,
         ins_datetime=file.ins_datetime,
     )
     tx.session.add(row)
@@ -86,9 +88,28 @@ async def add(tx: Transaction, file: DataFile) -> DataFile:
 async def unlink(tx: Transaction, file_id: int) -> DataFile:
     """Forget where a file was; return what is left of it."""
     row = (await tx.session.scalars(select(DataFileRow).where(DataFileRow.id == file_id))).one()
-    row.file = row.basename = row.filesize = None
+    row.file = row.basename = row.filesize = row.items_from = None
     await tx.session.flush()
     return _file(row)
+
+
+async def unfinished(tx: Transaction) -> list[tuple[str, DataFile]]:
+    """Return the files, with their tenants, that have rows which are to become items yet."""
+    query = select(DataFileRow).where(DataFileRow.items_from.is_not(None)).order_by(DataFileRow.id)
+    return [(row.tenant_id, _file(row)) for row in await tx.session.scalars(query)]
+
+
+async def items_from(tx: Transaction, file_id: int) -> int | None:
+    """Return the first row of a file that is to become an item, or None; held until the commit."""
+    query = select(DataFileRow.items_from).where(DataFileRow.id == file_id).with_for_update()
+    found: int | None = await tx.session.scalar(query)
+    return found
+
+
+async def note_items(tx: Transaction, file_id: int, *, until: int | None) -> None:
+    """Remember which rows have become items; None says that there is nothing left to do."""
+    noted = update(DataFileRow).where(DataFileRow.id == file_id).values(items_from=until)
+    await tx.session.execute(noted)
 
 
 async def remove(tx: Transaction, file_id: int) -> None:
@@ -110,5 +131,7 @@ def _file(row: DataFileRow) -> DataFile:
         table_digest=row.table_digest,
         rows=row.rows,
         valid_columns=None if row.valid_columns is None else json.loads(row.valid_columns),
+        item_column=row.item_column,
+        items_from=row.items_from,
         ins_datetime=row.ins_datetime,
     )

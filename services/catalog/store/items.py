@@ -59,20 +59,23 @@ async def bare(tx: Transaction, ids: Iterable[str]) -> set[str]:
     return found
 
 
+async def held(tx: Transaction, ids: Iterable[str]) -> dict[str, Item]:
+    """Return those of the items that there are; nobody else changes them before the commit."""
+    return {item_id: _item(row) for item_id, row in (await _hold(tx, ids)).items()}
+
+
 async def put(tx: Transaction, drafts: Sequence[Draft], *, at: datetime) -> list[Item]:
     """Write items as they are drafted, new or over what there was; return them in order.
 
     They are held, in the order of their ids: revisions must rise from one writer to the next.
     """
-    rows: dict[str, ItemRow] = {}
-    for chunk in _chunks(sorted(draft.item_id for draft in drafts)):
-        held = select(ItemRow).where(ItemRow.item_id.in_(chunk)).order_by(ItemRow.item_id)
-        held = held.with_for_update().execution_options(populate_existing=True)
-        rows |= {row.item_id: row for row in await tx.session.scalars(held)}
+    rows = await _hold(tx, [draft.item_id for draft in drafts])
     for draft in drafts:
         row = rows.get(draft.item_id)
         if row is None:
-            row = rows[draft.item_id] = ItemRow(item_id=draft.item_id, revision=0, created_at=at)
+            created = draft.written_at or at
+            row = ItemRow(item_id=draft.item_id, revision=0, created_at=created)
+            rows[draft.item_id] = row
             tx.session.add(row)
         _fill(row, draft, at=at)
     await tx.session.flush()
@@ -105,13 +108,22 @@ async def remove(tx: Transaction, item_id: str) -> None:
     await tx.session.execute(delete(ItemRow).where(ItemRow.item_id == item_id))
 
 
+async def _hold(tx: Transaction, ids: Iterable[str]) -> dict[str, ItemRow]:
+    rows: dict[str, ItemRow] = {}
+    for chunk in _chunks(sorted(ids)):
+        query = select(ItemRow).where(ItemRow.item_id.in_(chunk)).order_by(ItemRow.item_id)
+        query = query.with_for_update().execution_options(populate_existing=True)
+        rows |= {row.item_id: row for row in await tx.session.scalars(query)}
+    return rows
+
+
 def _fill(row: ItemRow, draft: Draft, *, at: datetime) -> None:
     row.details = json.dumps(dict(draft.metadata), ensure_ascii=False)
     row.search_text = search_text(draft.item_id, draft.metadata)
     row.is_active = draft.is_active
     row.bare = draft.bare
     row.revision = next_revision(row.revision, at=at)
-    row.updated_at = at
+    row.updated_at = draft.written_at or at
 
 
 def _columns(item: Item) -> dict[str, Any]:

@@ -47,6 +47,12 @@ class DataFileRow(Identified, TenantScoped, Base):
     __tablename__ = "data_file"
     __table_args__: Any = (
         Index("ix_data_file_project", "project_id", "kind"),
+        Index(
+            "ix_data_file_items_from",
+            "id",
+            sqlite_where=text("items_from IS NOT NULL"),
+            postgresql_where=text("items_from IS NOT NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -61,6 +67,10 @@ class DataFileRow(Identified, TenantScoped, Base):
     rows: Mapped[int] = mapped_column(BigInteger)
     #: JSON array of column names; null where the kind has none.
     valid_columns: Mapped[str | None] = mapped_column(LongText)
+    #: First row that has not become an item of the catalogue; null once all have, or none is to.
+    items_from: Mapped[int | None] = mapped_column(BigInteger)
+    #: Column that names the items, as the project said when the file came.
+    item_column: Mapped[str | None] = mapped_column(String(256))
     ins_datetime: Mapped[datetime] = mapped_column(Moment)
 
 

@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import tarfile
+import zipfile
 from typing import Any
 
 import polars as pl
@@ -148,20 +150,34 @@ async def test_parquet_is_read(bench: Bench) -> None:
     assert (await table_of(bench))["item_id"].to_list() == ["3", "4"]
 
 
+def zipped_zeros() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", b"\x00" * 1_000_000)
+    return buffer.getvalue()
+
+
+def packed_link() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        link = tarfile.TarInfo("a.csv")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return buffer.getvalue()
+
+
+ZEROS, LINK = zipped_zeros(), packed_link()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", b"", "The submitted file is empty."),
         ("a.csv", b"user_id,item_id,timestamp\n", "The submitted file is empty."),
         ("a.csv", b"user_id,item_id\n1,2\n", 'Column "timestamp" not found in the upload file.'),
+        ("a.gz.csv", gzip.compress(CSV, mtime=0), "Failed to parse a.gz.csv as .csv file."),
         ("a.csv", b"item_id,timestamp\n1,2\n", 'Column "user_id" not found in the upload file.'),
         ("a.csv", b"user_id,timestamp\n1,2\n", 'Column "item_id" not found in the upload file.'),
-        (
-            "a.csv",
-            b"user_id,item_id,timestamp\n1,2,soon\n",
-            'Could not interpret "timestamp" as datetime.',
-        ),
-        ("a.csv", b"user_id,item_id,timestamp\n,2,3\n", 'Column "user_id" is empty in 1 rows.'),
         ("a.csv", b"a,a\n1,2\n", 'Column "a" occurs more than once.'),
         ("a.csv", b"a,b\n1,2,3\n", "Failed to parse a.csv as .csv file."),
         ("a.csv", b"user_id,item_id\n\xff\xfe,2\n", "Failed to parse a.csv as .csv file."),
@@ -181,7 +197,15 @@ async def test_parquet_is_read(bench: Bench) -> None:
         ),
         ("data", b"x", "Suffix like .csv or .json.gzip required."),
         ("data.gz", b"x", "Suffix like .csv or .json.gzip required."),
-        ("a.csv.zip", b"x", "Only .gzip or .gz compression are supported."),
+        ("a.csv.zip", ZEROS, "Only .gzip or .gz compression are supported."),
+        ("a.csv", ZEROS, "Failed to parse a.csv as .csv file."),
+        (
+            "a.tar.gz",
+            LINK,
+            ".tar file not supported. Supported file formats are "
+            ".csv/.tsv/.json/.ndjson/.jsonl with gzip compression (.gz/.gzip).",
+        ),
+        ("a.csv.gz", LINK, "Failed to parse a.csv.gz as .csv file."),
     ],
 )
 async def test_a_bad_file_is_refused_and_nothing_is_kept(
@@ -192,6 +216,42 @@ async def test_a_bad_file_is_refused_and_nothing_is_kept(
     assert answer.json()["file"] == [message]
     assert await store(bench).keys() == []
     assert await bench.emitted(DataFileChanged) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "messages"),
+    [
+        (
+            b"stars\n1\n",
+            [
+                'Column "timestamp" not found in the upload file.',
+                'Column "user_id" not found in the upload file.',
+                'Column "item_id" not found in the upload file.',
+            ],
+        ),
+        (
+            b"user_id,item_id,timestamp\n1,2,2026-01-01\n1,2,soon\n1,2,later\n",
+            [
+                'Could not interpret "timestamp" as datetime.',
+                'Column "timestamp" holds "soon" in row 2.',
+            ],
+        ),
+        (
+            b"user_id,item_id,timestamp\n1,2,3\n,2," + b"x" * 1000 + b"\n,,3\n",
+            [
+                'Could not interpret "timestamp" as datetime.',
+                f'Column "timestamp" holds "{"x" * 40}…" in row 2.',
+                'Column "user_id" is empty in 2 rows, first in row 2.',
+                'Column "item_id" is empty in 1 rows, first in row 3.',
+            ],
+        ),
+    ],
+)
+async def test_each_column_at_fault_is_named_with_its_first_row(
+    bench: Bench, content: bytes, messages: list[str]
+) -> None:
+    answer = await upload(bench, content)
+    assert (answer.status_code, answer.json()["file"]) == (400, messages)
 
 
 async def test_absent_members_are_named(bench: Bench) -> None:
@@ -304,7 +364,21 @@ async def test_item_metadata_fills_the_catalogue_of_the_default_project(bench: B
         ("chair", {"title": None, "price": "007", "new": False}),
     ]
     assert len(await bench.emitted(ItemChanged)) == 2
-    assert (await upload(bench, ITEMS, path=META)).status_code == 201
+
+
+async def test_a_file_sent_again_changes_only_what_it_says_otherwise(bench: Bench) -> None:
+    await upload(bench, ITEMS, path=META)
+    async with bench.as_caller(ADMIN) as client:
+        await client.patch("/api/items/lamp", json={"isActive": False})
+        before = (await client.get("/api/items")).json()["data"]
+        assert (await upload(bench, ITEMS, path=META)).status_code == 201
+        assert (await client.get("/api/items")).json()["data"] == before
+        await upload(bench, ITEMS.replace(b"Red", b"Blue").replace(b"true", b"TRUE"), path=META)
+        [lamp, chair] = (await client.get("/api/items")).json()["data"]
+    assert (lamp["metadata"]["title"], lamp["isActive"]) == ("Blue Lamp", False)
+    assert lamp["revision"] > before[0]["revision"]
+    assert chair == before[1]
+    assert [each.item_id for each in await bench.emitted(ItemChanged)][2:] == ["lamp", "lamp"]
 
 
 async def test_item_metadata_of_other_projects_is_only_a_file(bench: Bench) -> None:
@@ -323,3 +397,12 @@ async def test_items_that_cannot_be_refuse_the_whole_file(bench: Bench, content:
     answer = await upload(bench, content, path=META)
     assert answer.status_code == 400
     assert await bench.emitted(ItemChanged) == []
+    assert await bench.emitted(DataFileChanged) == []
+
+
+async def test_an_item_that_cannot_be_is_named_with_its_row(bench: Bench) -> None:
+    answer = await upload(bench, b"item_id,t\na,b\n\x01,c\n", path=META)
+    assert answer.json()["file"] == [
+        'Column "item_id" holds an id that no item can have.',
+        'Column "item_id" holds "\\u0001" in row 2.',
+    ]

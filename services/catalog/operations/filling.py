@@ -1,0 +1,128 @@
+"""Item metadata of the default project becomes items, once the file is kept: if need be, later."""
+
+import asyncio
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from catalog.domain.data_files import DataFile
+from catalog.operations import items
+from catalog.profiling import tables
+from catalog.profiling.formats import Unreadable
+from catalog.store import data_files as store
+from chassis import telemetry
+from chassis.away import is_away
+from chassis.blobs import BlobNotFound, Blobs
+from chassis.database import Database
+from chassis.wire import MAX_JSON_CHARACTERS
+
+#: Items that are written in one transaction, and rows that are checked at a time.
+_ITEMS_AT_ONCE = 1000
+_CHECKED_AT_ONCE = 100
+_ITEM_ID = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
+
+
+class Filler:
+    """Makes items of files that are kept; whoever dies on the way is followed by another.
+
+    How far a file has come is committed with the items, so each row is taken once.
+    """
+
+    def __init__(self, database: Database, blobs: Blobs, *, every: float = 5) -> None:
+        """Look every few seconds for what was left unfinished."""
+        self._database = database
+        self._blobs = blobs
+        self._every = every
+        self._at_work: set[int] = set()
+
+    async def run(self) -> None:
+        """Finish what was left unfinished, for ever."""
+        while True:
+            await self.sweep()
+            await asyncio.sleep(self._every)
+
+    async def sweep(self) -> None:
+        """Finish the files that nobody of this process is at work on, oldest first."""
+        async with self._database.transaction(tenant_id=None, write=False) as tx:
+            left = await store.unfinished(tx)
+        for tenant_id, file in left:
+            if file.id not in self._at_work:
+                await self._resume(tenant_id, file)
+
+    async def fill(self, tenant_id: str, file: DataFile, table: Path) -> None:
+        """Make items of a file that was kept just now, as far as that is possible now."""
+        try:
+            await self._walk(tenant_id, file, table)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            telemetry.log.warning("items of a file wait for what is away", exc_info=error)
+
+    async def _resume(self, tenant_id: str, file: DataFile) -> None:
+        with tempfile.TemporaryDirectory(prefix="millrace-items-") as folder:
+            table = Path(folder, "table.parquet")
+            try:
+                await self._blobs.fetch(file.table_key, to=table, digest=file.table_digest)
+            except BlobNotFound:
+                telemetry.log.error("a file was lost before its rows became items")
+                await self._give_up(tenant_id, file)
+                return
+            await self._walk(tenant_id, file, table)
+
+    async def _walk(self, tenant_id: str, file: DataFile, table: Path) -> None:
+        rows = tables.batches(table, size=_ITEMS_AT_ONCE)
+        start = 0
+        self._at_work.add(file.id)
+        try:
+            while batch := await asyncio.to_thread(next, rows, None):
+                if not await self._take(tenant_id, file, batch, start):
+                    return
+                start += len(batch)
+        finally:
+            self._at_work.discard(file.id)
+
+    async def _take(
+        self, tenant_id: str, file: DataFile, batch: Sequence[Mapping[str, Any]], start: int
+    ) -> bool:
+        """Make items of some rows; tell whether others are to follow."""
+        end = start + len(batch)
+        async with self._database.transaction(tenant_id=tenant_id) as tx:
+            done = await store.items_from(tx, file.id)
+            if done is None:
+                return False
+            if done <= start:
+                found = dict(_described(row, file.item_column or "") for row in batch)
+                await items.describe(tx, found, written_at=file.ins_datetime)
+                await store.note_items(tx, file.id, until=end if end < file.rows else None)
+        return end < file.rows
+
+    async def _give_up(self, tenant_id: str, file: DataFile) -> None:
+        async with self._database.transaction(tenant_id=tenant_id) as tx:
+            await store.note_items(tx, file.id, until=None)
+
+
+def check_items(table: Path, item_column: str) -> None:
+    """Look at all rows before the first becomes an item.
+
+    Raises:
+        Unreadable: a row names no possible item, or holds too much.
+    """
+    number = 0
+    for batch in tables.batches(table, size=_CHECKED_AT_ONCE):
+        for row in batch:
+            number += 1
+            shown = tables.quoted(row[item_column])
+            if not _ITEM_ID.fullmatch(row[item_column]):
+                raise Unreadable(
+                    f'Column "{item_column}" holds an id that no item can have.',
+                    f'Column "{item_column}" holds {shown} in row {number}.',
+                )
+            if len(json.dumps(row)) > MAX_JSON_CHARACTERS:
+                raise Unreadable(f"The row of item {shown} is too long: row {number}.")
+
+
+def _described(row: Mapping[str, Any], item_column: str) -> tuple[str, dict[str, Any]]:
+    return row[item_column], {name: row[name] for name in row if name != item_column}
