@@ -16,9 +16,13 @@ from gateway import api, events
 from gateway.domain.allowances import Allowances
 from gateway.forwarding import quiet
 from gateway.forwarding.documents import Documents
+from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.front import Front
 from gateway.forwarding.gate import Gate
+from gateway.forwarding.intake import Intake
+from gateway.forwarding.own import Own
 from gateway.forwarding.probes import Probes
+from gateway.forwarding.proxies import Proxies
 from gateway.forwarding.relay import Relay
 from gateway.forwarding.remembered import Remembered
 from gateway.forwarding.sockets import Sockets
@@ -136,21 +140,15 @@ def _front(
     gate: Gate,
     upstreams: Mapping[str, Upstream],
 ) -> Callable[[ASGIApp], Front]:
-    relay = Relay(timeout=settings.upstream_timeout, max_body_bytes=settings.max_body_bytes)
-    sockets = Sockets(table=ROUTES, remembered=remembered, upstreams=upstreams)
+    intake = Intake(max_body_bytes=settings.max_body_bytes, patience=settings.client_timeout)
+    relay = Relay(intake, timeout=settings.upstream_timeout)
+    forwarder = Forwarder(relay, upstreams, gate=gate, remembered=remembered)
+    sockets = Sockets(table=ROUTES, gate=gate, remembered=remembered, upstreams=upstreams)
+    proxies = Proxies(settings.trusted_proxies)
 
     def around(app: ASGIApp) -> Front:
-        return Front(
-            app,
-            own=SELF,
-            table=ROUTES,
-            gate=gate,
-            remembered=remembered,
-            relay=relay,
-            upstreams=upstreams,
-            sockets=sockets,
-            patience=_PATIENCE,
-        )
+        own = Own(app, name=SELF, remembered=remembered, patience=_PATIENCE)
+        return Front(own, forwarder, sockets, table=ROUTES, gate=gate, proxies=proxies)
 
     return around
 

@@ -1,6 +1,6 @@
 """The whole routing table: the longest prefix of whole segments wins, so order is for readers."""
 
-from gateway.domain.doors import ADMIN, MEMBER, PERSON, PUBLIC
+from gateway.domain.doors import ADMIN, MEMBER, NEIGHBOURS, PERSON, PUBLIC
 from gateway.domain.routing import table
 
 SELF = "gateway"
@@ -20,7 +20,7 @@ CONVERSIONS = MEMBER.with_(reading="read predict", writing="write predict")
 ROUTES = table(
     # prefix                           owner        door          zone         cost
     ("/api/v1/project", CATALOG, MEMBER, "api"),
-    ("/api/v1/project_summary", CATALOG, PERSON, "api"),
+    ("/api/v1/project_summary", CATALOG, MEMBER, "api"),
     ("/api/v1/training_data", CATALOG, MEMBER, "api"),
     ("/api/v1/item_meta_data", CATALOG, MEMBER, "api"),
     ("/api/items", CATALOG, MEMBER, "api"),
@@ -33,7 +33,7 @@ ROUTES = table(
     ("/api/v1/model_configuration", TRAINING, MEMBER, "api"),
     ("/api/v1/parameter_tuning_job", TRAINING, MEMBER, "api"),
     ("/api/v1/trained_model", TRAINING, MEMBER, "api"),
-    ("/api/v1/task_log", TRAINING, PERSON, "api"),
+    ("/api/v1/task_log", TRAINING, MEMBER, "api"),
     ("/api/v1/retraining_schedule", TRAINING, MEMBER, "api"),
     ("/api/v1/retraining_run", TRAINING, MEMBER, "api"),
     ("/api/v1/algorithms", TRAINING, MEMBER, "api"),
@@ -95,7 +95,8 @@ ROUTES = table(
     ("/admin/login", SELF, PUBLIC, "login"),
     ("/livez", SELF, PUBLIC, None),
     ("/readyz", SELF, PUBLIC, None),
-    ("/metrics", SELF, PUBLIC, None),
+    ("/metrics", SELF, NEIGHBOURS, None),
+    files=("/api/v1/training_data", "/api/v1/item_meta_data"),
     # Only for paths that no other route names.
     aliases=(("/api", "/api/v1"),),
 )

@@ -8,10 +8,16 @@ from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 
 from chassis.settings import Settings
 from gateway.domain.rates import Rate, parse
+from gateway.forwarding.proxies import Proxies
 
 
 def _rate(text: str) -> str:
     parse(text)
+    return text
+
+
+def _networks(text: str) -> str:
+    Proxies(text)
     return text
 
 
@@ -54,6 +60,11 @@ class GatewaySettings(Settings):
     rate_inference: RateText = "100/minute"
     rate_login: RateText = "5/minute"
 
+    #: Addresses and networks of proxies, separated by commas, whose X-Forwarded-For and
+    #: X-Forwarded-Proto count.
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
+    #: Seconds in which a client must send a body that is no file, and for which a file may pause.
+    client_timeout: float = Field(default=30, gt=0)
     #: Seconds in which a service must begin to answer, uploads and streams excepted.
     upstream_timeout: float = Field(default=10, gt=0)
     #: Answer as the running Recotem where it differs from its document.

@@ -14,7 +14,7 @@ _REFUSED = "You do not have permission to perform this action."
 class Door:
     """Lets callers of some kind pass; API keys need one of the scopes of the method."""
 
-    admits: Literal["anybody", "members", "people", "admins"]
+    admits: Literal["anybody", "neighbours", "members", "people", "admins"]
     reading: frozenset[str] = frozenset({"read"})
     writing: frozenset[str] = frozenset({"write"})
 
@@ -29,7 +29,7 @@ class Door:
     @property
     def is_public(self) -> bool:
         """Tell whether nobody is asked for a credential."""
-        return self.admits == "anybody"
+        return self.admits in {"anybody", "neighbours"}
 
     def check(self, caller: Caller, method: str) -> None:
         """Let a caller pass.
@@ -49,6 +49,8 @@ class Door:
 
 
 PUBLIC = Door("anybody")
+#: Whoever asks from this machine or a private network, past no proxy.
+NEIGHBOURS = Door("neighbours")
 MEMBER = Door("members")
 PERSON = Door("people")
 ADMIN = Door("admins")

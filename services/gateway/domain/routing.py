@@ -4,7 +4,7 @@
 than the owner of a thing does with it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.domain.doors import Door
@@ -23,6 +23,8 @@ class Route:
     zone: str | None
     #: Hundredths of a billing unit that one POST uses; 0 where nothing is counted.
     cost: int = 0
+    #: Whether files come to the prefix itself.
+    takes_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Match:
     path: str
     #: Whether the client used a deprecated spelling of the path.
     is_alias: bool = False
+
+    @property
+    def takes_files(self) -> bool:
+        """Tell whether files come to this very path."""
+        return self.route.takes_files and self.path == self.route.prefix
 
 
 class Table:
@@ -76,11 +83,13 @@ class Table:
         return self._actions[route.prefix].get(rest.partition("/")[0], route)
 
 
-def table(*rows: Row, aliases: Sequence[tuple[str, str]] = ()) -> Table:
+def table(
+    *rows: Row, files: Collection[str] = (), aliases: Sequence[tuple[str, str]] = ()
+) -> Table:
     """Return the table of these rows: prefix, owner, door, zone and, where metered, the cost of a
-    POST.
+    POST. Files come to the prefixes `files`.
     """
-    return Table((Route(*row) for row in rows), aliases)
+    return Table((Route(*row, takes_files=row[0] in files) for row in rows), aliases)
 
 
 def canonical(path: str) -> str | None:

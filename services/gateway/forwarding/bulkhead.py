@@ -12,7 +12,7 @@ from chassis.problems import TooManyRequests, Unavailable
 from gateway.forwarding.limit import Limit
 from gateway.forwarding.metrics import CROWDING, OVERLOAD, REFUSED
 
-#: Share of a service that one tenant may take.
+#: Share of a service that one tenant may take, where nothing else is said.
 _SHARE = 0.75
 
 _Turn = asyncio.Future[None]
@@ -25,11 +25,12 @@ class Bulkhead:
     first's. So a flood stands in its own line.
     """
 
-    def __init__(self, name: str, limit: Limit, *, patience: float) -> None:
-        """Name the service; let a request wait for `patience` seconds."""
+    def __init__(self, name: str, limit: Limit, *, patience: float, share: float = _SHARE) -> None:
+        """Name the service; let a request wait for `patience` seconds and a tenant take `share`."""
         self._name = name
         self._limit = limit
         self._patience = patience
+        self._share = share
         self._inside: dict[str, int] = {}
         self._lines: dict[str, deque[_Turn]] = {}
         self.under_way = 0
@@ -37,7 +38,7 @@ class Bulkhead:
     @property
     def share(self) -> int:
         """Return how many requests one tenant may have under way."""
-        return max(1, int(_SHARE * self._limit.value))
+        return max(1, int(self._share * self._limit.value))
 
     async def enter(self, tenant: str) -> None:
         """Return when a request of a tenant may go; `leave` has to follow.

@@ -60,11 +60,16 @@ class Connection(asyncio.Protocol):
             raise ConnectionLost("the connection is closed")
         self._transport.write(data)
 
-    async def drained(self) -> None:
-        """Return once the service has taken most of what was written."""
+    async def drained(self, *, within: float) -> None:
+        """Return once the service has taken most of what was written.
+
+        Raises:
+            TimeoutError: it takes nothing.
+        """
         if self._blocked and not self.is_closed:
             self._writable = self._loop.create_future()
-            await self._writable
+            async with asyncio.timeout(within):
+                await self._writable
 
     async def head(self, *, within: float | None) -> None:
         """Return once the answer's head has come.

@@ -7,12 +7,13 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
-from chassis.problems import PaymentRequired, TooManyRequests, Unauthenticated
+from chassis.problems import NotFound, PaymentRequired, TooManyRequests, Unauthenticated
 from gateway.domain.allowances import Allowances
 from gateway.domain.identities import Identity
 from gateway.domain.rates import Rate, Window
 from gateway.domain.routing import Match
 from gateway.forwarding.incoming import Incoming
+from gateway.forwarding.proxies import is_near
 from gateway.forwarding.remembered import Known, Remembered
 from gateway.forwarding.windows import Windows
 
@@ -55,6 +56,8 @@ class Gate:
         """
         route = match.route
         if route.door.is_public:
+            if route.door.admits == "neighbours" and not is_near(scope):
+                raise NotFound("Not found.")
             return Admission(window=await self._count_stranger(_zone(match, scope), scope))
         known = await self._identify(incoming, scope)
         route.door.check(known.identity.caller, scope["method"])

@@ -9,9 +9,10 @@ from starlette.types import Receive, Send
 
 from chassis import deadline
 from chassis.identity import ASSERTION_HEADER
-from chassis.problems import Problem, TooLarge, Unavailable
+from chassis.problems import Problem, Unavailable
 from gateway.forwarding.connection import Connection, ConnectionLost
 from gateway.forwarding.incoming import Headers, Incoming
+from gateway.forwarding.intake import NOTHING, Body, Intake
 from gateway.forwarding.limit import Kind
 from gateway.forwarding.replica import Replica, Unreachable
 from gateway.forwarding.upstream import Upstream
@@ -36,6 +37,9 @@ _PER_HOP = frozenset(
 _DEADLINE = deadline.HEADER.lower().encode() + b": %s\r\n"
 #: Share of the patience that a service gets, so that its own word on being late arrives in time.
 _MARGIN = 0.9
+#: Seconds in which a service takes some more of a file, and in which it has read a whole one.
+_WRITE_TIMEOUT = 60.0
+_FILE_TIMEOUT = 600.0
 #: Longest pause before a read goes to another replica, in seconds: not all in the same moment.
 _JITTER = 0.02
 
@@ -47,10 +51,6 @@ class Late(Problem):
     code = "UPSTREAM_TIMEOUT"
 
 
-class ClientGone(Exception):
-    """The client left before its request was complete."""
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is written to the service."""
@@ -60,7 +60,10 @@ class Request:
     head: bytes
     incoming: Incoming
     #: Method and prefix: what its time to be answered may be compared with.
-    kind: Kind = ("", "")
+    kind: Kind
+    #: Where its body comes from, and whether that is a file.
+    receive: Receive
+    is_upload: bool = False
     #: Whose request it is: whom it may crowd, and who goes to the same replica each time.
     tenant: str = ""
     client: str = ""
@@ -69,35 +72,55 @@ class Request:
 class Relay:
     """Passes requests on."""
 
-    def __init__(self, *, timeout: float, max_body_bytes: int) -> None:
-        """Wait `timeout` seconds for each part of an answer; bound bodies, uploads excepted."""
+    def __init__(self, intake: Intake, *, timeout: float) -> None:
+        """Take bodies from `intake`; wait `timeout` seconds for each part of an answer."""
+        self._intake = intake
         self._timeout = timeout
-        self._limit = max_body_bytes
 
     async def pass_on(
-        self,
-        request: Request,
-        upstream: Upstream,
-        *,
-        receive: Receive,
-        send: Send,
-        extra: Headers,
+        self, request: Request, upstream: Upstream, *, send: Send, extra: Headers
     ) -> int:
         """Send a request to a service and its answer to the client; return the status.
 
         Raises:
             Problem: there is no answer, and the client has not been sent anything yet.
         """
+        body = await self._body(request)
+        try:
+            connection, replica = await self._admitted(request, upstream, body)
+        finally:
+            self._intake.let_go(body, request.tenant)
+        try:
+            if connection.status == _STRANGER and _ASSERTION in request.head:
+                # Our own client is known to us, so it is our word that counts for nothing there.
+                sentence = f"The {upstream.name} service does not know us: clocks or keys differ."
+                raise Unavailable(sentence)
+            return await _answer(
+                connection, self._timeout, receive=request.receive, send=send, extra=extra
+            )
+        finally:
+            replica.release(connection)
+
+    async def _body(self, request: Request) -> Body:
         incoming = request.incoming
-        if incoming.length is not None and not incoming.is_multipart:
-            self._check_size(incoming.length)
-        body = await _first(receive) if incoming.has_body else (b"", False)
-        # What a client sends at its own pace takes no place from those who are done with sending.
-        bulkhead = upstream.uploads if incoming.is_multipart or body[1] else upstream.bulkhead
+        if not incoming.has_body:
+            return NOTHING
+        if request.is_upload:
+            return await self._intake.begun(request.receive)
+        return await self._intake.whole(
+            request.receive, length=incoming.length, tenant=request.tenant
+        )
+
+    async def _admitted(
+        self, request: Request, upstream: Upstream, body: Body
+    ) -> tuple[Connection, Replica]:
+        """Ask when there is room for it, and say what came of a service that does not answer."""
+        # Files take no place from those who are done with sending.
+        bulkhead = upstream.uploads if request.is_upload else upstream.bulkhead
         if not bulkhead.admits(request.tenant):
             await bulkhead.wait(request.tenant)
         try:
-            connection, replica = await self._asked(request, upstream, body, receive)
+            return await self._asked(request, upstream, body)
         except ConnectionLost as error:
             raise Unavailable(f"The {upstream.name} service went away; try again.") from error
         except TimeoutError as error:
@@ -105,29 +128,14 @@ class Relay:
             raise Late(sentence, headers={"Retry-After": "1"}) from error
         finally:
             bulkhead.leave(request.tenant)
-        try:
-            if connection.status == _STRANGER and _ASSERTION in request.head:
-                # Our own client is known to us, so it is our word that counts for nothing there.
-                sentence = f"The {upstream.name} service does not know us: clocks or keys differ."
-                raise Unavailable(sentence)
-            within = self._timeout
-            return await _answer(connection, within, receive=receive, send=send, extra=extra)
-        finally:
-            replica.release(connection)
 
     async def _asked(
-        self,
-        request: Request,
-        upstream: Upstream,
-        body: tuple[bytes, bool],
-        receive: Receive,
+        self, request: Request, upstream: Upstream, body: Body
     ) -> tuple[Connection, Replica]:
         """Return a connection on which the request was answered, at least its head."""
         tried: list[Replica] = []
         problem: Exception | None = None
         fresh = False
-        #: Whether the time to an answer is the service's alone.
-        at_once = not (body[1] or request.incoming.is_multipart)
         upstream.budget.earn()
         while (replica := upstream.choose(request.client, tried)) is not None:
             try:
@@ -138,8 +146,8 @@ class Relay:
                 continue
             try:
                 began = time.monotonic()
-                await self._ask(connection, request, body, receive)
-                if connection.status < 300 and at_once:
+                await self._ask(connection, request, body)
+                if connection.status < 300 and not request.is_upload:
                     upstream.note(request.kind, time.monotonic() - began)
                 return connection, replica
             except ConnectionLost as error:
@@ -153,59 +161,50 @@ class Relay:
                 await asyncio.sleep(random.uniform(0, _JITTER) if tried else 0)  # noqa: S311
             except BaseException as error:
                 replica.release(connection)
-                if isinstance(error, TimeoutError) and at_once:
+                if isinstance(error, TimeoutError) and not request.is_upload:
                     upstream.note(request.kind, self._timeout)
                 raise
         raise problem or Unavailable(f"The {upstream.name} service is away; try again.")
 
-    def _check_size(self, size: int) -> None:
-        if size > self._limit:
-            raise TooLarge(f"The body may have {self._limit} bytes.")
-
-    async def _ask(
-        self,
-        connection: Connection,
-        request: Request,
-        body: tuple[bytes, bool],
-        receive: Receive,
-    ) -> None:
-        incoming = request.incoming
-        first, more = body
-        head = request.head
-        if not more and not incoming.is_multipart:
-            head += _DEADLINE % deadline.spelled(time.time() + _MARGIN * self._timeout)
-        if incoming.is_chunked:
-            framed = head + b"transfer-encoding: chunked\r\n\r\n" + _chunk(first)
-        elif incoming.length is not None:
-            framed = b"%scontent-length: %d\r\n\r\n%s" % (head, incoming.length, first)
+    async def _ask(self, connection: Connection, request: Request, body: Body) -> None:
+        if request.is_upload:
+            await self._upload(connection, request, body)
+            return
+        head = request.head + _DEADLINE % deadline.spelled(time.time() + _MARGIN * self._timeout)
+        if request.incoming.has_body or request.incoming.length == 0:
+            framed = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body.first), body.first)
         else:
             framed = head + b"\r\n"
         connection.begin(framed, head_only=request.method == "HEAD")
-        if more:
-            await self._stream(connection, incoming, len(first), receive)
-        else:
-            if incoming.is_chunked:
-                connection.write(b"0\r\n\r\n")
-            connection.is_asked = True
-        # How long a file takes to be read is its owner's affair.
-        await connection.head(within=None if incoming.is_multipart else self._timeout)
+        connection.is_asked = True
+        await connection.head(within=self._timeout)
 
-    async def _stream(
-        self, connection: Connection, incoming: Incoming, sent: int, receive: Receive
-    ) -> None:
-        more = True
-        while more and not connection.has_head:
-            part, more = await _first(receive)
-            sent += len(part)
-            if not incoming.is_multipart:
-                self._check_size(sent)
-            if part:
-                connection.write(_chunk(part) if incoming.is_chunked else part)
-            await connection.drained()
-        if not more:
-            if incoming.is_chunked:
+    async def _upload(self, connection: Connection, request: Request, body: Body) -> None:
+        """Pass a file on as it comes."""
+        length = request.incoming.length
+        if length is None:
+            framing = b"transfer-encoding: chunked\r\n\r\n" + _chunk(body.first)
+        else:
+            framing = b"content-length: %d\r\n\r\n%s" % (length, body.first)
+        connection.begin(request.head + framing, head_only=False)
+        if await self._stream(connection, request, body):
+            if length is None:
                 connection.write(b"0\r\n\r\n")
             connection.is_asked = True
+        await connection.head(within=_FILE_TIMEOUT)
+
+    async def _stream(self, connection: Connection, request: Request, body: Body) -> bool:
+        """Tell whether the file was passed on to its end: a service may answer before."""
+        is_chunked = request.incoming.is_chunked
+        began, sent, more = time.monotonic(), len(body.first), body.more
+        while more and not connection.has_head:
+            within = self._intake.pause(sent, time.monotonic() - began)
+            part, more = await self._intake.part(request.receive, within=within)
+            sent += len(part)
+            if part:
+                connection.write(_chunk(part) if is_chunked else part)
+            await connection.drained(within=_WRITE_TIMEOUT)
+        return not more
 
 
 def _may_repeat(connection: Connection, request: Request) -> bool:
@@ -215,13 +214,6 @@ def _may_repeat(connection: Connection, request: Request) -> bool:
     """
     safe = request.method in _REPEATABLE and not request.incoming.has_body
     return safe and not connection.heard
-
-
-async def _first(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message.get("body", b""), message.get("more_body", False)
 
 
 def _chunk(part: bytes) -> bytes:

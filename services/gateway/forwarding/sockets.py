@@ -13,9 +13,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from chassis import telemetry
 from chassis.identity import ASSERTION_HEADER
-from chassis.problems import Forbidden, Malformed, Unauthenticated
+from chassis.problems import Malformed, Problem
 from gateway.domain.routing import Match, Table, canonical
 from gateway.forwarding import incoming as heads
+from gateway.forwarding.gate import Gate
 from gateway.forwarding.incoming import Incoming
 from gateway.forwarding.remembered import Known, Remembered
 from gateway.forwarding.replica import Replica
@@ -26,6 +27,7 @@ _FORBIDDEN = 4403
 _NOT_FOUND = 4404
 _TRY_AGAIN = 1013
 _BY_STATUS = {401: _UNAUTHENTICATED, 403: _FORBIDDEN, 404: _FORBIDDEN}
+# Whatever else is refused may be tried again later: too many at once, a service that is away.
 _PREFIX = "/ws/"
 
 
@@ -42,10 +44,16 @@ class Sockets:
     """Passes WebSockets on."""
 
     def __init__(
-        self, *, table: Table, remembered: Remembered, upstreams: Mapping[str, Upstream]
+        self,
+        *,
+        table: Table,
+        gate: Gate,
+        remembered: Remembered,
+        upstreams: Mapping[str, Upstream],
     ) -> None:
-        """Find owners in the routing table, callers by their credentials."""
+        """Find owners in the routing table; let in whom the gate lets pass."""
         self._table = table
+        self._gate = gate
         self._remembered = remembered
         self._upstreams = upstreams
 
@@ -56,7 +64,7 @@ class Sockets:
         try:
             incoming = heads.read(scope["headers"])
             match = self._match(scope["path"])
-            known = await self._identify(match, incoming, scope)
+            known = await self._admitted(match, incoming, scope)
             await self._pass_on(match, known, incoming, scope, receive, send)
         except Malformed:
             await send({"type": "websocket.close", "code": 1002})
@@ -70,19 +78,17 @@ class Sockets:
             raise Refused(_NOT_FOUND)
         return match
 
-    async def _identify(self, match: Match, incoming: Incoming, scope: Scope) -> Known:
+    async def _admitted(self, match: Match, incoming: Incoming, scope: Scope) -> Known:
+        """Return who asks; a socket counts as one request, a refused one too."""
         if incoming.token is None:
             incoming.bearer = dict(_query(scope)).get("token")
         try:
-            known = await self._remembered.of(incoming)
-            if known is None:
-                raise Refused(_UNAUTHENTICATED)
-            match.route.door.check(known.identity.caller, "GET")
-        except Unauthenticated as error:
-            raise Refused(_UNAUTHENTICATED) from error
-        except Forbidden as error:
-            raise Refused(_FORBIDDEN) from error
-        return known
+            admission = await self._gate.admit(match, incoming, dict(scope, method="GET"))
+        except Problem as problem:
+            raise Refused(_BY_STATUS.get(problem.status, _TRY_AGAIN)) from problem
+        if admission.known is None:
+            raise Refused(_NOT_FOUND)  # no public route speaks WebSocket
+        return admission.known
 
     async def _pass_on(
         self,

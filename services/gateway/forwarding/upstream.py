@@ -15,7 +15,9 @@ from gateway.forwarding.watch import Watch
 
 #: Requests under way at the same moment, for each replica: at the least, at first, at the most.
 _LEAST, _FIRST, _MOST = 16, 64, 512
-_UPLOADS = 32
+_UPLOADS = 64
+#: Share of the uploads that one tenant may take: they stay for as long as their clients like.
+_UPLOADS_SHARE = 0.25
 #: Seconds that a request waits for its turn before it is refused.
 _PATIENCE = 0.1
 
@@ -39,7 +41,7 @@ class Upstream:
         self.bulkhead = Bulkhead(name, self.limit, patience=_PATIENCE)
         uploads = Limit(least=_UPLOADS, first=_UPLOADS * size, most=_UPLOADS * size)
         #: Files take as long as they take, so they have a compartment of their own.
-        self.uploads = Bulkhead(name, uploads, patience=_PATIENCE)
+        self.uploads = Bulkhead(name, uploads, patience=_PATIENCE, share=_UPLOADS_SHARE)
         self.budget = Budget()
 
     def choose(self, client: str, tried: Collection[Replica] = ()) -> Replica | None:

@@ -97,7 +97,7 @@ async def test_refusals_cost_no_allowance_and_uploads_no_place(
         async with asyncio.timeout(10):
             while jam.under_way < share:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        upload = await admin.post("/api/v1/training_data/quick", files={"file": b"x"})
+        upload = await admin.post("/api/v1/training_data?quick", files={"file": b"x"})
         assert upload.status_code == 200
         jam.may_go.set()
 

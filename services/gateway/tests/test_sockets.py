@@ -144,6 +144,27 @@ async def test_nothing_else_is_a_websocket(wired: Stage) -> None:
         assert (await _talk(wired, path))[-1] == {"type": "websocket.close", "code": 4404}
 
 
+async def test_sockets_count_as_requests_of_who_opens_them(
+    tmp_path: Path, keys: Path, recorder: Recorder, training: Training
+) -> None:
+    url = f"http://127.0.0.1:{training.port}"
+    rates = {"rate_person": "3/minute", "rate_anonymous": "3/minute"}
+    async with play(tmp_path, keys, recorder, training_url=url, **rates) as stage:
+        await stage.register()  # the first request from there
+        closed = [
+            (await _talk(stage, "/ws/job/7/status/", query=query))[-1]["code"]
+            for query in ("token=a.b.c", "", "token=a.b.c")
+        ]
+        assert closed == [4401, 4401, 1013]
+        token = (await stage.login())["access"]
+        closed = [
+            (await _talk(stage, "/ws/job/7/status/", query=f"token={token}"))[-1]["code"]
+            for _ in range(4)
+        ]
+        assert closed == [1000, 1000, 1000, 1013]
+        assert len(training.paths) == 3
+
+
 async def test_a_service_that_is_away_may_be_asked_again(stage: Stage) -> None:
     await stage.register()
     token = (await stage.login())["access"]

@@ -1,0 +1,48 @@
+"""The gateway's own application, which sees requests as a service would, cookies included."""
+
+import time
+
+from starlette.types import ASGIApp, Send
+
+from chassis import deadline
+from chassis.identity import ASSERTION_HEADER
+from gateway.forwarding.arrival import Arrival
+from gateway.forwarding.headers import forwarded, target_of, with_headers
+from gateway.forwarding.incoming import Headers
+from gateway.forwarding.remembered import Remembered
+
+_ASSERTION = ASSERTION_HEADER.lower().encode()
+_DEADLINE = deadline.HEADER.lower().encode()
+_CLAIMS = (b"millrace-", b"x-forwarded-")
+
+
+class Own:
+    """Answers the paths that belong to the gateway."""
+
+    def __init__(self, app: ASGIApp, *, name: str, remembered: Remembered, patience: float) -> None:
+        """Give the application `patience` seconds to answer."""
+        self.app = app
+        self.name = name
+        self._remembered = remembered
+        self._patience = patience
+
+    async def serve(self, arrival: Arrival, send: Send) -> None:
+        """Hand a request to the application."""
+        scope, known = arrival.scope, arrival.admission.known
+        path = arrival.match.path
+        kept = [pair for pair in scope["headers"] if not pair[0].startswith(_CLAIMS)]
+        inner = dict(
+            scope, path=path, raw_path=target_of(path), headers=kept + self._added(arrival)
+        )
+        if known is not None:
+            inner["millrace_identity"] = known.identity
+        extra = arrival.extra
+        await self.app(inner, arrival.receive, with_headers(send, extra) if extra else send)
+
+    def _added(self, arrival: Arrival) -> Headers:
+        added = forwarded(arrival.incoming, arrival.scope)
+        if arrival.admission.known is not None:
+            assertion = self._remembered.assertion(arrival.admission.known)
+            added.append((_ASSERTION, assertion.encode()))
+        added.append((_DEADLINE, deadline.spelled(time.time() + self._patience)))
+        return added

@@ -1,0 +1,209 @@
+"""Bodies over real sockets: slow ones, endless ones, files where none are taken."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from gateway.forwarding.intake import Intake
+from gateway.tests.stage import Recorder, Stage, play
+
+FORM = "content-type: multipart/form-data; boundary=x"
+JSON = "content-type: application/json"
+FILES = "/api/v1/training_data/"
+
+
+@dataclass
+class Client:
+    """One connection to the gateway."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def ask(self, path: str, *headers: str, body: bytes = b"") -> None:
+        """Send a request, or as much of one as there is."""
+        lines = [f"POST {path} HTTP/1.1", "host: gateway", *headers, "", ""]
+        self.writer.write("\r\n".join(lines).encode() + body)
+
+    async def told(self) -> tuple[int, dict[str, Any]]:
+        """Return the status and the body of the answer."""
+        async with asyncio.timeout(20):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode().lower()
+            length = int(head.split("content-length: ")[1].split("\r\n")[0])
+            return int(head.split(" ")[1]), json.loads(await self.reader.readexactly(length))
+
+
+class Door:
+    """A gateway on a port, and the connections to it."""
+
+    def __init__(self, stage: Stage, port: int) -> None:
+        """Note where it listens."""
+        self.stage = stage
+        self.port = port
+        self.open: list[Client] = []
+
+    async def client(self) -> Client:
+        """Return a new connection."""
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        self.open.append(client)
+        return client
+
+    async def bearer(self, email: str = "ada@example.com") -> str:
+        """Return the header of somebody who is signed in."""
+        await self.stage.register(email)
+        return f"authorization: Bearer {(await self.stage.login(email))['access']}"
+
+
+@contextlib.asynccontextmanager
+async def listening(stage: Stage) -> AsyncIterator[Door]:
+    """Put a gateway on a port."""
+    config = uvicorn.Config(stage.front, port=0, lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    async with asyncio.timeout(20):
+        while not server.started:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    door = Door(stage, server.servers[0].sockets[0].getsockname()[1])
+    try:
+        yield door
+    finally:
+        for client in door.open:
+            client.writer.close()
+        server.should_exit = server.force_exit = True
+        await running
+
+
+@pytest.mark.parametrize("path", ["/api/auth/login", "/api/v1/auth/login", "/auth/v1/token"])
+async def test_no_door_takes_files_of_strangers(stage: Stage, path: str) -> None:
+    async with listening(stage) as door:
+        client = await door.client()
+        client.ask(path, FORM, "transfer-encoding: chunked")
+        status, problem = await client.told()  # none of it was sent, so none of it is read
+        assert (status, problem["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/items", "/api/v1/project/", "/api/v1/training_data/1/", "/api/v1/users/"]
+)
+async def test_files_go_to_two_routes_alone(stage: Stage, path: str) -> None:
+    async with listening(stage) as door:
+        client = await door.client()
+        client.ask(path, await door.bearer(), FORM.upper(), "transfer-encoding: chunked")
+        assert (await client.told())[0] == 415
+        assert stage.recorder.heard == []
+
+
+async def test_sixty_megabytes_without_a_length_are_refused(stage: Stage) -> None:
+    async with listening(stage) as door:
+        for headers, status in (([FORM], 415), ([JSON, await door.bearer()], 413)):
+            client = await door.client()
+            client.ask("/api/items", *headers, "transfer-encoding: chunked")
+            piece = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+            for _ in range(60):
+                client.writer.write(piece)
+                await client.writer.drain()
+            assert (await client.told())[0] == status
+        assert stage.recorder.heard == []
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/api/items", JSON), (FILES, FORM)])
+@pytest.mark.parametrize("begun", [b"", b"{"])
+async def test_a_client_that_stops_in_its_body_is_told(
+    tmp_path: Path, keys: Path, recorder: Recorder, path: str, kind: str, begun: bytes
+) -> None:
+    async with (
+        play(tmp_path, keys, recorder, client_timeout=0.1) as stage,
+        listening(stage) as door,
+    ):
+        client = await door.client()
+        client.ask(path, await door.bearer(), kind, "content-length: 100", body=begun)
+        status, problem = await client.told()
+        assert (status, problem["code"]) == (408, "REQUEST_TIMEOUT")
+        assert recorder.heard == []
+
+
+@contextlib.contextmanager
+def stopped() -> Any:
+    """Yield the address of a service whose process was stopped: it is connected to, and no more."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/api/items", JSON), (FILES, FORM)])
+async def test_a_stopped_service_holds_no_sender(
+    tmp_path: Path,
+    keys: Path,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    kind: str,
+) -> None:
+    monkeypatch.setattr("gateway.forwarding.relay._WRITE_TIMEOUT", 0.1)
+    body = b" " * 8_000_000
+    with stopped() as url:
+        async with (
+            play(tmp_path, keys, recorder, catalog_url=url, upstream_timeout=0.1) as stage,
+            listening(stage) as door,
+        ):
+            client = await door.client()
+            length = f"content-length: {len(body)}"
+            client.ask(path, await door.bearer(), kind, length, body=body)
+            status, problem = await client.told()
+            assert (status, problem["code"]) == (504, "UPSTREAM_TIMEOUT")
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/api/items", JSON), (FILES, FORM)])
+async def test_two_tenants_that_trickle_leave_room_for_others(
+    stage: Stage, path: str, kind: str
+) -> None:
+    begun, length = b" " * 300_000, "content-length: 9000000"
+    async with listening(stage) as door:
+        for email in ("ada@example.com", "grace@example.com"):
+            bearer = await door.bearer(email)
+            crowd = [await door.client() for _ in range(20)]
+            for client in crowd:
+                client.ask(path, bearer, kind, length, body=begun)
+            first = [asyncio.create_task(client.told()) for client in crowd]
+            done, waiting = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            assert {task.result()[1]["code"] for task in done} == {"TOO_MANY_AT_ONCE"}
+            for task in waiting:
+                task.cancel()
+        other = await door.client()
+        body = b"x" * 400_000
+        length = f"content-length: {len(body)}"
+        other.ask(path, await door.bearer("edsger@example.com"), kind, length, body=body)
+        assert await other.told() == (200, {"ok": True})
+        assert stage.recorder.last.body == body
+
+
+async def test_a_service_is_asked_when_the_whole_of_a_body_is_there(stage: Stage) -> None:
+    async with listening(stage) as door:
+        client = await door.client()
+        client.ask("/api/items", await door.bearer(), JSON, "transfer-encoding: chunked")
+        for piece in (b"1\r\n{\r\n", b"1\r\n}\r\n"):
+            client.writer.write(piece)
+            await client.writer.drain()
+            assert stage.recorder.heard == []
+        client.writer.write(b"0\r\n\r\n")
+        assert (await client.told())[0] == 200
+        heard = stage.recorder.last
+        assert (heard.body, heard.headers["content-length"]) == (b"{}", "2")
+        assert "millrace-deadline" in heard.headers
+
+
+def test_a_file_may_pause_but_not_trickle_for_ever() -> None:
+    intake = Intake(max_body_bytes=1, patience=30)
+    assert intake.pause(0, 0) == 30
+    assert intake.pause(100_000_000, 600) == 30
+    assert intake.pause(600, 29) < 2
+    assert intake.pause(600, 31) < 0
