@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedded.down import is_up
+from embedded.lock import is_up
 from embedded.home import Home
 
 #: What the launcher says goes here.

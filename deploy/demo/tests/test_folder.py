@@ -8,7 +8,7 @@ import pytest
 
 from demo.folder import FolderTaken, empty
 from embedded.home import Home, prepare
-from embedded.up import alone_in
+from embedded.lock import alone_in
 
 
 @pytest.fixture(autouse=True)

@@ -55,7 +55,7 @@ def stage(back_end: BackEnd, home: Path) -> Stage:
 
 
 async def others() -> set[asyncio.Task[Any]]:
-    return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+    return asyncio.all_tasks() - {asyncio.current_task()}
 
 
 async def test_calls_that_all_succeed_are_counted(tmp_path: Path) -> None:
