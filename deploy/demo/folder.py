@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedded.lock import is_up
 from embedded.home import Home
+from embedded.lock import is_up
 
 #: What the launcher says goes here.
 LAUNCHER_LOG = "launcher.log"
