@@ -19,12 +19,14 @@ from inference.operations.predicting import Predictor
 from inference.operations.preloading import Preloading
 from inference.operations.recommendations import Generating
 from inference.operations.recommending import Recommender
+from inference.operations.recording import Recording
 from inference.operations.scoring import Scoring
 from inference.operations.serving import Shelf
 from inference.operations.servings import Servings, open_spool
+from inference.operations.sessions import Sessions
 from inference.operations.slots import Slots
 from inference.settings import InferenceSettings
-from inference.store.histories import HistoryStore
+from inference.store.histories import HistoryStore, SessionStore
 from inference.store.tables import Base
 
 
@@ -66,40 +68,12 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
     )
     catalogue, slots, histories = Catalogue(), Slots(shelf), Histories(HistoryStore(documents))
     news = News(shelf, preloading)
-    recommender, predictor = _answering(settings, database, shelf, slots, histories, catalogue)
-    generating = Generating(database, recommender, histories, catalogue, servings)
-    return Service(
-        name="inference",
-        settings=settings,
-        database=database,
-        routers=ROUTERS,
-        subscriptions=subscriptions(histories, catalogue, slots, news),
-        state={
-            "shelf": shelf,
-            "recommender": recommender,
-            "predictor": predictor,
-            "servings": servings,
-            "generating": generating,
-        },
-        parts=[_Closing(documents), artefacts, servings],
-        tasks=[preloading.run, servings.run, generating.run],
-        checks={"models": preloading.settled},
-        answers_from_memory=True,
-    )
-
-
-def _answering(
-    settings: InferenceSettings,
-    database: Database,
-    shelf: Shelf,
-    slots: Slots,
-    histories: Histories,
-    catalogue: Catalogue,
-) -> tuple[Recommender, Predictor]:
+    sessions = Sessions(SessionStore(documents), catalogue, clock=database.clock)
     scoring = Scoring(catalogue)
     recommender = Recommender(
         shelf=shelf,
         histories=histories,
+        sessions=sessions,
         catalogue=catalogue,
         scoring=scoring,
         popularity=Popularity(database),
@@ -113,7 +87,27 @@ def _answering(
         slots=slots,
         patience=settings.patience,
     )
-    return recommender, predictor
+    generating = Generating(database, recommender, histories, catalogue, servings)
+    return Service(
+        name="inference",
+        settings=settings,
+        database=database,
+        routers=ROUTERS,
+        subscriptions=subscriptions(
+            Recording(histories, sessions), histories, catalogue, slots, news
+        ),
+        state={
+            "shelf": shelf,
+            "recommender": recommender,
+            "predictor": predictor,
+            "servings": servings,
+            "generating": generating,
+        },
+        parts=[_Closing(documents), artefacts, servings],
+        tasks=[preloading.run, servings.run, generating.run, sessions.run],
+        checks={"models": preloading.settled},
+        answers_from_memory=True,
+    )
 
 
 if __name__ == "__main__":

@@ -9,20 +9,21 @@ from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Histories
 from inference.operations.models import News
 from inference.operations.people import Erasure
+from inference.operations.recording import Recording
 from inference.operations.slots import Slots
 
 _MODELS = (ModelReady, ModelRetired)
 
 
 def subscriptions(
-    histories: Histories, catalogue: Catalogue, slots: Slots, news: News
+    recording: Recording, histories: Histories, catalogue: Catalogue, slots: Slots, news: News
 ) -> list[Subscription]:
     """Return the consumers: replicas for this process's memory, groups for what is kept once."""
     return [
         every_replica(MODEL_READY, news.hear, name="models-in-memory", only=_MODELS),
         every_replica(SLOTS, slots.apply, name="slots-in-memory"),
         every_replica(CATALOG_CHANGES, catalogue.apply, name="catalogue-in-memory"),
-        every_replica(INTERACTIONS, histories.hear, name="histories-in-memory", from_start=False),
+        every_replica(INTERACTIONS, recording.hear, name="histories-in-memory", from_start=False),
         every_replica(
             TENANTS,
             histories.forget,
@@ -31,6 +32,6 @@ def subscriptions(
             from_start=False,
         ),
         each(MODEL_READY, models.keep, name="model-versions", only=_MODELS),
-        together(INTERACTIONS, histories.record_all, name="histories", max_records=2000),
+        together(INTERACTIONS, recording.record_all, name="histories", max_records=2000),
         each(TENANTS, Erasure(histories).erase, name="erasure", only=(PersonErased,)),
     ]

@@ -109,6 +109,22 @@ def test_an_interaction_changes_the_next_recommendations(shop: Tenant) -> None:
     until(lambda: not {"b0", "b1", "b2"} & set(items(recommended(shop, person))), within=10)
 
 
+def test_somebody_unknown_is_served_by_what_the_session_did(shop: Tenant) -> None:
+    for item in ("b3", "b4"):
+        body = {"userId": "a guest", "itemId": item, "interactionType": "like", "sessionId": "s1"}
+        shop.key_client.post("/api/v1/interactions", json=body).raise_for_status()
+
+    def in_session() -> list[dict[str, Any]]:
+        rows = recommended(shop, "signed in now", count=3, sessionId="s1")
+        return rows if "in this session" in rows[0]["explanation"] else []
+
+    rows = until(in_session, within=10)
+    assert {item[0] for item in items(rows)} == {"b"}
+    assert not {"b3", "b4"} & set(items(rows))
+    elsewhere = recommended(shop, "signed in now", count=3, sessionId="s2")
+    assert all(row["algorithm"] == "popularity" for row in elsewhere)
+
+
 def test_what_was_just_seen_is_gone(shop: Tenant) -> None:
     [best, *_] = items(recommended(shop, "a1", count=1))
     body = {"userId": "a1", "itemId": best, "interactionType": "purchase"}

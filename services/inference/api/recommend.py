@@ -23,6 +23,8 @@ class RecommendIn(CamelWire):
     user_id: Identifier
     count: Count
     algorithm: Algorithm = "hybrid"
+    #: What was done in it counts beside the user's history, and alone where there is none.
+    session_id: Identifier | None = None
 
 
 class RecommendedOut(CamelWire):
@@ -46,7 +48,11 @@ async def recommend(request: Request) -> Response:
     body = await body_of(request, _BODY)
     recommender: Recommender = request.app.state.recommender
     found = await recommender.recommend(
-        caller.tenant_id, body.user_id, count=body.count, algorithm=body.algorithm
+        caller.tenant_id,
+        body.user_id,
+        count=body.count,
+        algorithm=body.algorithm,
+        session_id=body.session_id,
     )
     rows = [
         {

@@ -1,6 +1,6 @@
 """Why an item is recommended, in a sentence that is true to the computation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -34,10 +34,20 @@ class Why:
         return cls(past, trait[0])
 
 
-def because_of(why: Why, title: Callable[[str], str]) -> str:
-    """Return the sentence that names the strongest reason."""
+def because_of(
+    why: Why, title: Callable[[str], str], *, session: Collection[str] = frozenset()
+) -> str:
+    """Return the sentence that names the strongest reason, and what of it is of this session."""
+    lately = [f'"{title(item)}"' for item in why.past if item in session]
+    before = [f'"{title(item)}"' for item in why.past if item not in session]
     if why.feature is not None:
-        return f"Because you like {why.feature}."
-    *others, last = [f'"{title(item)}"' for item in why.past]
-    named = f"{', '.join(others)} and {last}" if others else last
-    return f"Because of your interest in {named}."
+        return f"Because you like {why.feature}{'.' if before else ', by this session.'}"
+    if not lately:
+        return f"Because of your interest in {_listed(before)}."
+    rest = f", and in {_listed(before)} before" if before else ""
+    return f"Because of your interest in {_listed(lately)} in this session{rest}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

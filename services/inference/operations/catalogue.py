@@ -48,6 +48,10 @@ class Catalogue:
             elif isinstance(event, ProjectChanged) and event.is_default:
                 tenant.default_project = event.project_id
 
+    def tenants(self) -> list[str]:
+        """Return the tenants that have anything."""
+        return list(self._tenants)
+
     def knows(self, tenant_id: str, item_id: str) -> bool:
         """Tell whether the tenant has this item, active or not."""
         tenant = self._tenants.get(tenant_id)

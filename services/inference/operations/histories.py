@@ -8,17 +8,18 @@ order and any number of times, gives the same history.
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chassis.database import Transaction
 from contracts.interactions import InteractionRecorded
 from contracts.tenants import PersonErased
 from inference.domain.histories import Entry, History, Recent, by_user
 from inference.scorers import HISTORY_LIMIT, Past
-from inference.store import popularity
 from inference.store.histories import HistoryStore
+
+#: Whose history an interaction belongs to; None where it belongs to none.
+Whose = Callable[[InteractionRecorded], str | None]
 
 #: Entries of all cached histories together: some 100 bytes each.
 _CACHED_ENTRIES = 500_000
@@ -44,6 +45,8 @@ class Known:
     _older: frozenset[str] | None = None
     #: What models had been trained on beside it, by model id; filled by whoever scores.
     merged: dict[object, Any] = field(default_factory=dict)
+    #: The items of it that belong to the session in which is asked.
+    session: frozenset[str] = frozenset()
 
     @property
     def pasts(self) -> tuple[Past, ...]:
@@ -63,12 +66,18 @@ class Known:
         return self._older
 
 
-class Histories:
-    """The histories of all tenants' users."""
+def of_users(event: InteractionRecorded) -> str | None:
+    """Return whose history an interaction belongs to."""
+    return event.user_id
 
-    def __init__(self, store: HistoryStore) -> None:
+
+class Histories:
+    """The histories of all tenants' users, or of what else `whose` names of an interaction."""
+
+    def __init__(self, store: HistoryStore, *, whose: Whose = of_users) -> None:
         """Read and write documents in `store`."""
         self._store = store
+        self._whose = whose
         self._cache: OrderedDict[tuple[str, str], Known] = OrderedDict()
         self._cached = 0
         self._recent = Recent(_RECENT_USERS)
@@ -91,7 +100,7 @@ class Histories:
 
     async def hear(self, events: Sequence[InteractionRecorded]) -> None:
         """Keep what this process holds up with what has just happened."""
-        for tenant_id, entries in _by_tenant(events).items():
+        for tenant_id, entries in self._by_tenant(events).items():
             deltas = by_user(entries)
             self._recent.add(tenant_id, deltas)
             for number, (user_id, delta) in enumerate(deltas.items()):
@@ -102,15 +111,10 @@ class Histories:
                 if number % _USERS_AT_ONCE == _USERS_AT_ONCE - 1:
                     await asyncio.sleep(0)  # requests come in between
 
-    async def record_all(self, events: Sequence[InteractionRecorded], tx: Transaction) -> None:
-        """Keep interactions of one tenant for all replicas: users' histories, items' popularity."""
-        [(tenant_id, entries)] = _by_tenant(events).items()
-        weights: dict[str, float] = {}
-        for _user, entry in entries:
-            weights[entry.item] = weights.get(entry.item, 0.0) + entry.weight
-        await popularity.add(tx.session, weights, tenant_id=tenant_id)
-        # Last, because the store knows no roll-back; merging a second time changes nothing.
-        await self._store.add(tenant_id, by_user(entries))
+    async def record(self, events: Sequence[InteractionRecorded]) -> None:
+        """Write interactions down for all replicas; a second time changes nothing."""
+        for tenant_id, entries in self._by_tenant(events).items():
+            await self._store.add(tenant_id, by_user(entries))
         # This process may not have listened yet when they were announced.
         await self.hear(events)
 
@@ -170,10 +174,13 @@ class Histories:
         if known is not None:
             self._cached -= len(known.history) + 1
 
-
-def _by_tenant(events: Sequence[InteractionRecorded]) -> dict[str, list[tuple[str, Entry]]]:
-    tenants: dict[str, list[tuple[str, Entry]]] = {}
-    for event in events:
-        entry = Entry(event.item_id, event.weight, event.occurred_at.timestamp())
-        tenants.setdefault(event.tenant_id, []).append((event.user_id, entry))
-    return tenants
+    def _by_tenant(
+        self, events: Sequence[InteractionRecorded]
+    ) -> dict[str, list[tuple[str, Entry]]]:
+        tenants: dict[str, list[tuple[str, Entry]]] = {}
+        for event in events:
+            whose = self._whose(event)
+            if whose is not None:
+                entry = Entry(event.item_id, event.weight, event.occurred_at.timestamp())
+                tenants.setdefault(event.tenant_id, []).append((whose, entry))
+        return tenants

@@ -16,6 +16,7 @@ from inference.operations.patience import wait_until
 from inference.operations.popularity import Popularity
 from inference.operations.scoring import Profile, Scoring
 from inference.operations.serving import Serving, Shelf
+from inference.operations.sessions import Sessions
 from inference.scorers import Ranking
 
 
@@ -40,6 +41,7 @@ class Recommender:
         *,
         shelf: Shelf,
         histories: Histories,
+        sessions: Sessions,
         catalogue: Catalogue,
         scoring: Scoring,
         popularity: Popularity,
@@ -48,6 +50,7 @@ class Recommender:
         """Wait `patience` seconds for an item that nobody has spoken of yet."""
         self._shelf = shelf
         self._histories = histories
+        self._sessions = sessions
         self._catalogue = catalogue
         self._scoring = scoring
         self._fusing = Fusing(scoring)
@@ -55,10 +58,18 @@ class Recommender:
         self._patience = patience
 
     async def recommend(
-        self, tenant_id: str, user_id: str, *, count: int, algorithm: str
+        self,
+        tenant_id: str,
+        user_id: str,
+        *,
+        count: int,
+        algorithm: str,
+        session_id: str | None = None,
     ) -> Recommendations:
         """Return the best items for a user by the algorithm, or by the best that stands in."""
         known = await self._histories.of(tenant_id, user_id)
+        if session_id is not None:
+            known = await self._sessions.beside(known, tenant_id, session_id)
         first: Serving | None = None
         for names in STAND_INS[algorithm]:
             servings = await self._answering(tenant_id, names)
@@ -106,14 +117,16 @@ class Recommender:
                 voices.append((serving, profile))
         if len(voices) > 1:
             return self._fused([serving for serving, _profile in voices], user_id, known, count)
-        return [row for serving, profile in voices for row in self._alone(serving, profile, count)]
+        return [row for voice in voices for row in self._alone(*voice, known, count)]
 
-    def _alone(self, serving: Serving, profile: Profile, count: int) -> list[Recommended]:
+    def _alone(
+        self, serving: Serving, profile: Profile, known: Known, count: int
+    ) -> list[Recommended]:
         model = serving.model
         answer = self._scoring.rank(serving, profile, k=count, reasons=True)
         name = model.algorithm or model.learner
         return [
-            Recommended(item, score, name, self._sentence(model.tenant_id, why))
+            Recommended(item, score, name, self._sentence(model.tenant_id, why, known))
             for (item, score), why in zip(_pairs(answer.ranking), answer.reasons, strict=True)
             # Without a reason it is not a recommendation, but the order that items lie in.
             if score > 0 and why.past
@@ -130,12 +143,13 @@ class Recommender:
             # An item that one model alone found is that model's recommendation.
             alone = len(each.fused.voices) == 1
             name = each.fused.voices[0] if alone else HYBRID
-            sentence = self._sentence(servings[0].model.tenant_id, each.why)
+            sentence = self._sentence(servings[0].model.tenant_id, each.why, known)
             rows.append(Recommended(each.fused.item, each.fused.score, name, sentence))
         return rows
 
-    def _sentence(self, tenant_id: str, why: Why) -> str:
-        return explanations.because_of(why, partial(self._catalogue.title, tenant_id))
+    def _sentence(self, tenant_id: str, why: Why, known: Known) -> str:
+        title = partial(self._catalogue.title, tenant_id)
+        return explanations.because_of(why, title, session=known.session)
 
     def _fill(
         self, serving: Serving, profile: Profile, missing: int, found: Sequence[Recommended]

@@ -1,19 +1,20 @@
-"""Users' histories in the document store: one document per user, under the user's own id."""
+"""Histories in the document store: one document per user or session, under their own ids."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from chassis.documents import Documents, DocumentsUnavailable, Range
+from chassis.documents import Document, Documents, DocumentsUnavailable, Range
 from chassis.problems import Unavailable
 from inference.domain.histories import Entry, History
 
-_COLLECTION = "histories"
 #: Merging some milliseconds' worth at a time keeps requests flowing in between.
 _USERS_AT_ONCE = 50
 
 
 class HistoryStore:
-    """Reads and writes histories."""
+    """Reads and writes users' histories."""
+
+    collection = "histories"
 
     def __init__(self, documents: Documents) -> None:
         """Keep them in this store."""
@@ -22,7 +23,7 @@ class HistoryStore:
     async def read(self, tenant_id: str, users: Sequence[str]) -> dict[str, History]:
         """Return the histories of those users that have one."""
         with _translated():
-            found = await self._documents.get_many(_COLLECTION, users, tenant_id=tenant_id)
+            found = await self._documents.get_many(self.collection, users, tenant_id=tenant_id)
         return {
             user: History(tuple(Entry(*entry) for entry in document["items"]))
             for user, document in found.items()
@@ -42,26 +43,47 @@ class HistoryStore:
             for user, delta in deltas.items()
         }
         changed = [
-            {"id": user, "items": [list(entry) for entry in history.entries]}
+            self._document(user, history)
             for user, history in after.items()
             if before.get(user) != history
         ]
         with _translated():
-            await self._documents.replace_many(_COLLECTION, changed, tenant_id=tenant_id)
+            await self._documents.replace_many(self.collection, changed, tenant_id=tenant_id)
 
     async def users(self, tenant_id: str, *, after: str, limit: int) -> list[str]:
         """Return ids of users that follow `after` in the order of ids."""
         where = {"id": Range(gt=after)} if after else None
         with _translated():
             found = await self._documents.find(
-                _COLLECTION, tenant_id=tenant_id, where=where, sort=["id"], limit=limit
+                self.collection, tenant_id=tenant_id, where=where, sort=["id"], limit=limit
             )
         return [document["id"] for document in found]
 
     async def erase(self, tenant_id: str, user_id: str) -> None:
         """Delete a user's document."""
         with _translated():
-            await self._documents.delete(_COLLECTION, tenant_id=tenant_id, where={"id": user_id})
+            await self._documents.delete(
+                self.collection, tenant_id=tenant_id, where={"id": user_id}
+            )
+
+    def _document(self, user_id: str, history: History) -> Document:
+        return {"id": user_id, "items": [list(entry) for entry in history.entries]}
+
+
+class SessionStore(HistoryStore):
+    """Reads and writes what was done in sessions, until they are over."""
+
+    collection = "sessions"
+
+    async def end(self, tenant_id: str, *, before: float) -> int:
+        """Delete the sessions in which nothing has happened since; return how many."""
+        where = {"newest": Range(lt=before)}
+        with _translated():
+            return await self._documents.delete(self.collection, tenant_id=tenant_id, where=where)
+
+    def _document(self, user_id: str, history: History) -> Document:
+        newest = history.entries[0].moment
+        return {**super()._document(user_id, history), "newest": newest}
 
 
 @contextmanager

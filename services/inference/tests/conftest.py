@@ -89,6 +89,7 @@ class Workshop:
         at: datetime = MOMENT,
         weight: float = 1.0,
         tenant_id: str = TENANT,
+        session_id: str | None = None,
     ) -> InteractionRecorded:
         """Deliver an interaction to every subscription, or to one."""
         self.sequence += 1
@@ -101,6 +102,7 @@ class Workshop:
             item_id=item_id,
             interaction_type=InteractionType.PURCHASE,
             weight=weight,
+            session_id=session_id,
             source="http",
             centiunits=100,
         )

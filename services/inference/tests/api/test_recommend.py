@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
+from chassis.clock import now
 from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, TENANT, Bench, key_of
 from contracts.catalog import ItemDeleted
 from contracts.models import ModelRetired
@@ -157,6 +158,57 @@ async def test_an_unknown_user_gets_what_is_popular_and_is_told_so(
     assert [row["itemId"] for row in rows] == ["movie-0", "movie-1", "movie-2"]
     assert {row["algorithm"] for row in rows} == {"popularity"}
     assert {row["explanation"] for row in rows} == {explanations.NEW_USER}
+
+
+async def test_somebody_unknown_is_served_by_the_session_and_told_so(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="collaborative")
+    await workshop.interact("guest-1", "movie-4", session_id="s", at=now())
+
+    rows = await recommend(bench, "guest-2", sessionId="s")
+
+    assert [row["itemId"] for row in rows] == ["movie-5", "movie-6", "movie-7"]
+    assert {row["explanation"] for row in rows} == {
+        'Because of your interest in "movie-4" in this session.'
+    }
+    everything = await recommend(bench, "guest-2", count=100, sessionId="s")
+    assert "movie-4" not in {row["itemId"] for row in everything}
+    [first, *_rest] = await recommend(bench, "guest-2", sessionId="another")
+    assert first["explanation"] == explanations.NEW_USER
+
+
+async def test_a_session_counts_beside_what_is_known_of_the_user(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="collaborative")
+    await workshop.load(6, algorithm="content-based")
+    await workshop.interact("cid", "movie-0")
+    await workshop.interact("somebody", "movie-4", session_id="s", at=now())
+
+    for algorithm in ("collaborative", "hybrid"):
+        rows = await recommend(bench, "cid", count=8, sessionId="s", algorithm=algorithm)
+        reasons = {row["itemId"]: row["explanation"] for row in rows}
+        assert not {"movie-0", "movie-4"} & set(reasons)
+        sentence = 'Because of your interest in "movie-4" in this session, and in "movie-0" before.'
+        assert reasons["movie-5"] == sentence
+
+    rows = await recommend(bench, "cid", count=8)
+    assert "movie-4" in {row["itemId"] for row in rows}
+
+
+async def test_a_session_shows_where_no_model_makes_anything_of_it(
+    workshop: Workshop, bench: Bench
+) -> None:
+    for user in ("ann", "ben"):
+        await workshop.interact(user, "tea")
+    await workshop.interact("guest", "cake", session_id="s", at=now())
+
+    rows = await recommend(bench, "somebody", sessionId="s")
+
+    assert [(row["itemId"], row["explanation"]) for row in rows] == [
+        ("tea", explanations.NEW_TASTE)
+    ]
 
 
 async def test_without_a_model_popularity_is_counted(workshop: Workshop, bench: Bench) -> None:
@@ -415,6 +467,9 @@ async def test_an_item_that_is_not_there_is_refused(workshop: Workshop, bench: B
         ({"count": True}, "count"),
         ({"algorithm": "magic"}, "algorithm"),
         ({"algorithm": 7}, "algorithm"),
+        ({"sessionId": ""}, "sessionId"),
+        ({"sessionId": 7}, "sessionId"),
+        ({"sessionId": "s" * 257}, "sessionId"),
     ],
     ids=repr,
 )

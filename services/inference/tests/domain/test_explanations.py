@@ -33,6 +33,26 @@ def test_a_feature_is_the_reason_where_it_outweighs_every_past_item(
     assert why == Why(("tea", "cake", "ale"), feature)
 
 
+@pytest.mark.parametrize(
+    ("session", "sentence"),
+    [
+        ({"tea"}, 'Because of your interest in "TEA" in this session, and in "JAM" before.'),
+        ({"tea", "jam"}, 'Because of your interest in "TEA" and "JAM" in this session.'),
+        ({"ale"}, 'Because of your interest in "TEA" and "JAM".'),
+    ],
+)
+def test_a_sentence_says_what_is_of_this_session(session: set[str], sentence: str) -> None:
+    assert because_of(Why(("tea", "jam")), str.upper, session=session) == sentence
+
+
+def test_a_feature_is_of_this_session_where_all_that_it_was_liked_in_is() -> None:
+    why = Why(("tea", "jam"), "genre: Comedy")
+
+    assert because_of(why, str, session={"tea"}) == "Because you like genre: Comedy."
+    sentence = because_of(why, str, session={"tea", "jam"})
+    assert sentence == "Because you like genre: Comedy, by this session."
+
+
 def test_a_feature_is_named_alone() -> None:
     sentence = because_of(Why(("tea",), "genre: Comedy"), str.upper)
 
