@@ -1,7 +1,8 @@
 """`make bench`: every benchmark in turn; `python -m bench gateway swap` runs some.
 
 With `--backends servers` each runs on PostgreSQL, a MongoDB-wire server, Redis and S3 of its own.
-`quality` needs real data: name its folder in MILLRACE_ML100K.
+`quality` needs real data: name its folder in MILLRACE_ML100K; `recommend` uses it, too. What they
+print is kept in bench/results/, unless `--quick` only looks whether they run.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
+from bench import pace, results
 from servers.everything import EVERYTHING
 from servers.process import throwaway
 
@@ -28,21 +30,40 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join((*ALL, "quality")))
     parser.add_argument("--backends", choices=("embedded", "servers"), default="embedded")
+    parser.add_argument("--quick", action="store_true", help="one short round of each")
     said = parser.parse_args()
     if unknown := set(said.names) - {*ALL, "quality"}:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     chosen = said.names or [*ALL, *with_data]
-    return sum(_failed(name, backends=said.backends) for name in chosen)
+    failed = [name for name in chosen if _failed(name, backends=said.backends, quick=said.quick)]
+    if failed:
+        print(f"\nWithout a result: {', '.join(failed)}.", flush=True)
+    return len(failed)
 
 
-def _failed(name: str, *, backends: str) -> bool:
-    print(f"\n== {name}, {backends}", flush=True)
+def _failed(name: str, *, backends: str, quick: bool) -> bool:
+    print(f"\n== {name}, {backends}\n", flush=True)
+    started = time.perf_counter()
     with _environment(backends) as environment:
-        started = time.perf_counter()
-        command = [sys.executable, "-m", f"bench.{name}"]
-        status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
-        print(f"({time.perf_counter() - started:.0f} s)", flush=True)
+        told = {**environment, **({pace.VARIABLE: "1"} if quick else {})}
+        status, printed = _run([sys.executable, "-m", f"bench.{name}"], told)
+    print(f"({time.perf_counter() - started:.0f} s)", flush=True)
+    if status == 0 and not quick:
+        print(f"kept in {results.keep(name, backends, printed)}", flush=True)
     return status != 0
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command; return its status and what it printed, which is shown as it comes."""
+    lines = []
+    with subprocess.Popen(  # noqa: S603 - one of our own modules
+        command, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    return process.returncode, "".join(lines)
 
 
 @contextmanager

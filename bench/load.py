@@ -2,12 +2,19 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
+
+from bench import table
 
 Body = Callable[[int], bytes]
+
+#: Seconds between two looks of the generator's own clock, and how much later a look is a stall.
+_TICK, _LATE = 0.001, 0.003
 
 
 @dataclass
@@ -16,9 +23,13 @@ class Report:
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
+    #: The moment at which each of them was answered.
+    moments: list[float] = field(default_factory=list)
     failures: int = 0
     #: Values of a header over time: (moment of the answer, value), where one was asked for.
     seen: list[tuple[float, str]] = field(default_factory=list)
+    #: From when to when the generator itself did not run, by a clock of its own.
+    stalls: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
@@ -30,13 +41,24 @@ class Report:
         ordered = sorted(self.latencies)
         return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
-    def line(self, name: str) -> str:
-        """Return the row of a table."""
+    @property
+    def slowest_of_service(self) -> float:
+        """Return the slowest answer in milliseconds, less what the generator itself slept."""
+        ends = zip(self.latencies, self.moments, strict=True)
+        return 1000 * max(took - self._slept(end - took, end) for took, end in ends)
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return cells of a table: rate, p50, p99, failures."""
         return (
-            f"{name:34} {self.rate:8.0f}/s   p50 {self.percentile(0.5):7.2f} ms   "
-            f"p99 {self.percentile(0.99):7.2f} ms   max {self.percentile(1):7.2f} ms   "
-            f"failed {self.failures}"
+            table.rate(self.rate),
+            table.ms(self.percentile(0.5)),
+            table.ms(self.percentile(0.99)),
+            str(self.failures),
         )
+
+    def _slept(self, begin: float, end: float) -> float:
+        late = takewhile(lambda stall: stall[1] > begin, reversed(self.stalls))
+        return sum(max(0.0, min(end, until) - max(begin, since)) for since, until in late)
 
 
 async def run(
@@ -55,18 +77,43 @@ async def run(
     A `report` of the caller's own holds what was answered even if a connection breaks.
     """
     report = report or Report()
-    started = time.perf_counter()
-    until = started + seconds
-    clients = (
-        _client(report, port, path, token, body, number, until, header.lower().encode())
-        for number in range(connections)
-    )
-    ends = await asyncio.gather(*clients, return_exceptions=True)
-    report.seconds = time.perf_counter() - started
+    with _uncollected():
+        clock = asyncio.create_task(_watch(report))
+        started = time.perf_counter()
+        until = started + seconds
+        clients = (
+            _client(report, port, path, token, body, number, until, header.lower().encode())
+            for number in range(connections)
+        )
+        ends = await asyncio.gather(*clients, return_exceptions=True)
+        report.seconds = time.perf_counter() - started
+        clock.cancel()
     for end in ends:
         if end is not None:
             raise end
     return report
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector from stopping the generator."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def _watch(report: Report) -> None:
+    """Note when this process could not run: an answer that came meanwhile was not slow."""
+    before = time.perf_counter()
+    while True:
+        await asyncio.sleep(_TICK)
+        after = time.perf_counter()
+        if after - before > _TICK + _LATE:
+            report.stalls.append((before + _TICK, after))
+        before = after
 
 
 async def _client(
@@ -90,6 +137,7 @@ async def _client(
             await reader.readexactly(int(_value(head, b"content-length")))
             after = time.perf_counter()
             report.latencies.append(after - before)
+            report.moments.append(after)
             if not head.startswith(b"HTTP/1.1 2"):
                 report.failures += 1
             elif header:

@@ -1,51 +1,35 @@
-"""Overload: what a gateway answers when three times as much comes as a service can do.
+"""Overload: what the gateway answers when three times as much comes as a service can do.
 
-`python -m bench.overload` runs a service that does one thing after the other, measures how much it
-can do, and then sends requests at their own times, whether or not earlier ones were answered. The
-times count from the moment at which a request was due.
+`python -m bench.overload` starts the stack, fills a catalogue for some tenants, and measures how
+many pages of it catalog can give through the gateway. Then it sends requests at their own times,
+whether or not earlier ones were answered: half of that, which is the usual load, and three times as
+much. The times count from the moment at which a request was due.
 """
 
 import asyncio
 import contextlib
-import os
 import random
 import resource
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-from bench.gateway_rig import PATH, await_answer, command_of, prepare
-from chassis.testing import write_keys
-from embedded import ports
-from gateway.domain import keys
-from gateway.settings import GatewaySettings
+from bench import pace, table
+from tests.e2e.conftest import Tenant, registered
+from tests.running import RunningStack
 
-#: Seconds that the service takes for each request, one after the other.
-WORK = 0.004
-SECONDS = 12.0
+SECONDS = 6.0 if pace.QUICK else 15.0
 #: Seconds at the beginning that are not counted: the limit finds its place.
 WARM = 3.0
-TENANTS = 8
+TENANTS = 4 if pace.QUICK else 8
 PATIENCE = 15.0
-_ONE_AT_A_TIME = asyncio.Semaphore(1)
-
-
-async def service(scope: Any, receive: Any, send: Any) -> None:
-    """Work on one request after the other, in the order in which they come."""
-    if scope["type"] != "http":
-        return
-    async with _ONE_AT_A_TIME:
-        await asyncio.sleep(WORK)
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
-    )
-    await send({"type": "http.response.body", "body": b"{}"})
+ITEMS = 500
+#: Heavy enough that the generator needs far less of the machine than the service.
+PATH = "/api/items?pageSize=100"
+USUAL, FLOOD = 0.5, 3.0
+#: The p99 of what is answered may rise so much.
+AIM = 5.0
 
 
 @dataclass
@@ -69,23 +53,21 @@ class Result:
         ordered = sorted(chosen)
         return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
-    def line(self, name: str) -> str:
-        """Return the row of a table."""
+    @property
+    def shares(self) -> str:
+        """Return how many of the requests got which status, 0 for none."""
         counts = Counter({status: len(each) for status, each in self.told.items()})
         total = counts.total() or 1
-        shares = ", ".join(f"{100 * counts[s] / total:.0f} % {s}" for s in sorted(counts))
-        return (
-            f"{name:34} p50 {self.percentile(0.5):7.1f} ms   p99 {self.percentile(0.99):7.1f} ms"
-            f"   refused within {self.percentile(0.99, refused=True):6.1f} ms   {shares}"
-        )
+        return ", ".join(f"{100 * counts[s] / total:.0f} % {s}" for s in sorted(counts))
 
 
 class Client:
     """Requests to one address, over as many connections as it takes."""
 
-    def __init__(self, port: int) -> None:
-        """Ask on a port of this machine."""
+    def __init__(self, port: int, header: str = "x-api-key") -> None:
+        """Ask on a port of this machine; the header says who asks."""
         self._port = port
+        self._header = header
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def get(self, key: str) -> int:
@@ -93,7 +75,7 @@ class Client:
         try:
             async with asyncio.timeout(PATIENCE), self._connection() as (reader, writer):
                 writer.write(
-                    f"GET {PATH} HTTP/1.1\r\nhost: bench\r\nx-api-key: {key}\r\n\r\n".encode()
+                    f"GET {PATH} HTTP/1.1\r\nhost: bench\r\n{self._header}: {key}\r\n\r\n".encode()
                 )
                 head = await reader.readuntil(b"\r\n\r\n")
                 at = head.lower().index(b"content-length:") + 15
@@ -134,9 +116,11 @@ async def capacity(port: int, key: str, *, connections: int = 16, seconds: float
     return answered / seconds
 
 
-async def open_loop(port: int, who: Sequence[str], *, rate: float, seconds: float) -> Result:
+async def open_loop(
+    client: Client, who: Sequence[str], *, rate: float, seconds: float = SECONDS
+) -> Result:
     """Send requests at random moments, `rate` a second, with one of these keys in turn."""
-    client, result, under_way = Client(port), Result(), set()
+    result, under_way = Result(), set()
     began = due = time.perf_counter()
     number = 0
 
@@ -156,71 +140,76 @@ async def open_loop(port: int, who: Sequence[str], *, rate: float, seconds: floa
     return result
 
 
-@dataclass(frozen=True)
-class Rig:
-    """A gateway, the service behind it, and keys of several tenants."""
-
-    gateway: int
-    service: int
-    keys: Sequence[str]
-
-
-@contextlib.contextmanager
-def rig() -> Iterator[Rig]:
-    """Run everything on free ports until the block ends."""
-    with TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        home = Path(folder)
-        write_keys(home / "keys")
-        serving, fronting = ports.choose(2)
-        environment = {
-            **os.environ,
-            "MILLRACE_HOME": str(home),
-            "MILLRACE_SERVICE_PORT": str(fronting),
-            "MILLRACE_CATALOG_URL": f"http://127.0.0.1:{serving}",
-            "MILLRACE_ADMIN_PASSWORD": "only for this benchmark",
-            "MILLRACE_RATE_KEY": "0",
-        }
-        made = [keys.new_key() for _ in range(TENANTS)]
-        asyncio.run(prepare(GatewaySettings(home=home), made))
-        commands = (
-            command_of("bench.overload:service", serving),
-            [sys.executable, "-c", "from bench.gateway_rig import gateway; gateway()"],
-        )
-        for command in commands:
-            process = subprocess.Popen(command, env=environment)  # noqa: S603
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-        await_answer(f"http://127.0.0.1:{fronting}", made[0])
-        yield Rig(fronting, serving, made)
+def filled(base_url: str) -> Tenant:
+    """Return a new tenant with a catalogue."""
+    tenant = registered(base_url)
+    items = [
+        {"id": f"item-{n}", "metadata": {"title": f"Thing {n}", "text": "What one says of it."}}
+        for n in range(ITEMS)
+    ]
+    tenant.key_client.post("/api/items/bulk", json={"items": items}).raise_for_status()
+    return tenant
 
 
-async def measure(running: Rig) -> None:
-    """Print one row for each kind of load."""
-    can = await capacity(running.gateway, running.keys[0])
-    print(f"the service answers {can:.0f} requests/s through the gateway")
-    everybody = running.keys
-    loads = (("1 x, all tenants", 1.0), ("3 x, all tenants", 3.0))
-    normal = 0.0
-    for name, times in loads:
-        found = await open_loop(running.gateway, everybody, rate=times * can, seconds=SECONDS)
-        normal = normal or found.percentile(0.99)
-        print(f"{found.line(name)}   p99 {found.percentile(0.99) / normal:.1f} of normal")
+async def measure(stack: RunningStack, tenants: Sequence[Tenant]) -> dict[str, Result]:
+    """Return what became of each kind of load."""
+    keys = [tenant.api_key for tenant in tenants]
+    can = await capacity(stack.port, keys[0])
+    print(f"Catalog answers {table.rate(can)} through the gateway: {PATH}.\n", flush=True)
+    found = {}
+    for times in (USUAL, FLOOD):
+        load = await open_loop(Client(stack.port), keys, rate=times * can)
+        found[f"{times:g} x, all tenants"] = load
     flood, calm = await asyncio.gather(
-        open_loop(running.gateway, everybody[:1], rate=3 * can, seconds=SECONDS),
-        open_loop(running.gateway, everybody[1:2], rate=0.1 * can, seconds=SECONDS),
+        open_loop(Client(stack.port), keys[:1], rate=FLOOD * can),
+        open_loop(Client(stack.port), keys[1:2], rate=0.1 * can),
     )
-    print(flood.line("3 x, one tenant alone"))
-    print(calm.line("0.1 x, another tenant beside it"))
-    bare = await open_loop(running.service, everybody, rate=3 * can, seconds=2 * WARM)
-    print(bare.line("3 x, the service without gateway"))
+    found |= {f"{FLOOD:g} x, one tenant alone": flood, "0.1 x, another beside it": calm}
+    assertion = stack.command("assertion", keys[0]).strip()
+    catalog = Client(stack.status()["catalog"]["port"], "millrace-assertion")
+    found[f"{FLOOD:g} x, without the gateway (floor)"] = await open_loop(
+        catalog, [assertion], rate=FLOOD * can, seconds=2 * WARM
+    )
+    return found
+
+
+def tell(found: dict[str, Result]) -> None:
+    """Print the table, beside the usual load."""
+    usual = next(iter(found.values())).percentile(0.99)
+    table.show(
+        ("load", "p50", "p99", "of the usual p99", "refused within, p50", "p99", "statuses"),
+        [
+            (
+                name,
+                table.ms(result.percentile(0.5)),
+                table.ms(result.percentile(0.99)),
+                table.ratio(result.percentile(0.99) / usual),
+                table.ms(result.percentile(0.5, refused=True)),
+                table.ms(result.percentile(0.99, refused=True)),
+                result.shares,
+            )
+            for name, result in found.items()
+        ],
+    )
+    rise = found[f"{FLOOD:g} x, all tenants"].percentile(0.99) / usual
+    table.aim(
+        f"At {FLOOD:g} x the p99 of answers below {AIM:g} times the usual",
+        table.ratio(rise),
+        met=rise < AIM,
+    )
 
 
 def main() -> None:
     """Run the benchmark."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with rig() as running:
-        asyncio.run(measure(running))
+    with RunningStack.elsewhere() as stack:
+        try:
+            stack.start()
+            tenants = [filled(stack.base_url) for _ in range(TENANTS)]
+            tell(asyncio.run(measure(stack, tenants)))
+        finally:
+            stack.stop()
 
 
 if __name__ == "__main__":

@@ -1,49 +1,192 @@
 """Recommendations of one process: throughput and latency at 1, 8 and 32 connections.
 
-`python -m bench.recommend` asks a model of the shape of MovieLens 100K for ten items with their
-explanations. Every answer is announced on Kafka. `new` users have just done something, so that
-nothing about their answer can be remembered; `returning` ones have not.
+`python -m bench.recommend` asks for ten items with their reasons, of a model of MovieLens 100K if
+MILLRACE_ML100K names its folder, and of data of its shape otherwise. Every answer is announced on
+Kafka. `changing` requests ask for another number each time, so that nothing about their answer can
+be remembered; `returning` ones do not. The floors: the scorer called bare in this process, and an
+ASGI application that answers as many bytes at once.
 """
 
 import asyncio
+import os
 import random
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from bench import load
-from bench.inference_rig import USERS, Rig, columns, interactions, ratings, rig
+import httpx
+
+from bench import load, pace, table
+from bench.gateway_rig import command_of
+from bench.inference_rig import Rig, columns, interactions, known, rig
+from contracts.artefact import Manifest
+from embedded import ports
+from inference import scorers
 from training import learners
 
-SECONDS = 6.0
+SECONDS = pace.seconds(5.0)
+ROUNDS = pace.rounds(3)
+CONNECTIONS = (1, 8, 32)
+COUNT = 10
+PATH = "/api/v1/recommend"
+#: Wanted of one process at 8 connections: answers a second, and milliseconds of the p99.
+AIM_RATE, AIM_P99 = 1500, 25.0
+
+Way = tuple[str, int]
 
 
-def returning(turn: int) -> bytes:
-    """Return a request that is asked again and again in the same words."""
-    return load.as_json(userId=f"user-{turn % USERS}", count=10)
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """Read the request and answer as many bytes as inference would."""
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    answer = os.environb[b"BENCH_ANSWER"]
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
 
 
-def new(turn: int) -> bytes:
-    """Return a request that is hardly ever asked twice in a row for the same user."""
-    return load.as_json(userId=f"user-{turn % USERS}", count=random.randint(8, 12))  # noqa: S311
+@contextmanager
+def bare_server(answer: bytes) -> Iterator[int]:
+    """Serve always the same answer; yield the port."""
+    [port] = ports.choose(1)
+    environment = {**os.environ, "BENCH_ANSWER": answer.decode()}
+    process = subprocess.Popen(command_of("bench.recommend:bare", port), env=environment)  # noqa: S603
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
 
 
-async def measure(running: Rig) -> None:
-    """Train, announce, wait, measure, print."""
-    pairs = ratings()
+class Bodies:
+    """Requests of these users, one after the other."""
+
+    def __init__(self, users: Sequence[str]) -> None:
+        """Ask for these users."""
+        self._users = users
+
+    def returning(self, turn: int) -> bytes:
+        """Return a request that is asked again and again in the same words."""
+        return load.as_json(userId=self._users[turn % len(self._users)], count=COUNT)
+
+    def changing(self, turn: int) -> bytes:
+        """Return a request that is hardly ever asked twice in a row for the same user."""
+        count = random.randint(COUNT - 2, COUNT + 2)  # noqa: S311
+        return load.as_json(userId=self._users[turn % len(self._users)], count=count)
+
+
+def scored(folder: Path, manifest: Manifest, running: Rig, users: Sequence[str]) -> float:
+    """Return how many answers a second the scorer gives when nothing is around it."""
+    public = running.signer().public_key()
+    scorer = scorers.load(folder, public_key=public, expected_digest=manifest.digest)
+    answered, until = 0, time.perf_counter() + SECONDS
+    while time.perf_counter() < until:
+        history = scorer.trained_history(users[answered % len(users)])
+        ranking = scorer.recommend(history, k=COUNT)
+        scorer.contributions(history, ranking)
+        answered += 1
+    return answered / SECONDS
+
+
+async def one(running: Rig, port: int, bodies: load.Body, connections: int) -> load.Report:
+    """Load one of the ways."""
+    return await load.run(
+        port,
+        PATH,
+        token=running.token(),
+        body=bodies,
+        connections=connections,
+        seconds=SECONDS,
+    )
+
+
+async def prepare(running: Rig, pairs: Sequence[tuple[str, str]]) -> float:
+    """Train, measure the bare scorer, announce, wait; return the scorer's answers a second."""
     order = learners.LearningOrder(learner="DenseSLIMRecommender", measure=False)
     with running.trained(order, columns(pairs)) as (folder, manifest):
+        users = sorted({user for user, _item in pairs})
+        floor = table.median(scored(folder, manifest, running, users) for _ in range(ROUNDS))
         announcement = await running.store(folder, manifest, model_id=1)
     await running.publish([*interactions(pairs), announcement])
     await running.until_ready()
-    for name, body in (("returning users", returning), ("changing requests", new)):
-        for connections in (1, 8, 32):
-            report = await load.run(
-                running.port,
-                "/api/v1/recommend",
-                token=running.token(),
-                body=body,
-                connections=connections,
-                seconds=SECONDS,
+    return floor
+
+
+async def measure(running: Rig) -> None:
+    """Take turns, and print."""
+    name, pairs = known()
+    floor = await prepare(running, pairs)
+    bodies = Bodies(sorted({user for user, _item in pairs}))
+    found: Mapping[Way, list[load.Report]] = defaultdict(list)
+    with bare_server(await _answer(running, bodies)) as port:
+        await _until_open(port)
+        ways = {
+            "bare ASGI, the same bytes": (port, bodies.returning),
+            "returning": (running.port, bodies.returning),
+            "changing": (running.port, bodies.changing),
+        }
+        for _round in range(ROUNDS):
+            for connections in CONNECTIONS:
+                for way, (where, what) in ways.items():
+                    report = await one(running, where, what, connections)
+                    found[way, connections].append(report)
+    print(f"Learnt from {name}; the scorer alone, called with reasons: {table.rate(floor)}.\n")
+    tell(found, scorer=floor)
+
+
+def tell(found: Mapping[Way, Sequence[load.Report]], *, scorer: float) -> None:
+    """Print medians, beside the floors."""
+    rows = []
+    for (way, connections), reports in found.items():
+        rate = table.median(each.rate for each in reports)
+        empty = table.median(each.rate for each in found["bare ASGI, the same bytes", connections])
+        rows.append(
+            (
+                way,
+                str(connections),
+                table.rate(rate),
+                table.ms(table.median(each.percentile(0.5) for each in reports)),
+                table.ms(table.median(each.percentile(0.99) for each in reports)),
+                str(sum(each.failures for each in reports)),
+                table.ratio(rate / empty),
+                table.ratio(rate / scorer),
             )
-            print(report.line(f"{name}, {connections} connections"), flush=True)
+        )
+    head = ("requests", "connections", "answers", "p50", "p99", "failed")
+    table.show((*head, "of bare ASGI", "of the scorer"), rows)
+    rate = table.median(each.rate for each in found["changing", 8])
+    late = table.median(each.percentile(0.99) for each in found["changing", 8])
+    table.aim(
+        f"At 8 connections {AIM_RATE:,}/s and a p99 below {AIM_P99:.0f} ms",
+        f"{table.rate(rate)}, {table.ms(late)}",
+        met=rate >= AIM_RATE and late < AIM_P99,
+    )
+
+
+async def _answer(running: Rig, bodies: Bodies) -> bytes:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+        headers = {"Millrace-Assertion": running.token(), "Content-Type": "application/json"}
+        answer = await client.post(PATH, content=bodies.returning(0), headers=headers)
+        return answer.raise_for_status().content
+
+
+async def _until_open(port: int) -> None:
+    deadline = time.monotonic() + 30
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        while time.monotonic() < deadline:
+            try:
+                (await client.post(PATH, content=b"{}")).raise_for_status()
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+    raise TimeoutError("the bare server did not start")
 
 
 def main() -> None:
