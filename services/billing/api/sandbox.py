@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from billing.domain.plans import CURRENCY, PLANS, Plan, plan_of
 from billing.operations import errands
 from billing.payments.sandbox import PATH
-from chassis.database import OpenTx
+from chassis.database import OpenTx, Store
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,10 +43,12 @@ async def portal(secret: str, tx: OpenTx) -> HTMLResponse:
 
 
 @router.post(f"{PATH}/portal/{{secret}}")
-async def choose(secret: str, request: Request, tx: OpenTx) -> HTMLResponse:
+async def choose(secret: str, request: Request, store: Store) -> HTMLResponse:
+    # The body comes before the transaction: who sends it slowly must keep nobody from writing.
     sent = parse_qs((await request.body()).decode(errors="replace"))
     plan_id, interval = (sent.get(name, [""])[0] for name in ("plan", "interval"))
-    plan = await errands.choose(tx, secret, plan_id, interval=interval)
+    async with store.transaction(tenant_id=None) as tx:
+        plan = await errands.choose(tx, secret, plan_id, interval=interval)
     return _page(f"<p>Done: the plan is {escape(plan.name)} now.</p>")
 
 

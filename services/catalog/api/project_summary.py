@@ -2,15 +2,13 @@
 
 from datetime import datetime
 
-from fastapi import Depends
-
 from catalog.operations import projects
 from chassis.crud import row_id
 from chassis.database import Tx
-from chassis.identity import needs_person
+from chassis.identity import needs
 from chassis.wire import Wire, router
 
-project_summary_router = router(tags=["project"], dependencies=[Depends(needs_person)])
+project_summary_router = router(tags=["project"], dependencies=[needs("read")])
 
 
 class SummaryOut(Wire):

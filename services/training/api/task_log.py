@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from chassis.crud import row_id
 from chassis.database import Tx
-from chassis.identity import needs_person
+from chassis.identity import needs
 from chassis.problems import NotFound
 from chassis.wire import NumberedPage, Wire, counted, filters
 from chassis.wire import router as new_router
 from training.operations import journal
 
 _NOUN = "TaskLog"
+_READ = [needs("read")]
 
 
 class TaskLogOut(Wire):
@@ -34,16 +35,14 @@ class TaskLogPage(Wire):
 router = new_router(tags=["task_log"])
 
 
-@router.get("/api/v1/task_log", response_model=TaskLogPage, dependencies=[Depends(needs_person)])
+@router.get("/api/v1/task_log", response_model=TaskLogPage, dependencies=_READ)
 async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
     where = filters(request, id=int, id_gt=int, task=int, tuning_job_id=int, model_id=int)
     rows, total = await journal.find(tx, where=where, offset=page.offset, limit=page.size)
     return counted(request, page, total=total, rows=rows)
 
 
-@router.get(
-    "/api/v1/task_log/{id}", response_model=TaskLogOut, dependencies=[Depends(needs_person)]
-)
+@router.get("/api/v1/task_log/{id}", response_model=TaskLogOut, dependencies=_READ)
 async def retrieve(id: str, tx: Tx) -> Any:
     found = await journal.get(tx, row_id(id, _NOUN))
     if found is None:

@@ -1,5 +1,9 @@
 """Checkout, portal and invoices with the built-in test provider."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +14,7 @@ from billing.app import build
 from billing.operations.invoices import close_due
 from billing.settings import BillingSettings
 from billing.tests.world import served, usage
-from chassis.testing import ADMIN, MEMBER, Bench, FrozenClock, key_of, on_the_bench
+from chassis.testing import ADMIN, MEMBER, Bench, FrozenClock, key_of, on_the_bench, settings_in
 from contracts.billing import AllowanceChanged
 
 CHECKOUT = {"planId": "plan-growth", "interval": "monthly"}
@@ -31,8 +35,8 @@ async def invoices(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return found
 
 
-async def test_strangers_members_and_keys_buy_nothing(bench: Bench) -> None:
-    for caller, status in ((None, 401), (MEMBER, 403), (key_of("write"), 403)):
+async def test_members_buy_and_strangers_and_keys_do_not(bench: Bench) -> None:
+    for caller, status in ((None, 401), (MEMBER, 200), (key_of("read", "write"), 403)):
         async with bench.as_caller(caller) as client:
             answer = await client.post("/api/billing/checkout", json=CHECKOUT)
             assert answer.status_code == status
@@ -160,3 +164,28 @@ async def test_production_without_a_key_takes_no_money(bench: Bench) -> None:
             answer = await client.post(f"/api/billing/{path}", json=body)
             assert answer.status_code == 503
             assert answer.json()["code"] == "BILLING_UNAVAILABLE"
+
+
+@pytest.mark.parametrize("stalling", ["test/portal/x", "webhooks/stripe"])
+async def test_a_body_that_does_not_come_keeps_nobody_from_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stalling: str
+) -> None:
+    monkeypatch.setenv("MILLRACE_STRIPE_WEBHOOK_SECRET", "whsec_test")
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"plan="
+        begun.set()
+        await never.wait()
+
+    async with on_the_bench(build(settings_in(tmp_path))) as bench:
+        anonymous, admin = bench.as_caller(None), bench.as_caller(ADMIN)
+        stalled = asyncio.create_task(anonymous.post(f"/api/billing/{stalling}", content=body()))
+        await begun.wait()
+        async with asyncio.timeout(20):
+            answer = await admin.put("/api/billing/overage-cap", json={"capAmount": 7})
+        assert answer.status_code == 200
+        assert not stalled.done()
+        stalled.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await stalled

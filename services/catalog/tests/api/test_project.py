@@ -71,11 +71,15 @@ async def test_a_key_makes_no_projects_and_sees_its_own_alone(bench: Bench) -> N
         others = await client.get(PATH, params={"id": 1})
         default = await client.get(f"{PATH}1/")
         summary = await client.get("/api/v1/project_summary/1/")
+        own = await client.get(f"/api/v1/project_summary/{project['id']}/")
+    async with bench.as_caller(key_of("write", project=project["id"])) as client:
+        unread = await client.get(f"/api/v1/project_summary/{project['id']}/")
+    assert (own.status_code, unread.status_code) == (200, 403)
     assert refused.status_code == 403
     assert refused.json()["detail"] == "API keys cannot create new projects."
     assert [each["id"] for each in listed["results"]] == [project["id"]]
     assert others.json()["count"] == 0
-    assert (default.status_code, summary.status_code) == (404, 403)
+    assert (default.status_code, summary.status_code) == (404, 404)
 
 
 @pytest.mark.parametrize(

@@ -235,4 +235,20 @@ async def test_lines_are_found_by_job_model_and_place(bench: Bench, compute: Fak
     assert await lines(f"model_id={model['id']}&id_gt={first}") == ["line 2", "line 1"]
     assert await lines("tuning_job_id=1") == []
     assert len(everything) == 4
-    assert (await bench.as_caller(key_of("read", "write")).get(LOGS)).status_code == 403
+
+
+async def test_a_key_that_may_read_sees_what_its_own_project_said(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    compute.play(progress(0.5, "half way"), result())
+    await requested(bench)
+    await run_everything(bench)
+    [line] = (await bench.as_caller(ADMIN).get(LOGS)).json()["results"]
+    for key, rows, status in (
+        (key_of("read"), [line], 200),
+        (key_of("read", project=2), [], 404),
+    ):
+        client = bench.as_caller(key)
+        assert (await client.get(LOGS)).json()["results"] == rows
+        assert (await client.get(f"{LOGS}{line['id']}/")).status_code == status
+    assert (await bench.as_caller(key_of("write", "predict")).get(LOGS)).status_code == 403
