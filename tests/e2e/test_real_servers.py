@@ -1,6 +1,7 @@
 """`make up BACKENDS=servers BROKERS=3`: servers are parts of the stack and keep what they got."""
 
 import signal
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -53,3 +54,13 @@ def test_a_killed_launcher_takes_all_servers_along_and_what_they_kept_is_there_a
     assert [project["id"] for project in found.json()["results"]] == [tenant.project]
     tenant.client.close()
     tenant.key_client.close()
+
+
+def test_sigterm_stops_everything_servers_included_in_ten_seconds(own: RunningStack) -> None:
+    everyone = pids(own)
+    assert len(everyone) > len(SERVERS)
+    began = time.monotonic()
+    assert own.stop() == 0
+    assert time.monotonic() - began < 10
+    until(lambda: not any(map(psutil.pid_exists, everyone)))
+    assert own.status() == {}
