@@ -59,8 +59,9 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
         artefacts.load,
         capacity=settings.model_memory_bytes,
         on_refusal=Refusals(database).note,
+        first=settings.preloaded,
     )
-    preloading = Preloading(shelf, first=settings.preloaded)
+    preloading = Preloading(shelf)
     servings = Servings(
         open_spool(settings.folder("inference", "spool"), limit_bytes=settings.spool_bytes),
         OutboxProducer(settings.kafka),

@@ -14,7 +14,7 @@ class InferenceSettings(Settings):
     model_memory_bytes: int = 1024**3
     #: Disk that local copies of artefacts may take, in bytes.
     model_disk_bytes: int = 20 * 1024**3
-    #: Ids of the models to load first at start, separated by commas.
+    #: Ids of the models to load first and let go of last, separated by commas.
     preload_model_ids: str = ""
     #: Disk that announcements of answers may take while their topic is away, in bytes.
     spool_bytes: int = 1024**3
@@ -34,5 +34,5 @@ class InferenceSettings(Settings):
 
     @property
     def preloaded(self) -> list[int]:
-        """Return the ids of the models to load first."""
+        """Return the ids of the models to load first and let go of last."""
         return [int(part) for part in self.preload_model_ids.split(",") if part.strip()]

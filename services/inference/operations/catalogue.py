@@ -14,8 +14,13 @@ class Item(NamedTuple):
     title: str | None
     is_active: bool
     revision: int
-    #: When it last changed, in seconds since 1970.
+    #: When it last changed, in seconds since 1970; 0 for a deleted one.
     moment: float
+
+    @property
+    def is_deleted(self) -> bool:
+        """Tell whether it has left the catalogue."""
+        return self.moment == 0.0
 
 
 @dataclass(slots=True)
@@ -39,7 +44,7 @@ class Catalogue:
         for event in events:
             tenant = self._tenants.setdefault(event.tenant_id, _Tenant())
             if isinstance(event, ItemChanged):
-                moment = event.occurred_at.timestamp()
+                moment = max(event.occurred_at.timestamp(), 1.0)
                 title = _title(event.metadata)
                 item = Item(title, event.is_active, event.revision, moment)
                 _put(tenant, event.item_id, item)
@@ -56,7 +61,13 @@ class Catalogue:
         """Tell whether the tenant has this item, active or not."""
         tenant = self._tenants.get(tenant_id)
         item = tenant.items.get(item_id) if tenant else None
-        return item is not None and (item.is_active or item.moment > 0)
+        return item is not None and not item.is_deleted
+
+    def has_lost(self, tenant_id: str, item_id: str) -> bool:
+        """Tell whether the tenant had this item and deleted it."""
+        tenant = self._tenants.get(tenant_id)
+        item = tenant.items.get(item_id) if tenant else None
+        return item is not None and item.is_deleted
 
     def title(self, tenant_id: str, item_id: str) -> str:
         """Return an item's title, or its id where it has none."""

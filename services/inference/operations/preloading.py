@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chassis import telemetry
@@ -28,12 +28,9 @@ class _Wanted:
 class Preloading:
     """The models that still have to be brought into memory."""
 
-    def __init__(
-        self, shelf: Shelf, *, first: Sequence[int] = (), first_pause: float = 0.5
-    ) -> None:
-        """Fill this shelf, beginning with the ids in `first`; pauses grow from `first_pause`."""
+    def __init__(self, shelf: Shelf, *, first_pause: float = 0.5) -> None:
+        """Fill this shelf, most wanted first; pauses grow from `first_pause`."""
         self._shelf = shelf
-        self._first = frozenset(first)
         self._first_pause = first_pause
         self._wanted: dict[int, _Wanted] = {}
         self._news = asyncio.Event()
@@ -74,10 +71,7 @@ class Preloading:
     def _next(self) -> _Wanted | None:
         now = time.monotonic()
         due = [wanted for wanted in self._wanted.values() if wanted.due <= now]
-        return max(due, key=self._urgency, default=None)
-
-    def _urgency(self, wanted: _Wanted) -> tuple[bool, int]:
-        return wanted.model.model_id in self._first, wanted.model.model_id
+        return max(due, key=lambda wanted: self._shelf.rank(wanted.model.model_id), default=None)
 
     async def _pause(self) -> None:
         dues = [wanted.due for wanted in self._wanted.values()]

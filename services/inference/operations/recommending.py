@@ -89,6 +89,8 @@ class Recommender:
         Raises:
             Invalid: the tenant has no such item.
         """
+        if self._catalogue.has_lost(tenant_id, item_id):  # models may still know it
+            raise unknown_reference("itemId", item_id)
         for name in LIKENESS:
             serving = await self._shelf.answering(tenant_id, name)
             if serving is None or serving.scorer.position(item_id) is None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from chassis import telemetry
@@ -40,9 +40,15 @@ class Serving:
 class Shelf:
     """The models of all tenants, as many as fit."""
 
-    def __init__(self, load: Load, *, capacity: int, on_refusal: OnRefusal) -> None:
-        """Hold at most `capacity` bytes; `on_refusal` tells the world of a bad artefact."""
+    def __init__(
+        self, load: Load, *, capacity: int, on_refusal: OnRefusal, first: Collection[int] = ()
+    ) -> None:
+        """Hold at most `capacity` bytes, the models in `first` longest of all.
+
+        `on_refusal` tells the world of a bad artefact.
+        """
         self._load = load
+        self._first = frozenset(first)
         self._capacity = capacity
         self._on_refusal = on_refusal
         self._known: dict[int, Model] = {}
@@ -137,12 +143,19 @@ class Shelf:
         return task
 
     def fits(self, model: Model) -> bool:
-        """Tell whether a model can be loaded without driving out one that is newer."""
-        older = sum(s.nbytes for i, s in self._loaded.items() if i < model.model_id)
+        """Tell whether a model can be loaded without driving out one that comes before it."""
+        rank = self.rank(model.model_id)
+        older = sum(s.nbytes for i, s in self._loaded.items() if self.rank(i) < rank)
         return self.held_bytes - older + model.artefact_bytes <= self._capacity
 
+    def rank(self, model_id: int) -> tuple[bool, int]:
+        """Return what says how much a model is wanted: those in `first`, then the newest."""
+        return model_id in self._first, model_id
+
     def is_superseded(self, model: Model) -> bool:
-        """Tell whether a newer model already answers in this one's place."""
+        """Tell whether a newer model answers in this one's place, and nobody asked for this one."""
+        if model.model_id in self._first:
+            return False
         place = model.answers_for
         return place is not None and self._serving.get(place, -1) > model.model_id
 
@@ -202,7 +215,8 @@ class Shelf:
     def _make_room(self, wanted: int) -> None:
         """Let go of the models unused for longest; requests that hold one keep it."""
         while self._loaded and self.held_bytes + wanted > self._capacity:
-            self._loaded.popitem(last=False)
+            others = (model_id for model_id in self._loaded if model_id not in self._first)
+            del self._loaded[next(others, next(iter(self._loaded)))]
         self._measure()
 
     def _settled(self, model_id: int, task: asyncio.Task[Serving]) -> None:

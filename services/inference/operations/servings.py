@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -23,6 +23,16 @@ UNITS = 100
 BATCH_UNITS = 1
 _RELAYED_AT_ONCE = 500
 _GATHERING_SECONDS = 0.02
+#: Seconds that the last answers get to leave with this process, and its producer after them.
+_LAST_SECONDS = 1.5
+
+
+class LastingProducer(Producer, Protocol):
+    """A producer that this process takes leave of."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ class Servings:
     def __init__(
         self,
         open_spool: Callable[[], Spool],
-        producer: Producer,
+        producer: LastingProducer,
         *,
         clock: Clock,
     ) -> None:
@@ -56,13 +66,21 @@ class Servings:
         self._producer = producer
         self._clock = clock
         self._news = asyncio.Event()
+        self._is_relaying = False
 
     async def start(self) -> None:
         """Open the spool."""
         self._spool = self._open()
 
     async def stop(self) -> None:
-        """Close the spool; what it holds leaves after the next start."""
+        """Send what is left, then close the spool.
+
+        Where no process ever comes to this disk again, nobody would hear of those answers. While
+        Kafka is away they stay, and leave after the next start.
+        """
+        if self._is_relaying:
+            await _briefly(self._drain)
+            await _briefly(self._producer.stop)
         if self._spool is not None:
             self._spool.close()
 
@@ -84,6 +102,7 @@ class Servings:
 
     async def run(self) -> None:
         """Send for ever: soon after something was written, and what was left over at first."""
+        self._is_relaying = True
         while True:
             self._news.clear()
             try:
@@ -114,6 +133,13 @@ class Servings:
         if self._spool is None:
             raise Unavailable("The spool is not open.")
         return self._spool
+
+
+async def _briefly(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await asyncio.wait_for(work(), _LAST_SECONDS)
+    except Exception:
+        telemetry.log.warning("announcements stay in the spool", exc_info=True)
 
 
 def open_spool(folder: Path, *, limit_bytes: int) -> Callable[[], Spool]:

@@ -161,6 +161,9 @@ class Topics:
     async def send_all(self, records: Any) -> None:
         self.served += [Served.model_validate_json(record.value) for record in records]
 
+    async def stop(self) -> None:
+        """Nothing is connected."""
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> InferenceSettings:

@@ -443,6 +443,24 @@ async def test_an_item_that_no_model_knows_is_like_nothing(
     assert (await post(bench, "similar", {"itemId": "new", "count": 2})).json() == []
 
 
+async def test_a_deleted_item_is_refused_though_a_model_knows_it(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="collaborative")
+    await workshop.item("movie-4", active=False)
+    assert (await post(bench, "similar", {"itemId": "movie-4", "count": 2})).status_code == 200
+    await bench.deliver(
+        ItemDeleted(tenant_id=TENANT, occurred_at=MOMENT, item_id="movie-4", revision=2)
+    )
+
+    answer = await post(bench, "similar", {"itemId": "movie-4", "count": 2})
+    assert answer.status_code == 400
+    assert answer.json()["itemId"] == ['Invalid pk "movie-4" - object does not exist.']
+
+    await workshop.item("movie-4", revision=3)
+    assert (await post(bench, "similar", {"itemId": "movie-4", "count": 2})).status_code == 200
+
+
 async def test_an_item_that_is_not_there_is_refused(workshop: Workshop, bench: Bench) -> None:
     answer = await post(bench, "similar", {"itemId": "nowhere", "count": 2})
 

@@ -247,31 +247,48 @@ async def test_preloading_tries_again_until_the_store_is_back(shelf: Shelf, stor
 async def test_preloading_takes_the_newest_first_and_leaves_out_what_they_replace(
     shelf: Shelf, store: Store
 ) -> None:
-    wanted = [model(1), model(2), model(3, algorithm=None), model(4)]
-    announce(shelf, *wanted)
-    preloading = Preloading(shelf, first=[3])
-    for each in wanted:
-        preloading.want(each, announced_at=0.0)
-    task = asyncio.create_task(preloading.run())
+    await preloaded(shelf, model(1), model(2), model(3, algorithm=None), model(4))
 
-    await until(lambda: not preloading.waiting)
-
-    assert store.loads == [3, 4]
-    task.cancel()
+    assert store.loads == [4, 3]
 
 
-async def test_preloading_does_not_drive_out_what_is_newer(shelf: Shelf, store: Store) -> None:
-    wanted = [model(n, algorithm=None) for n in range(1, 6)]
+async def preloaded(shelf: Shelf, *wanted: Model) -> None:
+    """Announce models and let the preloading come to its end."""
     announce(shelf, *wanted)
     preloading = Preloading(shelf)
     for each in wanted:
         preloading.want(each, announced_at=0.0)
     task = asyncio.create_task(preloading.run())
-
     await until(lambda: not preloading.waiting)
+    task.cancel()
+
+
+async def test_listed_models_come_first_though_newer_ones_replace_them(store: Store) -> None:
+    shelf = Shelf(store.load, capacity=3000, on_refusal=store.refuse, first=[1, 3])
+
+    await preloaded(shelf, model(1), model(2), model(3, algorithm=None), model(4))
+
+    assert store.loads == [3, 1, 4]
+    assert await answering_id(shelf) == 4
+
+
+async def test_listed_models_stay_while_others_come_and_go(store: Store) -> None:
+    shelf = Shelf(store.load, capacity=3000, on_refusal=store.refuse, first=[1, 2])
+    await preloaded(shelf, *(model(n, algorithm=None) for n in range(1, 6)))
+    assert shelf.loaded_ids == [1, 2, 5]
+
+    await shelf.named(3)
+    assert shelf.loaded_ids == [1, 2, 3]
+    announce(shelf, model(6, algorithm=None, size=2000))
+    await shelf.named(6)
+
+    assert shelf.loaded_ids == [1, 6]
+
+
+async def test_preloading_does_not_drive_out_what_is_newer(shelf: Shelf, store: Store) -> None:
+    await preloaded(shelf, *(model(n, algorithm=None) for n in range(1, 6)))
 
     assert shelf.loaded_ids == [3, 4, 5]
-    task.cancel()
 
 
 async def test_news_of_today_does_not_unsettle_a_process_that_began_before(

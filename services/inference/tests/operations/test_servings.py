@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from chassis.outbox import Outgoing
 from chassis.problems import Unavailable
 from chassis.testing import TENANT
 from contracts.serving import Served
+from inference.operations.patience import wait_until
 from inference.operations.servings import Answered, Servings, open_spool
 
 
@@ -17,11 +19,19 @@ class Topic:
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
         self.is_away = False
+        self.is_stopped = False
+        #: Never set where the topic takes for ever.
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def send_all(self, records: Sequence[Outgoing]) -> None:
         if self.is_away:
             raise ConnectionError
+        await self.answers.wait()
         self.records.extend(records)
+
+    async def stop(self) -> None:
+        self.is_stopped = True
 
 
 def servings(folder: Path, topic: Topic, *, limit: int = 100_000) -> Servings:
@@ -71,6 +81,54 @@ async def test_what_could_not_be_sent_is_sent_by_the_next_process(tmp_path: Path
     await after.start()
     assert await after.sweep() == 1
     assert b"for-ann" in topic.records[0].value
+    await after.stop()
+
+
+async def relayed(told: Servings, topic: Topic) -> None:
+    """Send something on, then end the relay as a service does that leaves."""
+    await told.start()
+    task = asyncio.create_task(told.run())
+    told.tell(TENANT, [answered("before")])
+    assert await wait_until(lambda: bool(topic.records), seconds=5)
+    task.cancel()
+    await asyncio.wait([task])
+    topic.records.clear()
+
+
+async def test_a_process_that_leaves_takes_its_last_answers_with_it(tmp_path: Path) -> None:
+    topic = Topic()
+    told = servings(tmp_path, topic)
+    await relayed(told, topic)
+    told.tell(TENANT, [answered()])
+
+    await told.stop()
+
+    assert b"for-ann" in topic.records[0].value
+    assert topic.is_stopped
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_process_leaves_though_the_topic_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    monkeypatch.setattr("inference.operations.servings._LAST_SECONDS", 0.01)
+    topic = Topic()
+    told = servings(tmp_path, topic)
+    await relayed(told, topic)
+    told.tell(TENANT, [answered()])
+    if hangs:
+        topic.answers.clear()
+    else:
+        topic.is_away = True
+
+    await told.stop()
+
+    assert (topic.records, topic.is_stopped) == ([], True)
+    topic.answers.set()
+    topic.is_away = False
+    after = servings(tmp_path, topic)
+    await after.start()
+    assert await after.sweep() == 1
     await after.stop()
 
 
