@@ -13,9 +13,9 @@ spec:
   # Variables that Kubernetes makes of service names would look like our own settings.
   enableServiceLinks: false
   # The service drains by itself from SIGTERM on, so there is no preStop: it goes on accepting for
-  # drainSeconds, answers what is in flight (8 s at most) and takes leave of Kafka (6 s at most). Who
-  # keeps a spool sends on what waits in it, which may take longer.
-  terminationGracePeriodSeconds: {{ add .root.Values.drainSeconds (ternary 85 25 (hasKey .values "storage")) }}
+  # drainSeconds, answers what is in flight (8 s at most), takes leave of Kafka (6 s at most), and
+  # inference announces what is left in its spool (3 s at most).
+  terminationGracePeriodSeconds: {{ add .root.Values.drainSeconds 25 }}
   securityContext:
     {{- include "millrace.pod.security" . | nindent 4 }}
   {{- with .root.Values.image.pullSecrets }}
