@@ -1,7 +1,7 @@
 """Every Kafka client of a service proves who it is, and a tenant's producers reach their own."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer, KafkaException, Producer
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its __init__ lists none
     AclBinding,
     AclOperation,
     AclPermissionType,
@@ -185,14 +185,14 @@ class Tenant:
 
     def refused_as_operator(self, topic: str) -> dict[str, str | None]:
         """Try what only an operator may; return the name of each attempt's error."""
-        admin = AdminClient(self._client)
+        admin = AdminClient({**self._client})
         setting = ConfigEntry("retention.ms", "1", incremental_operation=AlterConfigOpType.SET)
         altered = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[setting])
         rights = AclBinding(
             ResourceType.TOPIC, "*", ResourcePatternType.LITERAL, f"User:{self.name}", "*",
             AclOperation.ALL, AclPermissionType.ALLOW,
         )  # fmt: skip
-        attempts = {
+        attempts: dict[str, Mapping[Any, Future[Any]]] = {
             "delete": admin.delete_topics([topic]),
             "alter": admin.incremental_alter_configs([altered]),
             "let in": admin.create_acls([rights]),
