@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from chassis.problems import NON_FIELD, Invalid, Malformed, NotFound, Problem
 
 REQUIRED = "This field is required."
@@ -66,3 +68,9 @@ def problem_of(errors: Sequence[Any], *, status: int = 400) -> Problem:
         field = ".".join(part for part in rest if not part.startswith("function-")) or NON_FIELD
         fields.setdefault(field, []).append(message_of(error))
     return Invalid(fields=fields, status=status)
+
+
+def problem_in(error: ValidationError) -> Problem:
+    """Return the refusal of one record or row, as if it had been the body of a request."""
+    found = error.errors(include_url=False)
+    return problem_of([{**each, "loc": ("body", *each["loc"])} for each in found])

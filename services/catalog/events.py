@@ -1,20 +1,17 @@
 """What catalog listens to: producers, new tenants, people who leave, models as they come."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from catalog.domain.interactions import Interaction, canonical
-from catalog.domain.refusals import Refusal, Source
 from catalog.operations import ingestion, interactions, outcomes, tenants
-from catalog.operations.ingestion import Received
 from catalog.operations.tenants import TopicMaker
 from chassis import telemetry
 from chassis.database import Transaction
-from chassis.problems import NON_FIELD, Invalid, Malformed
+from chassis.problems import Problem
 from chassis.subscriptions import IngestedRecord, Subscription, each, every_replica, ingested
-from chassis.validation import message_of
+from chassis.validation import problem_in
 from chassis.wire import JsonObject
 from contracts.interactions import IngestedInteraction
 from contracts.models import ModelEvent
@@ -47,7 +44,7 @@ def subscriptions(*, make_topics: TopicMaker) -> list[Subscription]:
 
 async def interactions_ingested(records: Sequence[IngestedRecord], tx: Transaction) -> None:
     """Keep what a producer wrote; send back what is unsound."""
-    await ingestion.take(tx, [_read(record) for record in records])
+    await ingestion.take(tx, [(record, _read(record)) for record in records])
 
 
 async def tenant_registered(happened: TenantRegistered, tx: Transaction) -> None:
@@ -65,13 +62,11 @@ async def model_or_tuning_changed(happened: ModelEvent, tx: Transaction) -> None
     await outcomes.note(tx, happened)
 
 
-def _read(record: IngestedRecord) -> Received | Refusal:
-    source = Source(record.topic, record.partition, record.offset)
+def _read(record: IngestedRecord) -> Interaction | Problem:
     try:
-        sent = _RECORD.validate_json(record.value)
+        return _interaction(_RECORD.validate_json(record.value), record)
     except ValidationError as error:
-        return _refusal(source, record.value, error)
-    return Received(_interaction(sent, record), source, record.value)
+        return problem_in(error)
 
 
 def _interaction(sent: _Record, record: IngestedRecord) -> Interaction:
@@ -95,12 +90,3 @@ def _trace(record: IngestedRecord) -> str | None:
     if record.context is None:
         return None
     return telemetry.inject(record.context).get("traceparent")
-
-
-def _refusal(source: Source, record: bytes, error: ValidationError) -> Refusal:
-    finding: dict[str, Any] = dict(error.errors(include_url=False)[0])
-    if finding["type"] == "json_invalid":
-        why = finding.get("ctx", {}).get("error", "")
-        return Refusal(source, record, Malformed.code, None, f"JSON parse error - {why}")
-    field = ".".join(str(part) for part in finding["loc"]) or NON_FIELD
-    return Refusal(source, record, Invalid.code, field, message_of(finding))

@@ -4,26 +4,24 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from pydantic import Field, TypeAdapter, ValidationError
 
 from catalog.domain.interactions import Door, Interaction, Kept, canonical, interaction_id
 from catalog.operations import interactions
 from catalog.operations.interactions import Recorder
-from chassis import telemetry
+from chassis import idempotency, telemetry
 from chassis.database import Tx
+from chassis.idempotency import IdempotencyKey
 from chassis.identity import CurrentCaller, needs
-from chassis.ids import new_uid
 from chassis.problems import Invalid
-from chassis.validation import problem_of
+from chassis.validation import problem_in
 from chassis.wire import CamelWire, JsonObject, router
-from contracts.interactions import EventIdentifier, IngestedInteraction
+from contracts.interactions import IngestedInteraction
 
 interactions_router = router(tags=["interactions"], dependencies=[needs("write")])
 
 _MOST = 1000
-_HEADER = "Idempotency-Key"
-_EVENT_ID = TypeAdapter(EventIdentifier)
 
 
 class InteractionIn(IngestedInteraction):
@@ -73,22 +71,9 @@ class BatchOut(CamelWire):
 _ITEM = TypeAdapter(InteractionIn)
 
 
-async def _idempotency_key(
-    key: Annotated[str | None, Header(alias=_HEADER)] = None,
-) -> str | None:
-    try:
-        return None if key is None else _EVENT_ID.validate_python(key)
-    except ValidationError as error:
-        findings = [{**finding, "loc": ("header", _HEADER)} for finding in error.errors()]
-        raise problem_of(findings) from error
-
-
 async def _recorder(request: Request) -> Recorder:
     recorder: Recorder = request.app.state.recorder
     return recorder
-
-
-IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 
 
 @interactions_router.post("/api/v1/interactions", status_code=201)
@@ -100,10 +85,8 @@ async def record(
     request: Request,
 ) -> InteractionOut:
     """Keep one interaction; the same event id again answers the same and changes nothing."""
-    if key is not None and body.event_id not in (None, key):
-        raise Invalid(fields={"eventId": [f"Contradicts the {_HEADER} header."]})
+    event_id = idempotency.event_id(body.event_id, key)
     now = request.app.state.database.clock()
-    event_id = body.event_id or key or new_uid()
     sent = body.to_domain(event_id=event_id, now=now, trace=_trace(), source="http")
     kept = await recorder.record(caller.tenant_id, sent)
     return InteractionOut(
@@ -141,7 +124,10 @@ async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
     now, trace = tx.clock(), _trace()
     batch = [
         each.to_domain(
-            event_id=each.event_id or _own_id(key, n), now=now, trace=trace, source="batch"
+            event_id=idempotency.event_id_at(n, each.event_id, key),
+            now=now,
+            trace=trace,
+            source="batch",
         )
         for n, each in enumerate(sent)
     ]
@@ -156,11 +142,6 @@ async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
 
 def _trace() -> str | None:
     return telemetry.inject().get("traceparent")
-
-
-def _own_id(key: str | None, position: int) -> str:
-    """Return an id for an event without one: a batch sent again under its key repeats them."""
-    return new_uid() if key is None else f"{key}:{position}"
 
 
 def _result(tenant_id: str, kept: Kept) -> BatchResult:
@@ -184,8 +165,8 @@ def _all_sound(rows: Sequence[Any]) -> list[InteractionIn]:
         try:
             sound.append(_ITEM.validate_python(row))
         except ValidationError as error:
-            located = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
-            found[n] = {name: list(texts) for name, texts in problem_of(located).fields.items()}
+            fields = problem_in(error).fields
+            found[n] = {name: list(texts) for name, texts in fields.items()}
     if found:
         raise Invalid(
             f"{len(found)} of {len(rows)} interactions are not valid.",

@@ -1,14 +1,13 @@
-"""Which refusals were told already: a record that is read twice is refused once."""
+"""Which refused records the tenant was told of already, remembered as the inbox does."""
 
 from collections.abc import Sequence
 
 from catalog.store.tables import Base
-from chassis import inbox
+from chassis import rejects
 from chassis.database import Transaction
+from chassis.rejects import Refused
 
 
-async def untold(tx: Transaction, keys: Sequence[str]) -> set[str]:
-    """Return the places not told before, and note them as told from this commit on."""
-    return await inbox.unseen(
-        await tx.session.connection(), Base.metadata, subscription="rejected", ids=keys
-    )
+async def tell(tx: Transaction, refused: Sequence[Refused]) -> None:
+    """Tell the tenant of refused records, each once."""
+    await rejects.tell(tx, Base.metadata, refused, subscription="rejected")

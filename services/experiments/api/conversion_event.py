@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from pydantic import Field, TypeAdapter, ValidationError
 
-from chassis import crud, wire
+from chassis import crud, idempotency, wire
 from chassis.database import Store, Tx
+from chassis.idempotency import IdempotencyKey
 from chassis.identity import CurrentCaller, needs
-from chassis.ids import new_uid
 from chassis.problems import Invalid, Problem
-from chassis.validation import problem_of
+from chassis.validation import problem_in
 from chassis.wire import JsonValue, Key, Name, Text, Wire
 from contracts.conversions import ConversionType
 from contracts.interactions import EventIdentifier
@@ -40,7 +40,7 @@ class ConversionIn(Wire):
     metadata_json: JsonValue = Field(default_factory=dict)
     event_id: EventIdentifier | None = Field(default=None, alias="eventId")
 
-    def to_domain(self, source: Source, *, event_id: str | None, at: datetime) -> Report:
+    def to_domain(self, source: Source, *, event_id: str, at: datetime) -> Report:
         requested = self.recommendation_request_id
         return Report(
             project_id=self.project,
@@ -51,7 +51,7 @@ class ConversionIn(Wire):
             request_id=None if requested is None else str(requested),
             details=self.metadata_json,
             source=source,
-            event_id=self.event_id or event_id or new_uid(),
+            event_id=event_id,
             occurred_at=at,
         )
 
@@ -99,24 +99,6 @@ class BatchOut(Wire):
 
 
 _EVENT = TypeAdapter(ConversionIn)
-_IDENTIFIER: TypeAdapter[str] = TypeAdapter(EventIdentifier)
-
-
-async def _idempotency_key(
-    key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
-) -> str | None:
-    """Read the header that stands in for a missing `eventId`."""
-    if key is None:
-        return None
-    try:
-        # Headers arrive as Latin-1; the same id in a body is UTF-8.
-        return _IDENTIFIER.validate_python(key.encode("latin-1").decode())
-    except (ValidationError, UnicodeDecodeError):
-        sentence = "Use 1 to 128 characters without control characters."
-        raise Invalid(fields={"Idempotency-Key": [sentence]}) from None
-
-
-IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 
 
 async def _door(request: Request) -> SingleDoor:
@@ -144,7 +126,8 @@ async def record(
     store: Store,
     door: Annotated[SingleDoor, Depends(_door)],
 ) -> Conversion:
-    report = body.to_domain("http", event_id=key, at=store.clock())
+    event_id = idempotency.event_id(body.event_id, key)
+    report = body.to_domain("http", event_id=event_id, at=store.clock())
     return (await door.record(report, caller)).conversion
 
 
@@ -156,7 +139,9 @@ async def batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
     if any(isinstance(each, Problem) for each in read):
         raise positional([each if isinstance(each, Problem) else None for each in read])
     reports = [
-        each.to_domain("batch", event_id=key and f"{key}:{place}", at=tx.clock())
+        each.to_domain(
+            "batch", event_id=idempotency.event_id_at(place, each.event_id, key), at=tx.clock()
+        )
         for place, each in enumerate(read)
         if isinstance(each, ConversionIn)
     ]
@@ -167,5 +152,4 @@ def _read(event: Any) -> ConversionIn | Problem:
     try:
         return _EVENT.validate_python(event)
     except ValidationError as error:
-        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
-        return problem_of(found)
+        return problem_in(error)

@@ -1,18 +1,13 @@
-"""Which refused records the tenant has been told about, remembered as the inbox does."""
+"""Which refused records the tenant was told of already, remembered as the inbox does."""
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from chassis import inbox
+from chassis import rejects
+from chassis.database import Transaction
+from chassis.rejects import Refused
 from experiments.store.tables import Base
 
-_NAME = "rejects"
 
-
-async def first_seen(session: AsyncSession, ids: Sequence[str]) -> set[str]:
-    """Return the ids that are new, and note them."""
-    if not ids:
-        return set()
-    connection = await session.connection()
-    return await inbox.unseen(connection, Base.metadata, subscription=_NAME, ids=ids)
+async def tell(tx: Transaction, refused: Sequence[Refused]) -> None:
+    """Tell the tenant of refused records, each once."""
+    await rejects.tell(tx, Base.metadata, refused, subscription="rejects")

@@ -1,6 +1,7 @@
 """Interactions over HTTP: who may, once per event id, all or nothing."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -78,6 +79,25 @@ async def test_the_header_and_the_member_name_the_same_event(
     both = await post(bench, {**VIEW, "eventId": "e1"}, headers={"Idempotency-Key": "e1"})
     assert first.json() == again.json() == both.json()
     assert len(await announced()) == 1
+
+
+@pytest.mark.parametrize("event_id", ["é", "注文 1", "🛒"])
+async def test_an_id_reads_the_same_in_a_header_and_a_body(
+    bench: Bench, announced: Announced, event_id: str
+) -> None:
+    headers = {b"Idempotency-Key": event_id.encode()}
+    by_header = await post(bench, VIEW, headers=headers)
+    in_body = await post(bench, {**VIEW, "eventId": event_id})
+    both = await post(bench, {**VIEW, "eventId": event_id}, headers=headers)
+    assert by_header.json() == in_body.json() == both.json()
+    await bench.ingest("interactions", json.dumps({**VIEW, "eventId": event_id}).encode())
+    assert len(await announced()) == 1
+
+
+@pytest.mark.parametrize("key", [b"\xff", b"x" * 129, b"a\tb", b""])
+async def test_a_header_that_is_no_id_is_refused(bench: Bench, key: bytes) -> None:
+    answer = await post(bench, VIEW, headers={b"Idempotency-Key": key})
+    assert (answer.status_code, "Idempotency-Key" in answer.json()) == (400, True)
 
 
 async def test_a_header_that_contradicts_the_member_is_refused(bench: Bench) -> None:

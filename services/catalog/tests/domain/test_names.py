@@ -6,7 +6,6 @@ import pytest
 
 from catalog.domain.data_files import plain_name
 from catalog.domain.items import next_revision, search_text
-from catalog.domain.refusals import Refusal, Source
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 
@@ -45,8 +44,3 @@ def test_revisions_rise_even_when_the_clock_does_not() -> None:
 def test_an_item_is_found_by_its_id_and_all_values() -> None:
     text = search_text("Lamp-1", {"title": "Red", "tags": ["A", {"x": 2.5}], "none": None})
     assert text.split("\n") == ["lamp-1", "red", "a", "2.5"]
-
-
-def test_a_refused_record_is_shown_in_part() -> None:
-    refusal = Refusal(Source("t", 1, 2), b"\xff" * 20_000, "INVALID_REQUEST", None, "no")
-    assert len(refusal.to_bytes(NOW)) < 30_000

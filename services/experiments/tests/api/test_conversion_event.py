@@ -210,6 +210,14 @@ async def test_an_id_reads_the_same_in_a_header_and_a_body(
         assert answer.status_code == 400
 
 
+async def test_a_header_that_contradicts_the_member_is_refused(
+    admin: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    key = {"Idempotency-Key": "e2"}
+    answer = await admin.post(PATH, json=body | {"eventId": "e1"}, headers=key)
+    assert (answer.status_code, "eventId" in answer.json()) == (400, True)
+
+
 async def test_events_do_not_change(admin: httpx.AsyncClient, body: dict[str, Any]) -> None:
     told = (await admin.post(PATH, json=body)).json()
     for method in ("PUT", "PATCH", "DELETE"):

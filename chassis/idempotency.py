@@ -1,0 +1,43 @@
+"""The `Idempotency-Key` header: the id of what a request tells, where its body names none."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header
+from pydantic import TypeAdapter, ValidationError
+
+from chassis.ids import new_uid
+from chassis.problems import Invalid
+from contracts.interactions import EventIdentifier
+
+HEADER = "Idempotency-Key"
+_IDENTIFIER: TypeAdapter[str] = TypeAdapter(EventIdentifier)
+
+
+async def _read(key: Annotated[str | None, Header(alias=HEADER)] = None) -> str | None:
+    if key is None:
+        return None
+    try:
+        # Headers arrive as Latin-1; the same id in a body is UTF-8.
+        return _IDENTIFIER.validate_python(key.encode("latin-1").decode())
+    except (ValidationError, UnicodeError):
+        sentence = "Use 1 to 128 characters of UTF-8 without control characters."
+        raise Invalid(fields={HEADER: [sentence]}) from None
+
+
+IdempotencyKey = Annotated[str | None, Depends(_read)]
+
+
+def event_id(named: str | None, key: str | None) -> str:
+    """Return the id of the one event of a request: its body's, else its key's, else a new one.
+
+    Raises:
+        Invalid: body and header name different ids.
+    """
+    if named and key and named != key:
+        raise Invalid(fields={"eventId": [f"Contradicts the {HEADER} header."]})
+    return named or key or new_uid()
+
+
+def event_id_at(position: int, named: str | None, key: str | None) -> str:
+    """Return the id of one event of a batch, which is the same when the batch is sent again."""
+    return named or (f"{key}:{position}" if key else new_uid())
