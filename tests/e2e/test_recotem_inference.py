@@ -1,8 +1,10 @@
 """Recotem's inference API: a model by its id, a batch, a project's slots."""
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 from uuid import UUID
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -152,3 +154,24 @@ def test_another_tenants_slots_do_not_answer(
     absent = predict(stranger, "project/999999", user_id="u1")
     assert is_problem(foreign, 404)
     assert foreign.json()["detail"] == absent.json()["detail"]
+
+
+def test_a_model_is_tried_out_and_taken_away_at_its_management_paths(
+    owner: Tenant, model: int, bystander: Tenant
+) -> None:
+    path = f"/api/v1/trained_model/{model}"
+    found = owner.client.get(f"{path}/recommendation/", params={"user_id": "u1", "cutoff": 5})
+    predicted = predict(owner, f"{model}", user_id="u1", cutoff=5).json()["items"]
+    assert found.raise_for_status().json() == predicted
+    shown = owner.client.get(f"{path}/sample_recommendation_raw/").raise_for_status().json()
+    assert shown["user_profile"]
+    liked = owner.client.post(
+        f"{path}/recommend_using_profile_interaction/", json={"item_ids": ["i1"], "cutoff": 3}
+    )
+    assert len(liked.raise_for_status().json()["recommendations"]) == 3
+    file = owner.client.get(f"{path}/download_file/").raise_for_status()
+    with ZipFile(BytesIO(file.content)) as archive:
+        assert "manifest.json" in archive.namelist()
+    for action in ("recommendation/?user_id=u1", "sample_recommendation_raw/", "download_file/"):
+        assert is_problem(bystander.client.get(f"{path}/{action}"), 404)
+    assert is_problem(bystander.client.delete(f"{path}/unlink_file/"), 404)
