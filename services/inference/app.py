@@ -11,6 +11,7 @@ from chassis.settings import Settings
 from inference.api import ROUTERS
 from inference.events import subscriptions
 from inference.operations.artefacts import Artefacts, Build, verified
+from inference.operations.briefs import Briefs
 from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Histories
 from inference.operations.models import News, Refusals
@@ -27,6 +28,7 @@ from inference.operations.sessions import Sessions
 from inference.operations.slots import Slots
 from inference.settings import InferenceSettings
 from inference.store.histories import HistoryStore, SessionStore
+from inference.store.items import ItemStore
 from inference.store.tables import Base
 
 
@@ -69,6 +71,7 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
     )
     catalogue, slots, histories = Catalogue(), Slots(shelf), Histories(HistoryStore(documents))
     news = News(shelf, preloading)
+    briefs = Briefs(ItemStore(documents))
     sessions = Sessions(SessionStore(documents), catalogue, clock=database.clock)
     scoring = Scoring(catalogue)
     recommender = Recommender(
@@ -88,14 +91,14 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
         slots=slots,
         patience=settings.patience,
     )
-    generating = Generating(database, recommender, histories, catalogue, servings)
+    generating = Generating(database, recommender, histories, catalogue, briefs, servings)
     return Service(
         name="inference",
         settings=settings,
         database=database,
         routers=ROUTERS,
         subscriptions=subscriptions(
-            Recording(histories, sessions), histories, catalogue, slots, news
+            Recording(histories, sessions), histories, catalogue, briefs, slots, news
         ),
         state={
             "shelf": shelf,

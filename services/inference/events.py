@@ -1,10 +1,12 @@
 """What inference listens to."""
 
 from chassis.subscriptions import Subscription, each, every_replica, together
+from contracts.catalog import ItemChanged, ItemDeleted
 from contracts.models import ModelReady, ModelRetired
 from contracts.tenants import PersonErased
 from contracts.topics import CATALOG_CHANGES, INTERACTIONS, MODEL_READY, SLOTS, TENANTS
 from inference.operations import models
+from inference.operations.briefs import Briefs
 from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Histories
 from inference.operations.models import News
@@ -13,10 +15,16 @@ from inference.operations.recording import Recording
 from inference.operations.slots import Slots
 
 _MODELS = (ModelReady, ModelRetired)
+_ITEMS = (ItemChanged, ItemDeleted)
 
 
 def subscriptions(
-    recording: Recording, histories: Histories, catalogue: Catalogue, slots: Slots, news: News
+    recording: Recording,
+    histories: Histories,
+    catalogue: Catalogue,
+    briefs: Briefs,
+    slots: Slots,
+    news: News,
 ) -> list[Subscription]:
     """Return the consumers: replicas for this process's memory, groups for what is kept once."""
     return [
@@ -33,5 +41,6 @@ def subscriptions(
         ),
         each(MODEL_READY, models.keep, name="model-versions", only=_MODELS),
         together(INTERACTIONS, recording.record_all, name="histories", max_records=2000),
+        together(CATALOG_CHANGES, briefs.keep, name="briefs", only=_ITEMS),
         each(TENANTS, Erasure(histories).erase, name="erasure", only=(PersonErased,)),
     ]

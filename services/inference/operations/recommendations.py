@@ -14,6 +14,7 @@ from chassis import telemetry
 from chassis.database import Database, Transaction
 from chassis.ids import is_uid
 from chassis.problems import NotFound
+from inference.operations.briefs import Briefs
 from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Histories
 from inference.operations.recommending import Recommendations, Recommender
@@ -91,6 +92,7 @@ class Generating:
         recommender: Recommender,
         histories: Histories,
         catalogue: Catalogue,
+        briefs: Briefs,
         servings: Servings,
     ) -> None:
         """Write into the database what the recommender answers."""
@@ -98,6 +100,7 @@ class Generating:
         self._recommender = recommender
         self._histories = histories
         self._catalogue = catalogue
+        self._briefs = briefs
         self._servings = servings
 
     async def run(self) -> None:
@@ -113,6 +116,7 @@ class Generating:
             return False
         with telemetry.span("generate recommendations", users=len(turn.users)):
             rows = [row for user in turn.users for row in await self._rows(turn, user)]
+            await self._describe(turn.tenant_id, rows)
             await self._keep(turn, rows)
         return True
 
@@ -142,11 +146,17 @@ class Generating:
                 score=item.score,
                 algorithm=item.algorithm,
                 reason=item.explanation,
-                extra={"title": self._catalogue.title(turn.tenant_id, item.item)},
+                extra={},
                 created_at=now,
             )
             for item in answer.items
         ]
+
+    async def _describe(self, tenant_id: str, rows: Sequence[Recommendation]) -> None:
+        briefs = await self._briefs.of(tenant_id, sorted({row.item_id for row in rows}))
+        for row in rows:
+            title = self._catalogue.title(tenant_id, row.item_id)
+            row.extra = {"title": title, **briefs.get(row.item_id, {})}
 
     async def _is_active(self, tenant_id: str, user_id: str) -> bool:
         history = (await self._histories.of(tenant_id, user_id)).history

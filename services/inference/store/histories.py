@@ -22,7 +22,7 @@ class HistoryStore:
 
     async def read(self, tenant_id: str, users: Sequence[str]) -> dict[str, History]:
         """Return the histories of those users that have one."""
-        with _translated():
+        with translated():
             found = await self._documents.get_many(self.collection, users, tenant_id=tenant_id)
         return {
             user: History(tuple(Entry(*entry) for entry in document["items"]))
@@ -47,13 +47,13 @@ class HistoryStore:
             for user, history in after.items()
             if before.get(user) != history
         ]
-        with _translated():
+        with translated():
             await self._documents.replace_many(self.collection, changed, tenant_id=tenant_id)
 
     async def users(self, tenant_id: str, *, after: str, limit: int) -> list[str]:
         """Return ids of users that follow `after` in the order of ids."""
         where = {"id": Range(gt=after)} if after else None
-        with _translated():
+        with translated():
             found = await self._documents.find(
                 self.collection, tenant_id=tenant_id, where=where, sort=["id"], limit=limit
             )
@@ -61,7 +61,7 @@ class HistoryStore:
 
     async def erase(self, tenant_id: str, user_id: str) -> None:
         """Delete a user's document."""
-        with _translated():
+        with translated():
             await self._documents.delete(
                 self.collection, tenant_id=tenant_id, where={"id": user_id}
             )
@@ -78,7 +78,7 @@ class SessionStore(HistoryStore):
     async def end(self, tenant_id: str, *, before: float) -> int:
         """Delete the sessions in which nothing has happened since; return how many."""
         where = {"newest": Range(lt=before)}
-        with _translated():
+        with translated():
             return await self._documents.delete(self.collection, tenant_id=tenant_id, where=where)
 
     def _document(self, user_id: str, history: History) -> Document:
@@ -87,8 +87,9 @@ class SessionStore(HistoryStore):
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Say that the document store is away in the words that callers understand."""
     try:
         yield
     except DocumentsUnavailable as error:
-        raise Unavailable("The store of users' histories is away; try again.") from error
+        raise Unavailable("The store of histories is away; try again.") from error

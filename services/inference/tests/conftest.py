@@ -109,14 +109,16 @@ class Workshop:
         await self.bench.deliver(event, to=to)
         return event
 
-    async def item(self, item_id: str, *, revision: int = 1, active: bool = True) -> None:
+    async def item(
+        self, item_id: str, *, revision: int = 1, active: bool = True, **metadata: Any
+    ) -> None:
         """Deliver an item of the catalogue."""
         await self.bench.deliver(
             ItemChanged(
                 tenant_id=TENANT,
                 occurred_at=MOMENT,
                 item_id=item_id,
-                metadata={"title": item_id.replace("movie-", "Movie No. ")},
+                metadata={"title": item_id.replace("movie-", "Movie No. "), **metadata},
                 is_active=active,
                 revision=revision,
             )

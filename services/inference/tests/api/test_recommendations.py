@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from chassis.testing import ADMIN, MEMBER, STRANGER, TENANT, Bench, key_of
+from contracts.catalog import ItemDeleted
 from contracts.tenants import PersonErased
 from inference.operations.recommendations import Generating
 from inference.tests.conftest import MOMENT, Workshop
@@ -83,6 +84,31 @@ async def test_generating_fills_the_list_for_every_known_user(
     events = await served()
     assert {event.user_id for event in events} == {"ann", "ben", MEMBER.subject}
     assert sum(event.centiunits for event in events) == 3
+
+
+async def test_a_recommendation_tells_what_is_briefly_said_of_the_item(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="collaborative")
+    brief: dict[str, Any] = {
+        "category": "Space opera",
+        "price": 149.99,
+        "tags": ["a", "b"],
+        "isNew": True,
+    }
+    await workshop.item("movie-1", revision=3, **brief, plot="Long ago " * 100)
+    await workshop.item("movie-1", revision=2, category="Of old")
+    await bench.deliver(
+        ItemDeleted(tenant_id=TENANT, occurred_at=MOMENT, item_id="movie-2", revision=9)
+    )
+    await generate(workshop, count=2)
+
+    rows = (await ask(bench, "GET", "/api/recommendations")).json()["data"]
+
+    told = {row["itemId"]: row["metadata"] for row in rows}
+    assert told["movie-1"] == {"title": "Movie No. 1", **brief}
+    assert told["movie-3"] == {"title": "movie-3"}
+    assert "movie-2" not in told
 
 
 async def test_generating_again_replaces_what_was_there(workshop: Workshop, bench: Bench) -> None:
