@@ -1,7 +1,5 @@
 """What the two upload resources share: a bounded multipart body, and the actions on a file."""
 
-import asyncio
-import shutil
 import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -23,6 +21,8 @@ from chassis.validation import REQUIRED
 UPLOADS = ("/api/v1/training_data", "/api/v1/item_meta_data")
 #: What a multipart body may have beside the file itself, in bytes.
 _WRAPPING = 64 * 1024
+#: Bytes of a file that are gathered before they are written.
+_BUFFER = 1024 * 1024
 
 
 async def files_of(request: Request) -> DataFiles:
@@ -65,19 +65,38 @@ async def keep(request: Request, caller: Caller, files: DataFiles, *, kind: Kind
     if not sent.lower().startswith("multipart/form-data"):
         raise UnsupportedMedia(f'Unsupported media type "{sent}" in request.')
     limit: int = request.app.state.settings.max_upload_bytes
-    form = await _form(request, limit + _WRAPPING)
-    try:
-        return await _kept(form, caller, files, kind=kind, limit=limit)
-    finally:
-        await form.close()
+    with tempfile.TemporaryDirectory(prefix="millrace-upload-") as folder:
+        path = Path(folder, "upload")
+        form = await _form(request, limit + _WRAPPING, to=path)
+        try:
+            return await files.keep(caller, _upload(form, path, kind=kind, limit=limit))
+        finally:
+            await form.close()
 
 
-async def _form(request: Request, limit: int) -> FormData:
+class _ToPath(MultiPartParser):
+    """Writes the one file of a form where it is read from then on, instead of to a nameless one."""
+
+    def __init__(self, *args: Any, to: Path, **limits: Any) -> None:
+        super().__init__(*args, **limits)
+        self._to = to
+
+    def on_headers_finished(self) -> None:
+        """Begin a part; the parser closes what it opens for a file when the form is broken."""
+        super().on_headers_finished()
+        part = self._current_part.file
+        if part is not None:
+            part.file.close()
+            part.file = self._to.open("w+b", buffering=_BUFFER)
+            self._files_to_close_on_error.append(part.file)  # type: ignore[arg-type]
+
+
+async def _form(request: Request, limit: int, *, to: Path) -> FormData:
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise TooLarge(f"An upload may have {limit - _WRAPPING} bytes.")
     stream = _counted(request, limit)
-    parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=20)
+    parser = _ToPath(request.headers, stream, to=to, max_files=1, max_fields=20)
     try:
         return await parser.parse()
     except MultiPartException as error:
@@ -95,9 +114,7 @@ async def _counted(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-async def _kept(
-    form: FormData, caller: Caller, files: DataFiles, *, kind: Kind, limit: int
-) -> DataFile:
+def _upload(form: FormData, path: Path, *, kind: Kind, limit: int) -> Upload:
     refused: dict[str, list[str]] = {}
     project = form.get("project")
     file = form.get("file")
@@ -113,20 +130,11 @@ async def _kept(
         raise TooLarge(f"An upload may have {limit} bytes.")
     if refused or not isinstance(file, UploadFile) or not isinstance(project, str):
         raise Invalid(fields=refused)
-    with tempfile.TemporaryDirectory(prefix="millrace-upload-") as folder:
-        path = Path(folder, "upload")
-        await asyncio.to_thread(_copy, file, path)
-        upload = Upload(kind, int(project), file.filename or "", path, file.size or 0)
-        return await files.keep(caller, upload)
+    return Upload(kind, int(project), file.filename or "", path, file.size or 0)
 
 
 def _is_key(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
-
-
-def _copy(file: UploadFile, to: Path) -> None:
-    with to.open("wb") as copy:
-        shutil.copyfileobj(file.file, copy, 1024 * 1024)
 
 
 async def download(files: DataFiles, file: DataFile) -> StreamingResponse:

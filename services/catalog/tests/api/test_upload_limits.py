@@ -1,12 +1,17 @@
 """Uploads are bounded by a setting of their own, whatever the client says about their length."""
 
+import io
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette import formparsers
 
 from catalog.app import build
-from chassis.testing import ADMIN, on_the_bench, settings_in
+from chassis.testing import ADMIN, TENANT, on_the_bench, settings_in
+from contracts.tenants import TenantRegistered
 
 
 def form(content: bytes) -> bytes:
@@ -49,3 +54,42 @@ async def test_a_file_may_be_longer_than_other_bodies(
         other = await client.post("/api/items", content=form(b"x" * 2000), headers=kind)
     assert (file.status_code, file.json()["project"]) == (400, ["This field is required."])
     assert other.status_code == 413
+
+
+async def test_a_file_is_written_where_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nameless: list[Nameless] = []
+    monkeypatch.setattr(formparsers, "SpooledTemporaryFile", partial(Nameless, nameless))
+    rows = b"".join(b"u%d,i%d\n" % (n, n) for n in range(200_000))
+    async with (
+        on_the_bench(build(settings_in(tmp_path))) as bench,
+        bench.as_caller(ADMIN) as client,
+    ):
+        await bench.deliver(
+            TenantRegistered(
+                tenant_id=TENANT, occurred_at=bench.database.clock(), name="t", owner_id=1
+            ),
+            to="tenants",
+        )
+        answer = await client.post(
+            "/api/v1/training_data/",
+            data={"project": "1"},
+            files={"file": ("a.csv", b"user_id,item_id\n" + rows)},
+        )
+    assert answer.status_code == 400
+    assert answer.json()["file"] == ['Column "timestamp" not found in the upload file.']
+    assert [file.written for file in nameless] == [0]
+
+
+class Nameless(io.BytesIO):
+    """A file that nobody could name, and how much went into it."""
+
+    def __init__(self, made: list["Nameless"], *, max_size: int) -> None:
+        super().__init__()
+        self.written = 0
+        made.append(self)
+
+    def write(self, data: Any) -> int:
+        self.written += len(data)
+        return super().write(data)
