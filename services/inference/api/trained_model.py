@@ -12,7 +12,7 @@ from pydantic import Field
 from chassis import crud
 from chassis.identity import Caller, CurrentCaller
 from chassis.ids import new_uid
-from chassis.problems import Invalid, NotFound
+from chassis.problems import Forbidden, Invalid, NotFound
 from chassis.wire import Text, Wire
 from chassis.wire import router as new_router
 from inference.operations.predicting import Predictor
@@ -100,7 +100,7 @@ async def _serving(request: Request, caller: Caller, id: str) -> Serving:
     number = crud.row_id(id, _NOUN)
     try:
         serving = await _predictor(request).model(caller, number)
-    except NotFound as error:
+    except (NotFound, Forbidden) as error:
         raise NotFound.of(_NOUN) from error
     if serving.model.project_id is None:
         raise NotFound.of(_NOUN)

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from contracts.catalog import CatalogEvent, ItemChanged, ItemDeleted, ProjectChanged
+from contracts.catalog import (
+    CatalogEvent,
+    ItemChanged,
+    ItemDeleted,
+    ProjectChanged,
+    ProjectDeleted,
+)
 
 
 class Item(NamedTuple):
@@ -29,6 +35,7 @@ class _Tenant:
     blocked: set[str] = field(default_factory=set)
     #: Rises when the blocked items change.
     edition: int = 0
+    projects: set[int] = field(default_factory=set)
     default_project: int | None = None
 
 
@@ -50,8 +57,12 @@ class Catalogue:
                 _put(tenant, event.item_id, item)
             elif isinstance(event, ItemDeleted):
                 _put(tenant, event.item_id, Item(None, False, event.revision, 0.0))
-            elif isinstance(event, ProjectChanged) and event.is_default:
-                tenant.default_project = event.project_id
+            elif isinstance(event, ProjectDeleted):
+                tenant.projects.discard(event.project_id)
+            elif isinstance(event, ProjectChanged):
+                tenant.projects.add(event.project_id)
+                if event.is_default:
+                    tenant.default_project = event.project_id
 
     def tenants(self) -> list[str]:
         """Return the tenants that have anything."""
@@ -84,6 +95,11 @@ class Catalogue:
         """Return the tenant's default project."""
         tenant = self._tenants.get(tenant_id)
         return tenant.default_project if tenant else None
+
+    def has_project(self, tenant_id: str, project_id: int) -> bool:
+        """Tell whether a project is the tenant's."""
+        tenant = self._tenants.get(tenant_id)
+        return tenant is not None and project_id in tenant.projects
 
     def newest(self, tenant_id: str, *, limit: int) -> list[str]:
         """Return the active items that were added or changed last."""

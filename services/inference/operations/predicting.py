@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chassis.identity import Caller
-from chassis.problems import NotFound
+from chassis.problems import Forbidden, NotFound
 from inference.domain.slots import Slot
 from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Histories
@@ -57,20 +57,26 @@ class Predictor:
         """Return a model that the caller may ask.
 
         Raises:
-            NotFound: there is none, or it is another tenant's or another project's.
+            NotFound: there is none, or it is another tenant's.
+            Forbidden: it is of another project than the caller's key.
         """
-        await wait_until(lambda: self._is_open(caller, model_id), seconds=self._patience)
-        if not self._is_open(caller, model_id):
+        await wait_until(lambda: self._is_there(caller, model_id), seconds=self._patience)
+        if not self._is_there(caller, model_id):
             raise NotFound(f"Model {model_id} not found")
+        if not self._is_open(caller, model_id):
+            raise Forbidden("API key not authorized for this model's project")
         return await self._shelf.named(model_id)
 
     async def slot(self, caller: Caller, project_id: int, user_id: str) -> tuple[Slot, Serving]:
         """Return the slot that answers a user of a project, and its model.
 
         Raises:
-            NotFound: the project has no active slot, or is not the caller's.
+            NotFound: the project has no active slot, or is another tenant's.
+            Forbidden: it is another project of the tenant than the caller's key is for.
         """
         if not caller.may_see(project_id):
+            if self._catalogue.has_project(caller.tenant_id, project_id):
+                raise Forbidden("API key not authorized for this project")
             raise NotFound("No active deployment slots for project")
         await wait_until(
             lambda: self._slots.has(caller.tenant_id, project_id), seconds=self._patience
@@ -114,12 +120,15 @@ class Predictor:
             allowed=self._scoring.allowed(serving),
         )
 
-    def _is_open(self, caller: Caller, model_id: int) -> bool:
-        """Tell whether there is such a model, of the caller's tenant and project."""
+    def _is_there(self, caller: Caller, model_id: int) -> bool:
+        """Tell whether there is such a model, of the caller's tenant."""
         model = self._shelf.find(model_id)
-        if model is None or model.tenant_id != caller.tenant_id:
-            return False
-        project = model.project_id
+        return model is not None and model.tenant_id == caller.tenant_id
+
+    def _is_open(self, caller: Caller, model_id: int) -> bool:
+        """Tell whether the model is of a project that the caller may see."""
+        model = self._shelf.find(model_id)
+        project = model.project_id if model else None
         if project is None:
             project = self._catalogue.default_project(caller.tenant_id)
         return project is None or caller.may_see(project)

@@ -6,7 +6,9 @@ import httpx
 import pytest
 
 from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, TENANT, Bench, key_of
-from inference.tests.conftest import Workshop
+from contracts.catalog import ProjectDeleted
+from contracts.models import ModelRetired
+from inference.tests.conftest import MOMENT, Workshop
 from inference.tests.doubles import NeighbourScorer
 
 KEY = key_of("predict")
@@ -31,16 +33,41 @@ async def test_another_tenants_model_is_not_found(workshop: Workshop, bench: Ben
     assert answer.json()["detail"] == "Model 5 not found"
 
 
-async def test_a_key_of_another_project_finds_neither_model_nor_slots(
-    workshop: Workshop, bench: Bench
-) -> None:
+async def test_a_key_is_for_its_own_project(workshop: Workshop, bench: Bench) -> None:
     await workshop.load(5)
+    await workshop.load(6, project_id=None, algorithm="collaborative")
     await workshop.slot(3, 5)
     other = key_of("predict", project=2)
 
-    assert (await post(bench, "5", {"user_id": "ann"}, other)).status_code == 404
-    assert (await post(bench, "5/batch", {"user_ids": ["ann"]}, other)).status_code == 404
-    assert (await post(bench, "project/1", {"user_id": "ann"}, other)).status_code == 404
+    for path, body in (
+        ("5", {"user_id": "ann"}),
+        ("6", {"user_id": "ann"}),
+        ("5/batch", {"user_ids": ["ann"]}),
+    ):
+        answer = await post(bench, path, body, other)
+        assert answer.status_code == 403
+        assert answer.json()["detail"] == "API key not authorized for this model's project"
+    answer = await post(bench, "project/1", {"user_id": "ann"}, other)
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "API key not authorized for this project"
+
+
+async def test_another_tenants_project_and_none_at_all_are_not_told_apart(
+    workshop: Workshop, bench: Bench
+) -> None:
+    foreign = key_of("predict", project=2, tenant_id=OTHER_TENANT)
+
+    for path, caller in (("project/1", foreign), ("project/9", key_of("predict", project=2))):
+        answer = await post(bench, path, {"user_id": "ann"}, caller)
+        assert answer.status_code == 404
+        assert answer.json()["detail"] == "No active deployment slots for project"
+
+
+async def test_a_deleted_project_is_nobodys(workshop: Workshop, bench: Bench) -> None:
+    await bench.deliver(ProjectDeleted(tenant_id=TENANT, occurred_at=MOMENT, project_id=1))
+
+    answer = await post(bench, "project/1", {"user_id": "ann"}, key_of("predict", project=2))
+    assert answer.status_code == 404
 
 
 async def test_a_key_needs_the_scope_predict(workshop: Workshop, bench: Bench) -> None:
@@ -295,9 +322,6 @@ async def test_anybody_may_ask_what_is_loaded(workshop: Workshop, bench: Bench) 
 
 
 async def test_a_deleted_model_is_not_found(workshop: Workshop, bench: Bench) -> None:
-    from contracts.models import ModelRetired
-    from inference.tests.conftest import MOMENT
-
     await workshop.load(5)
     await bench.deliver(ModelRetired(tenant_id=TENANT, occurred_at=MOMENT, model_id=5))
 
