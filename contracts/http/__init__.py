@@ -1,11 +1,12 @@
-"""The HTTP ledger: one line per operation of the five APIs: who owns it and who may come in."""
+"""The HTTP ledger, one line per operation: who owns it and who may come in."""
 
-from contracts.http import dataml, ml_service, recommendai, recotem, two_tower
+from contracts.http import dataml, millrace, ml_service, recommendai, recotem, two_tower
 from contracts.http.operation import Door, Operation, Status
 
 OPERATIONS: tuple[Operation, ...] = (
     *recotem.OPERATIONS,
     *recommendai.OPERATIONS,
+    *millrace.OPERATIONS,
     *dataml.OPERATIONS,
     *two_tower.OPERATIONS,
     *ml_service.OPERATIONS,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from chassis import crud
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.identity import CurrentCaller, needs_person
 from chassis.wire import Key, Name, Wire
 from chassis.wire import router as dialect

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from pydantic import Field
 
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.identity import CurrentCaller, needs_person
 from chassis.problems import Invalid, Unauthenticated
 from chassis.validation import REQUIRED

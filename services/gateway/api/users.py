@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.identity import CurrentCaller, needs_admin, needs_person
 from chassis.wire import (
     CamelPage,

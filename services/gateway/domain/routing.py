@@ -5,7 +5,7 @@ than the owner of a thing does with it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.domain.doors import Door
 
@@ -89,7 +89,8 @@ def table(
     """Return the table of these rows: prefix, owner, door, zone and, where metered, the cost of a
     POST. Files come to the prefixes `files`.
     """
-    return Table((Route(*row, takes_files=row[0] in files) for row in rows), aliases)
+    routes = (Route(*row) for row in rows)
+    return Table((replace(each, takes_files=each.prefix in files) for each in routes), aliases)
 
 
 def canonical(path: str) -> str | None:
