@@ -104,7 +104,9 @@ class Runner:
         async with self._database.transaction(tenant_id=None) as tx:
             now = tx.clock()
             until = now + self._lease
-            claimed = await store.claim(tx, holder=self._holder, now=now, lease_until=until)
+            claimed = await store.claim(
+                tx, holder=self._holder, now=now, lease_until=until, besides=self._runs.keys()
+            )
             if claimed is None:
                 return None
             job, left_behind = claimed

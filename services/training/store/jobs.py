@@ -74,13 +74,19 @@ async def for_each(tx: Transaction, column: str, ids: Collection[int]) -> Mappin
 
 
 async def claim(
-    tx: Transaction, *, holder: str, now: datetime, lease_until: datetime
+    tx: Transaction,
+    *,
+    holder: str,
+    now: datetime,
+    lease_until: datetime,
+    besides: Collection[str] = (),
 ) -> tuple[Job, bool] | None:
     """Lease the next job that waits or was left behind, of the tenant with the least at work.
 
-    The second value tells whether its last holder had fallen silent.
+    `besides` are those that the process itself has at work: a clock that jumps ends no lease of its
+    own. The second value tells whether the job's last holder had fallen silent.
     """
-    row = await _next(tx, now)
+    row = await _next(tx, now, besides)
     if row is None:
         return None
     left_behind = row.state == State.RUNNING
@@ -143,7 +149,7 @@ async def at_hand(tx: Transaction, now: datetime) -> tuple[Mapping[str, int], da
     return {state: int(number) for state, number in counts}, oldest
 
 
-async def _next(tx: Transaction, now: datetime) -> JobRow | None:
+async def _next(tx: Transaction, now: datetime, besides: Collection[str]) -> JobRow | None:
     other = aliased(JobRow)
     at_work = (
         select(func.count())
@@ -153,7 +159,8 @@ async def _next(tx: Transaction, now: datetime) -> JobRow | None:
     )
     rested = or_(JobRow.not_before.is_(None), JobRow.not_before <= now)
     waiting = and_(JobRow.state == State.PENDING, rested)
-    abandoned = and_(JobRow.state == State.RUNNING, JobRow.lease_until < now)
+    silent = and_(JobRow.lease_until < now, JobRow.uid.not_in(besides))
+    abandoned = and_(JobRow.state == State.RUNNING, silent)
     query = select(JobRow).where(or_(waiting, abandoned)).order_by(at_work, JobRow.id).limit(1)
     # Passes over what another service is just taking, instead of coming back without work.
     query = query.with_for_update(skip_locked=True, of=JobRow)

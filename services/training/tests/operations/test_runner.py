@@ -287,6 +287,30 @@ async def test_what_a_silent_service_held_is_taken_over_and_its_result_dropped(
     assert (await job_of(bench, model))["status"] == "completed"
 
 
+async def test_a_service_whose_clock_jumps_keeps_what_it_has_at_work(
+    bench: Bench, compute: FakeCompute, clock: FrozenClock
+) -> None:
+    compute.gate.clear()
+    compute.play(progress(0.1, "on it"), result())
+    model = await requested(bench)
+    jumping = Runner(
+        bench.database,
+        compute=compute,
+        blobs=open_blobs(bench.service.settings.blobs()),
+        workers=2,
+        lease=timedelta(seconds=15),
+        heartbeat=timedelta(hours=1),
+    )
+    await jumping.step()
+    await until(lambda: compute.at_once == 1)
+    clock.advance(hours=1)
+    assert not await jumping.step()
+    compute.gate.set()
+    await jumping.idle()
+    assert len(compute.specs) == 1
+    assert (await job_of(bench, model))["status"] == "completed"
+
+
 async def test_a_job_over_which_services_keep_dying_is_given_up(
     bench: Bench, compute: FakeCompute, clock: FrozenClock
 ) -> None:
