@@ -1,18 +1,15 @@
 """Where records go that cannot be handled: to the dead letters, or back to who wrote them."""
 
-from datetime import datetime
-
 from aiokafka import ConsumerRecord
 
-from chassis import inbox
+from chassis import rejects
 from chassis.clock import now
 from chassis.database import Database
 from chassis.dead_letters import headers_to_bury, source_of
 from chassis.outbox import Outgoing, Producer
 from chassis.problems import Problem
-from chassis.subscriptions import Subscription
-from contracts.rejected import Rejected
-from contracts.topics import INGEST_REJECTED, Topic, tenant_of
+from chassis.subscriptions import Subscription, ingested_record
+from contracts.topics import Topic
 
 #: Longest description of a failure in a dead letter, in characters.
 _ERROR_CHARACTERS = 1000
@@ -62,35 +59,13 @@ class Burial:
 
         By way of the outbox: a topic that takes nothing holds up no other tenant's records.
         """
-        tenant_id = tenant_of(record.topic)
-        async with self._database.transaction(tenant_id=tenant_id) as tx:
-            told = _rejected(record, error, tx.clock())
-            fresh = await inbox.unseen(
-                await tx.session.connection(),
+        # What a problem says is meant for who asked; nothing else is.
+        told = error if isinstance(error, Problem) else Problem(_UNFORESEEN)
+        refused = ingested_record(record)
+        async with self._database.transaction(tenant_id=refused.tenant_id) as tx:
+            await rejects.tell(
+                tx,
                 self._database.metadata,
+                [(refused, told)],
                 subscription=f"{subscription}.given-up",
-                ids=[told.place],
-                at=tx.clock(),
             )
-            if fresh:
-                tx.send(
-                    INGEST_REJECTED.of(tenant_id),
-                    key=told.place,
-                    value=told.to_bytes(),
-                    event_id=told.place,
-                )
-
-
-def _rejected(record: ConsumerRecord, error: BaseException, at: datetime) -> Rejected:
-    # What a problem says is meant for who asked; nothing else is.
-    told = error if isinstance(error, Problem) else Problem(_UNFORESEEN)
-    return Rejected(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        record=record.value or b"",
-        code=told.code_constant,
-        field=next(iter(told.fields), None),
-        message=told.detail,
-        at=at,
-    )

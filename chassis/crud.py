@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, create_model
 
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.identity import needs
 from chassis.ids import MAX_ID
 from chassis.problems import NotFound

@@ -16,9 +16,8 @@ from chassis.dead_letters import is_for
 from chassis.metrics import EVENTS, expect_subscription
 from chassis.patience import patiently
 from chassis.retrying import retrying
-from chassis.subscriptions import IngestedRecord, Subscription, headers_of, moment_of
+from chassis.subscriptions import IngestedRecord, Subscription, headers_of, ingested_record
 from contracts.envelope import Event
-from contracts.topics import tenant_of
 
 DeadLetters = Callable[[Subscription, ConsumerRecord, BaseException], Awaitable[None]]
 
@@ -145,7 +144,7 @@ class Dispatcher:
             tenants: dict[str, list[IngestedRecord]] = defaultdict(list)
             for each in batch:
                 context = _traced(spans, each.record, self.name, alone=False)
-                received = _received(each.record, context)
+                received = ingested_record(each.record, context=context)
                 tenants[received.tenant_id].append(received)
             async with self._database.transaction() as tx:
                 for tenant_id, received_records in sorted(tenants.items()):
@@ -210,16 +209,3 @@ def _by_tenant(events: Iterable[Event]) -> list[tuple[str, list[Event]]]:
     for event in events:
         tenants[event.tenant_id].append(event)
     return sorted(tenants.items())
-
-
-def _received(record: ConsumerRecord, context: Any) -> IngestedRecord:
-    return IngestedRecord(
-        tenant_id=tenant_of(record.topic),
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp=moment_of(record),
-        value=record.value or b"",
-        headers=headers_of(record),
-        context=context,
-    )

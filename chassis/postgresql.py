@@ -12,6 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 #: Seconds to wait for a connection: whoever asked gives up after ten, and should hear why before.
 _PATIENCE = 5
+#: Seconds that a statement gets: a server that fell silent in the middle of one never ends it.
+_STATEMENT = 60
+#: And a COPY, which takes as long as there are rows.
+_COPY = 600
 
 
 def engine(url: str, *, pool: int, overflow: int) -> AsyncEngine:
@@ -23,7 +27,7 @@ def engine(url: str, *, pool: int, overflow: int) -> AsyncEngine:
         max_overflow=overflow,
         pool_pre_ping=True,
         pool_timeout=_PATIENCE,
-        connect_args={"timeout": _PATIENCE},
+        connect_args={"timeout": _PATIENCE, "command_timeout": _STATEMENT},
     )
     event.listen(made.sync_engine, "do_connect", _connect)
     return made
@@ -83,8 +87,13 @@ async def copy(
     driver: Any = raw.driver_connection
     try:
         await driver.copy_records_to_table(
-            into, records=records, columns=[column.name for column in columns]
+            into,
+            records=records,
+            columns=[column.name for column in columns],
+            timeout=_COPY,
         )
+    except TimeoutError:
+        raise  # it says by itself that the server is away
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         lost = driver.is_closed()
         raise DBAPIError("COPY", None, error, connection_invalidated=lost) from error

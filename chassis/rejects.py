@@ -31,6 +31,7 @@ async def tell(
         metadata,
         subscription=subscription,
         ids=[each.place for each in told],
+        at=tx.clock(),
     )
     for each in told:
         if each.place in fresh:

@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any, Self
 
 import aiosqlite
+from sqlalchemy import event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 _Rows = deque[Any]
 
@@ -95,3 +97,31 @@ def _gathered(cursor: sqlite3.Cursor) -> tuple[Any, int, int | None, _Rows]:
     found = cursor.description, cursor.rowcount, cursor.lastrowid, rows
     cursor.close()
     return found
+
+
+def engine(url: str) -> AsyncEngine:
+    """Return an engine on a file, whose transactions the database begins itself."""
+    path = make_url(url).database or ":memory:"
+    made = create_async_engine(
+        url,
+        hide_parameters=True,  # what tenants write, and hashes of what they hide, is no log line
+        async_creator=partial(connect, path, timeout=30),
+        pool_size=8,
+        max_overflow=8,
+    )
+
+    @event.listens_for(made.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver must not begin transactions on its own: Database.transaction says which kind.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return made

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from chassis.database import Transaction
 from contracts.envelope import Event
-from contracts.topics import IngestTopic, Topic, classes
+from contracts.topics import IngestTopic, Topic, classes, tenant_of
 
 Style = Literal["each", "together", "replica", "ingested"]
 
@@ -123,6 +123,20 @@ def ingested(
 ) -> Subscription:
     """Handle what producers write, in batches of one tenant; the handler guards against repeats."""
     return Subscription(topic, handler, "ingested", name, max_records=max_records)
+
+
+def ingested_record(record: ConsumerRecord, *, context: Context | None = None) -> IngestedRecord:
+    """Return a record of a tenant's producer as its handler gets it."""
+    return IngestedRecord(
+        tenant_id=tenant_of(record.topic),
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=moment_of(record),
+        value=record.value or b"",
+        headers=headers_of(record),
+        context=context,
+    )
 
 
 def moment_of(record: ConsumerRecord) -> datetime:

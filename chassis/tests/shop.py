@@ -9,8 +9,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis import crud, wire
 from chassis.app import Service
-from chassis.database import Database, Identified, TenantScoped, Transaction, new_metadata
+from chassis.database import Database, Transaction
 from chassis.subscriptions import each, together
+from chassis.tables import Identified, new_metadata
+from chassis.tenancy import TenantScoped
 from chassis.testing import settings_in
 from contracts.interactions import InteractionRecorded
 from contracts.tenants import TenantRegistered

@@ -11,11 +11,11 @@ from sqlalchemy.exc import OperationalError
 
 from chassis import outbox
 from chassis.clock import now
-from chassis.database import TenantLeak
 from chassis.dispatch import Dispatcher
 from chassis.outbox import Outgoing
 from chassis.relay import Relay
 from chassis.subscriptions import Subscription, each
+from chassis.tenancy import TenantLeak
 from chassis.testing import ADMIN, OTHER_TENANT, TENANT, Bench, raw_record, record_of
 from chassis.tests.shop import Thing
 from contracts.interactions import InteractionRecorded, InteractionType

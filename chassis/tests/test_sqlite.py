@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database, new_metadata
+from chassis.database import Database
+from chassis.tables import new_metadata
 
 
 @pytest.fixture

@@ -21,7 +21,9 @@ from catalog.store.tables import Base as CatalogBase
 from catalog.store.tables import InteractionRow, ItemRow
 from chassis import migrations
 from chassis.away import is_away
-from chassis.database import Database, Identified, Moment, TenantScoped, new_metadata
+from chassis.database import Database
+from chassis.tables import Identified, Moment, new_metadata
+from chassis.tenancy import TenantScoped
 from chassis.upserts import insert_new
 from contracts.interactions import InteractionType
 from training.domain.replicas import Kept

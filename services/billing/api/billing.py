@@ -12,7 +12,7 @@ from billing.domain.subscriptions import Subscription
 from billing.domain.usage import Statement
 from billing.operations import subscriptions, usage
 from chassis import wire
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.identity import needs_person
 from chassis.wire import CamelWire
 

@@ -14,7 +14,7 @@ from billing.operations import invoices, usage, webhooks
 from billing.payments.provider import Customer, PaymentsUnavailable, Provider
 from billing.payments.stripe import notice_of
 from chassis import wire
-from chassis.database import Store, Tx
+from chassis.dependencies import Store, Tx
 from chassis.identity import CurrentCaller, needs_person
 from chassis.problems import Invalid, Malformed
 from chassis.wire import CamelWire, public_base

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from billing.domain.plans import CURRENCY, PLANS, Plan, plan_of
 from billing.operations import errands
 from billing.payments.sandbox import PATH
-from chassis.database import OpenTx, Store
+from chassis.dependencies import OpenTx, Store
 
 router = APIRouter(include_in_schema=False)
 

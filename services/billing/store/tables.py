@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.database import BigKey, Identified, Moment, TenantScoped, new_metadata
+from chassis.tables import BigKey, Identified, Moment, new_metadata
+from chassis.tenancy import TenantScoped
 
 
 class Base(DeclarativeBase):

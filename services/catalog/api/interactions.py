@@ -11,7 +11,7 @@ from catalog.domain.interactions import Door, Interaction, Kept, canonical, inte
 from catalog.operations import interactions
 from catalog.operations.interactions import Recorder
 from chassis import idempotency, telemetry
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.idempotency import IdempotencyKey
 from chassis.identity import CurrentCaller, needs
 from chassis.problems import Invalid

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from catalog.domain.items import Draft, Item
 from catalog.operations import items
 from catalog.operations.items import Taken
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.identity import needs
 from chassis.ids import new_uid
 from chassis.problems import Conflict, Invalid, NotFound

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from catalog.operations import projects
 from chassis.crud import row_id
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.identity import needs
 from chassis.wire import Wire, router
 

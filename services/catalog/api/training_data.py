@@ -11,7 +11,7 @@ from catalog.api.uploads import Files
 from catalog.domain.data_files import DataFile
 from catalog.operations import data_files
 from chassis.crud import row_id
-from chassis.database import Store, Tx
+from chassis.dependencies import Store, Tx
 from chassis.identity import Caller, CurrentCaller, needs
 from chassis.problems import NotFound
 from chassis.wire import NumberedPage, Wire, counted, filters, router

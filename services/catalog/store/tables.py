@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.database import BigKey, Identified, LongText, Moment, TenantScoped, new_metadata
+from chassis.tables import BigKey, Identified, LongText, Moment, new_metadata
+from chassis.tenancy import TenantScoped
 
 
 class Base(DeclarativeBase):

@@ -7,7 +7,7 @@ from fastapi import Body
 from pydantic import AfterValidator, Field
 
 from chassis import crud, wire
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.wire import Key, Name, Whole, Wire
 from experiments.domain.ab_tests import AbTest, Metric, Status
 from experiments.measures.verdict import Verdict

@@ -7,7 +7,7 @@ from fastapi import Depends
 from pydantic import Field
 
 from chassis import wire
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.identity import needs_admin
 from chassis.wire import CamelWire
 from experiments.domain.analytics import Day, Snapshot

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from pydantic import Field, TypeAdapter, ValidationError
 
 from chassis import crud, idempotency, wire
-from chassis.database import Store, Tx
+from chassis.dependencies import Store, Tx
 from chassis.idempotency import IdempotencyKey
 from chassis.identity import CurrentCaller, needs
 from chassis.problems import Invalid, Problem

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from pydantic import Field
 
 from chassis import crud, wire
-from chassis.database import Store
+from chassis.dependencies import Store
 from chassis.identity import CurrentCaller
 from chassis.problems import NotFound
 from chassis.wire import Key, Name, Wire

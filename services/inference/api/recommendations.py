@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Request, Response
 from pydantic import Field
 
-from chassis.database import Transaction, Tx
+from chassis.database import Transaction
+from chassis.dependencies import Tx
 from chassis.identity import needs_admin, needs_person
 from chassis.wire import CamelPage, CamelWire, Page, enveloped, filters
 from chassis.wire import router as new_router

@@ -12,6 +12,7 @@ import orjson
 from chassis import telemetry
 from chassis.clock import Clock
 from chassis.outbox import Outgoing, Producer
+from chassis.patience import patiently
 from chassis.problems import Unavailable
 from contracts.topics import SERVINGS
 from inference.operations.metrics import SPOOL_BYTES, SPOOL_FULL
@@ -105,11 +106,9 @@ class Servings:
         self._is_relaying = True
         while True:
             self._news.clear()
-            try:
-                await self._drain()
-            except Exception:
-                telemetry.log.warning("announcements wait in the spool", exc_info=True)
-                await asyncio.sleep(1)
+            async for attempt in patiently("announcements wait in the spool", longest=5):
+                with attempt:
+                    await self._drain()
             SPOOL_BYTES.set(self._opened.waiting_bytes)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), timeout=1)

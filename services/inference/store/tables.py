@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Float, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.database import Identified, LongText, Moment, TenantScoped, new_metadata
+from chassis.tables import Identified, LongText, Moment, new_metadata
+from chassis.tenancy import TenantScoped
 
 
 class Base(DeclarativeBase):

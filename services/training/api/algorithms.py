@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis import crud
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.wire import Wire
 from chassis.wire import router as new_router
 from training.api.jobs import JobOut

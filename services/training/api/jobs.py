@@ -3,7 +3,7 @@
 from typing import Any
 
 from chassis import crud
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.wire import Wire
 from chassis.wire import router as new_router
 from training.api.state import AtWork

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from chassis import crud
-from chassis.database import Store
+from chassis.dependencies import Store
 from chassis.identity import CurrentCaller
 from chassis.wire import JsonObject, Key, Name, Wire
 from chassis.wire import router as new_router

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from pydantic import BeforeValidator, Field
 
 from chassis import crud
-from chassis.database import Store, Tx
+from chassis.dependencies import Store, Tx
 from chassis.identity import CurrentCaller
 from chassis.problems import Invalid, NotFound
 from chassis.wire import Key, NumberedPage, Text, Whole, Wire, counted, filters

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request
 
 from chassis import crud
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.problems import Invalid, NotFound
 from chassis.wire import NumberedPage, Wire, counted, filters
 from chassis.wire import router as new_router

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from chassis import crud
-from chassis.database import Store, Tx
+from chassis.dependencies import Store, Tx
 from chassis.identity import CurrentCaller
 from chassis.problems import NotFound
 from chassis.wire import Key, Text, Whole, Wire

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request
 
 from chassis.crud import row_id
-from chassis.database import Tx
+from chassis.dependencies import Tx
 from chassis.identity import needs
 from chassis.problems import NotFound
 from chassis.wire import NumberedPage, Wire, counted, filters

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from chassis import crud
-from chassis.database import Store, Tx
+from chassis.dependencies import Store, Tx
 from chassis.identity import CurrentCaller
 from chassis.problems import NotFound
 from chassis.wire import Key, NumberedPage, Wire, counted, filters

@@ -9,7 +9,8 @@ from sqlalchemy import CursorResult, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
-from chassis.database import Moment, Transaction
+from chassis.database import Transaction
+from chassis.tables import Moment
 from training.domain.jobs import ALIVE, Job, Kind, State
 from training.store.rows import Rows
 from training.store.tables import JobRow

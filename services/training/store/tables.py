@@ -18,14 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.clock import now
-from chassis.database import (
-    BigKey,
-    Identified,
-    LongText,
-    Moment,
-    TenantScoped,
-    new_metadata,
-)
+from chassis.tables import BigKey, Identified, LongText, Moment, new_metadata
+from chassis.tenancy import TenantScoped
 
 _NEWEST_AT_ONCE = text("algorithm IS NOT NULL AND state IN ('pending', 'running')")
 
