@@ -42,24 +42,6 @@ class Upload:
     size: int
 
 
-async def find(
-    tx: Transaction, *, kind: Kind, page: Page, where: Mapping[str, Any]
-) -> tuple[Sequence[DataFile], int]:
-    """Return one page of files; a key sees those of its own project alone."""
-    bound = tx.caller.project
-    if bound is not None:
-        if where.get("project", bound) != bound:
-            return [], 0
-        where = {**where, "project": bound}
-    return await store.page(tx, kind=kind, where=where, offset=page.offset, limit=page.size)
-
-
-async def get(tx: Transaction, file_id: int, *, kind: Kind) -> DataFile | None:
-    """Return a file that the caller may see, or None."""
-    file = await store.get(tx, file_id, kind=kind)
-    return file if file is not None and tx.caller.may_see(file.project) else None
-
-
 async def discard(tx: Transaction, file: DataFile) -> None:
     """Delete a file and tell the others; its bytes follow once that is committed."""
     await store.remove(tx, file.id)
@@ -67,24 +49,49 @@ async def discard(tx: Transaction, file: DataFile) -> None:
     tx.emit(file.deleted(tx.tenant_id, at=tx.clock()))
 
 
-async def remove(tx: Transaction, file_id: int, *, kind: Kind) -> bool:
-    """Delete a file on somebody's behalf; tell whether there was one."""
-    file = await get(tx, file_id, kind=kind)
-    if file is None:
-        return False
-    await discard(tx, file)
-    return True
+class FilesOfKind:
+    """The declared resources `training_data` and `item_meta_data`, but for what meets bytes."""
 
+    def __init__(self, kind: Kind, *, noun: str) -> None:
+        """See files of one kind."""
+        self.kind = kind
+        self.noun = noun
 
-async def unlink(tx: Transaction, file_id: int, *, kind: Kind) -> DataFile | None:
-    """Delete a file's bytes but remember that there was one; return what is left, or None."""
-    file = await get(tx, file_id, kind=kind)
-    if file is None:
-        return None
-    left = await store.unlink(tx, file_id)
-    await doomed.add(tx, file.blobs)
-    tx.emit(left.changed(tx.tenant_id, at=tx.clock()))
-    return left
+    async def find(
+        self, tx: Transaction, *, page: Page, where: Mapping[str, Any]
+    ) -> tuple[Sequence[DataFile], int]:
+        """Return one page of files; a key sees those of its own project alone."""
+        bound = tx.caller.project
+        if bound is not None:
+            if where.get("project", bound) != bound:
+                return [], 0
+            where = {**where, "project": bound}
+        return await store.page(
+            tx, kind=self.kind, where=where, offset=page.offset, limit=page.size
+        )
+
+    async def get(self, tx: Transaction, row_id: int) -> DataFile | None:
+        """Return a file that the caller may see, or None."""
+        file = await store.get(tx, row_id, kind=self.kind)
+        return file if file is not None and tx.caller.may_see(file.project) else None
+
+    async def remove(self, tx: Transaction, row_id: int) -> bool:
+        """Delete a file on somebody's behalf; tell whether there was one."""
+        file = await self.get(tx, row_id)
+        if file is None:
+            return False
+        await discard(tx, file)
+        return True
+
+    async def unlink(self, tx: Transaction, row_id: int) -> DataFile | None:
+        """Delete a file's bytes but remember that there was one; return what is left, or None."""
+        file = await self.get(tx, row_id)
+        if file is None:
+            return None
+        left = await store.unlink(tx, row_id)
+        await doomed.add(tx, file.blobs)
+        tx.emit(left.changed(tx.tenant_id, at=tx.clock()))
+        return left
 
 
 class DataFiles:
