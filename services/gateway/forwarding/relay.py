@@ -10,6 +10,7 @@ from starlette.types import Receive, Send
 from chassis import deadline
 from chassis.identity import ASSERTION_HEADER
 from chassis.problems import Problem, Unavailable
+from gateway.forwarding.answers import pass_back
 from gateway.forwarding.connection import Connection, ConnectionLost
 from gateway.forwarding.incoming import Headers, Incoming
 from gateway.forwarding.intake import NOTHING, Body, Intake
@@ -20,20 +21,6 @@ from gateway.forwarding.upstream import Upstream
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _ASSERTION = ASSERTION_HEADER.lower().encode()
 _STRANGER = 401
-_PER_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"date",
-        b"server",
-    }
-)
 _DEADLINE = deadline.HEADER.lower().encode() + b": %s\r\n"
 #: Share of the patience that a service gets, so that its own word on being late arrives in time.
 _MARGIN = 0.9
@@ -95,7 +82,7 @@ class Relay:
                 # Our own client is known to us, so it is our word that counts for nothing there.
                 sentence = f"The {upstream.name} service does not know us: clocks or keys differ."
                 raise Unavailable(sentence)
-            return await _answer(
+            return await pass_back(
                 connection, self._timeout, receive=request.receive, send=send, extra=extra
             )
         finally:
@@ -218,34 +205,6 @@ def _may_repeat(connection: Connection, request: Request) -> bool:
 
 def _chunk(part: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(part), part) if part else b""
-
-
-async def _answer(
-    connection: Connection, within: float, *, receive: Receive, send: Send, extra: Headers
-) -> int:
-    headers = [pair for pair in connection.headers if pair[0] not in _PER_HOP] + extra
-    status = connection.status
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    if connection.is_done:
-        await send({"type": "http.response.body", "body": connection.take()})
-        return status
-    gone = asyncio.create_task(_gone(receive))
-    try:
-        while not connection.is_done and not gone.done():
-            async with asyncio.timeout(within):  # a service may stop in the middle
-                part = await connection.more()
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        if not gone.done():
-            await send({"type": "http.response.body", "body": connection.take()})
-    finally:
-        gone.cancel()
-    return status
-
-
-async def _gone(receive: Receive) -> None:
-    """Return once the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def head_of(
