@@ -32,8 +32,9 @@ def fuse(voices: Sequence[Voice], *, k: int) -> list[Fused]:
     """Return the k items with the largest sums above 0, largest first, equal ones by their ids."""
     parts: dict[str, dict[str, float]] = {}
     for voice in voices:
+        unit = voice.unit
         for item, score in voice.scores.items():
-            parts.setdefault(item, {})[voice.name] = score * voice.unit
+            parts.setdefault(item, {})[voice.name] = score * unit
     found = [
         Fused(item, sum(part.values()), tuple(name for name, share in part.items() if share > 0))
         for item, part in parts.items()
