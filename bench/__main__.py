@@ -18,10 +18,10 @@ from servers.everything import EVERYTHING
 from servers.process import throwaway
 
 ALL = ("gateway", "overload", "recommend", "ingest", "freshness", "swap", "training")
-
-
 #: What the embedded default does without; Kafka is the real one in both.
 SERVERS = ("postgres", "mongo", "redis", "s3")
+#: As in production: a process computes in one thread, and floors do, too.
+THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 
 
 def main() -> int:
@@ -69,7 +69,7 @@ def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
 @contextmanager
 def _environment(backends: str) -> Iterator[Mapping[str, str]]:
     """Return the environment of one benchmark, its servers running in empty folders."""
-    found = {**os.environ, "MILLRACE_BACKENDS": backends}
+    found = {**os.environ, **THREADS, "MILLRACE_BACKENDS": backends}
     with ExitStack() as stack:
         for name in SERVERS if backends == "servers" else ():
             kind = EVERYTHING[name]
