@@ -14,15 +14,18 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
+from chassis.clock import now
 from chassis.cluster import Cluster
 from chassis.kafka import MAX_REQUEST_BYTES, OutboxProducer
 from chassis.outbox import Outgoing
+from chassis.remembering import REPLAYED
 from chassis.settings import Settings
 from chassis.subscriptions import headers_of, moment_of
 from contracts.topics import INGEST_REJECTED, TOPICS, tenant_of
@@ -113,10 +116,12 @@ async def redrive(
     """Put dead letters of a topic back, each for the subscription that failed; return which.
 
     Without `offsets` all that wait are taken. One that was redriven before is refused unless it is
-    wanted `again`: where its effect came about meanwhile, the inbox makes it a no-op.
+    wanted `again`: where its effect came about meanwhile, the inbox makes it a no-op, for as long
+    as every inbox remembers.
 
     Raises:
-        CannotRedrive: an offset names no dead letter, or one that nobody could take.
+        CannotRedrive: an offset names no dead letter, one that nobody could take, or one that may
+            have had its effect so long ago that nobody would know.
     """
     found = await letters(cluster, [dead_topic(topic)])
     chosen = (
@@ -155,8 +160,18 @@ def _chosen(found: Sequence[DeadLetter], offset: int, *, again: bool) -> DeadLet
             raise CannotRedrive(f"No subscription failed at {offset}; it is kept for reading.")
         if letter.state == "redriven" and not again:
             raise CannotRedrive(f"{offset} was redriven before; say again=1 to do it once more.")
+        if letter.state == "redriven" and _is_forgotten(letter):
+            raise CannotRedrive(
+                f"{offset} was redriven before, and is older than {REPLAYED.days} days: who has "
+                "had it may not know it any more, and count it twice."
+            )
         return letter
     raise CannotRedrive(f"There is no dead letter at {offset}.")
+
+
+def _is_forgotten(letter: DeadLetter) -> bool:
+    """Tell whether an inbox may have forgotten what followed from a letter."""
+    return datetime.fromisoformat(letter.when) < now() - REPLAYED
 
 
 def _copy(letter: DeadLetter) -> Outgoing:

@@ -69,3 +69,39 @@ async def test_too_long_a_queue_refuses() -> None:
         await writer.submit(3)
     release.set()
     assert list(await asyncio.gather(first, second)) == [1, 2]
+
+
+async def test_a_store_that_is_away_is_asked_once_for_all_who_wait() -> None:
+    asked: list[int] = []
+
+    async def write(items: Sequence[int]) -> list[int]:
+        asked.append(len(items))
+        raise ConnectionError("away")
+
+    writer = GroupWriter(write)
+    results = await asyncio.gather(*(writer.submit(n) for n in range(50)), return_exceptions=True)
+    assert all(isinstance(result, ConnectionError) for result in results)
+    assert asked == [50]
+
+
+async def test_nothing_is_written_for_who_has_gone() -> None:
+    groups: list[list[int]] = []
+    first_may_end = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> list[int]:
+        groups.append(list(items))
+        await first_may_end.wait()
+        return list(items)
+
+    writer = GroupWriter(write)
+    first = asyncio.create_task(writer.submit(1))
+    while not groups:  # noqa: ASYNC110 - there is nothing to be told by
+        await asyncio.sleep(0)
+    impatient = asyncio.create_task(writer.submit(2))
+    patient = asyncio.create_task(writer.submit(3))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await asyncio.sleep(0)
+    first_may_end.set()
+    assert await asyncio.gather(first, patient) == [1, 3]
+    assert groups == [[1], [3]]

@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from aiokafka import ConsumerRecord
 
 from chassis import dead_letters
+from chassis.clock import now
 from chassis.cluster import Cluster
-from chassis.dead_letters import FOR, ORIGINAL, headers_to_bury, is_for, source_of
+from chassis.dead_letters import FOR, ORIGINAL, CannotRedrive, headers_to_bury, is_for, source_of
 from chassis.testing import raw_record
 from contracts.topics import CONVERSIONS
 
@@ -57,3 +59,30 @@ def test_without_kafka_the_command_says_so(
 async def test_a_topic_that_there_is_not_is_named() -> None:
     with pytest.raises(dead_letters.CannotRedrive, match="conversions"):
         await dead_letters.redrive(Cluster("127.0.0.1:1"), "conversion")
+
+
+@pytest.fixture
+def letters(
+    record: ConsumerRecord, monkeypatch: pytest.MonkeyPatch
+) -> list[dead_letters.DeadLetter]:
+    """Letters that were redriven before: of a week and an hour ago, and of a day less."""
+    found = [
+        replace(dead_letters._letter(dead(record), redriven=True), offset=at, when=when.isoformat())
+        for at, when in enumerate((now() - timedelta(days=7, hours=1), now() - timedelta(days=6)))
+    ]
+    return [replace(letter, state="redriven") for letter in found]
+
+
+def test_what_may_be_forgotten_is_not_redriven_again(
+    letters: list[dead_letters.DeadLetter],
+) -> None:
+    with pytest.raises(CannotRedrive, match="older than 7 days"):
+        dead_letters._chosen(letters, 0, again=True)
+    assert dead_letters._chosen(letters, 1, again=True) is letters[1]
+
+
+def test_what_never_had_its_effect_is_redriven_however_old(
+    letters: list[dead_letters.DeadLetter],
+) -> None:
+    waiting = [replace(letter, state="waiting") for letter in letters]
+    assert dead_letters._chosen(waiting, 0, again=False) is waiting[0]

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 from backup import blobs, files, manifest, mongo, postgres, reaching, sqlite
@@ -21,8 +23,8 @@ def restore(source: Path, launcher: LauncherSettings) -> None:
     """Fill an empty data folder and the stores that the settings name.
 
     The data folder is made beside its place and moved there in the end, so that a restore that
-    breaks off leaves none. Then everything that is remembered is marked as unsent: the next start
-    fills an empty Kafka again, and who has had an event already knows it by its id.
+    breaks off leaves none. Then what a Kafka held at the time of the backup is marked as unsent:
+    the next start fills an empty one again, and who has had an event already knows it by its id.
 
     Raises:
         Failure: the backup is damaged or of other stores, or something is there already.
@@ -38,7 +40,7 @@ def restore(source: Path, launcher: LauncherSettings) -> None:
             places = Places.of(settings)
             require_fitting(found, places)
             asyncio.run(_fill(places, source))
-            _mark_unsent(places)
+            _mark_unsent(places, found.taken_at)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
@@ -46,7 +48,7 @@ def restore(source: Path, launcher: LauncherSettings) -> None:
         home.rmdir()
     fresh.rename(home)
     say(f"Restored what was there on {found.taken_at:%Y-%m-%d at %H:%M:%S} UTC into {home}.")
-    say("Start it with an empty Kafka: everything that is remembered is sent again.")
+    say("Start it with an empty Kafka: what one held at that moment is sent again.")
 
 
 async def _fill(places: Places, source: Path) -> None:
@@ -130,11 +132,17 @@ async def _put_back_blobs(source: Path, places: Places) -> None:
     (folder / ".incoming").rmdir()
 
 
-def _mark_unsent(places: Places) -> None:
+def _mark_unsent(places: Places, taken_at: datetime) -> None:
+    """Let the next start send again what a Kafka held at that moment, each service for itself."""
     environment = {**os.environ, "MILLRACE_KEYS": str(places.keys)}
-    for service in places.databases:
+    moment = taken_at.isoformat()
+
+    def one(service: str) -> None:
         _run((sys.executable, "-m", "chassis.migrations", "upgrade", service), environment)
-        _run((sys.executable, "-m", "chassis.replay", service), environment)
+        _run((sys.executable, "-m", "chassis.replay", service, "--backup-of", moment), environment)
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as seats:
+        list(seats.map(one, places.databases))
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> None:
