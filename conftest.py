@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("chassis.testing.blobs", "chassis.testing.documents")
+pytest.register_assert_rewrite(
+    "chassis.testing.blobs", "chassis.testing.databases", "chassis.testing.documents"
+)

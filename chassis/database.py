@@ -40,9 +40,9 @@ class Transaction:
     def tenant_id(self) -> str:
         """Return the tenant whose rows this transaction sees."""
         tenant = self.session.sync_session.info.get(tenancy.TENANT)
-        if tenant is None:
+        if not isinstance(tenant, str):
             raise tenancy.TenantLeak("this transaction has no tenant")
-        return str(tenant)
+        return tenant
 
     async def take_turns(self, what: str) -> None:
         """Let one transaction at a time go on from here, over all replicas of the service.
