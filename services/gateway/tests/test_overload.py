@@ -94,7 +94,7 @@ async def test_refusals_cost_no_allowance_and_uploads_no_place(
     admin = await stage.admin()
     jam, share = Jam(recorder), _share(stage)
     async with flood(admin, share) as _:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while jam.under_way < share:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         upload = await admin.post("/api/v1/training_data?quick", files={"file": b"x"})
