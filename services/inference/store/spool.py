@@ -7,6 +7,8 @@ folder of its own, held by a lock; what a dead process left is sent by the next 
 import contextlib
 import fcntl
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,9 @@ import orjson
 
 _SEGMENT_BYTES = 8 * 1024 * 1024
 _FOLDERS = 256
+#: After so many seconds lines go to a new segment: a backup copies whole segments, and who is told
+#: again of what left weeks ago may not know it any more.
+_SEGMENT_SECONDS = 24 * 3600
 
 
 class SpoolFull(OSError):
@@ -33,10 +38,16 @@ class Spool:
     """Segments of lines in one folder, and a cursor that says what has left."""
 
     def __init__(
-        self, home: Path, *, limit_bytes: int, segment_bytes: int = _SEGMENT_BYTES
+        self,
+        home: Path,
+        *,
+        limit_bytes: int,
+        segment_bytes: int = _SEGMENT_BYTES,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Take the first folder below `home` that no other process holds."""
         self._limit = limit_bytes
+        self._clock = clock
         self._segment_bytes = segment_bytes
         self._folder, self._lock = _own_folder(home)
         self._at = self._read_cursor()
@@ -46,6 +57,7 @@ class Spool:
         self._number = max([*numbers, self._at[0]], default=0) + 1
         self._file = self._open(self._number)
         self._written = 0
+        self._began = clock()
 
     @property
     def waiting_bytes(self) -> int:
@@ -60,7 +72,7 @@ class Spool:
         """
         if self._waiting + len(lines) > self._limit:
             raise SpoolFull("the spool is full")
-        if self._written >= self._segment_bytes:
+        if self._written >= self._segment_bytes or self._is_old:
             self._rotate()
         try:
             whole = os.write(self._file, lines) == len(lines)
@@ -79,8 +91,10 @@ class Spool:
             found = self._lines(segment, offset, limit)
             if found:
                 return Batch(tuple(found), segment, offset + sum(len(line) for line in found))
-            if segment >= self._number:
+            if segment >= self._number and not self._is_old:
                 return None
+            if segment >= self._number:
+                self._rotate()
             self._leave(segment, offset)
 
     def sent(self, batch: Batch) -> None:
@@ -92,6 +106,10 @@ class Spool:
         """Let go of the folder."""
         os.close(self._file)
         os.close(self._lock)
+
+    @property
+    def _is_old(self) -> bool:
+        return self._written > 0 and self._clock() - self._began > _SEGMENT_SECONDS
 
     def _lines(self, segment: int, offset: int, limit: int) -> list[bytes]:
         try:
@@ -115,6 +133,7 @@ class Spool:
         file = self._open(self._number + 1)
         os.close(self._file)
         self._file, self._number, self._written = file, self._number + 1, 0
+        self._began = self._clock()
 
     def _open(self, number: int) -> int:
         try:

@@ -117,3 +117,24 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "write", write)
     kept.append(b"after\n")
     assert drained(kept) == [b"before\n", b"after\n"]
+
+
+def test_what_left_is_gone_within_a_day_though_nothing_is_written_any_more(tmp_path: Path) -> None:
+    moment = 0.0
+    kept = Spool(tmp_path, limit_bytes=10_000, clock=lambda: moment)
+    kept.append(b"old\n")
+    assert drained(kept) == [b"old\n"]
+    moment += 25 * 3600
+    assert kept.peek(limit=1) is None
+    assert [path.read_bytes() for path in tmp_path.glob("*/*.lines")] == [b""]
+    kept.append(b"new\n")
+    assert drained(kept) == [b"new\n"]
+
+
+def test_what_could_not_leave_for_a_day_is_kept(tmp_path: Path) -> None:
+    moment = 0.0
+    kept = Spool(tmp_path, limit_bytes=10_000, clock=lambda: moment)
+    kept.append(b"old\n")
+    moment += 25 * 3600
+    kept.append(b"new\n")
+    assert drained(kept) == [b"old\n", b"new\n"]
