@@ -103,5 +103,5 @@ async def test_nothing_is_written_for_who_has_gone() -> None:
     impatient.cancel()
     await asyncio.sleep(0)
     first_may_end.set()
-    assert await asyncio.gather(first, patient) == [1, 3]
+    assert [await first, await patient] == [1, 3]
     assert groups == [[1], [3]]

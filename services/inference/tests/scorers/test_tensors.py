@@ -10,7 +10,7 @@ from safetensors.numpy import save
 from inference.scorers.arrays import Misshapen
 from inference.scorers.tensors import views
 
-ARRAYS = {
+ARRAYS: dict[str, np.ndarray[Any, np.dtype[Any]]] = {
     "halves": np.arange(3, dtype=np.float16),
     "weights": np.arange(12, dtype=np.float32).reshape(3, 4),
     "scores": np.linspace(0, 1, 5),
