@@ -149,6 +149,7 @@ def _lifespan(service: Service, *, background: bool) -> Callable[[FastAPI], Any]
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(service.database.close)
+            await service.database.open()
             for part in service.parts:
                 await part.start()
                 stack.push_async_callback(part.stop)

@@ -191,6 +191,15 @@ class Database:
         async with self.engine.begin() as connection:
             await connection.run_sync(self.metadata.create_all)
 
+    async def open(self) -> None:
+        """Have SQLite's first connection, before anybody waits for one.
+
+        Who gives up on a connection in the making throws it away: a crowd that comes while even the
+        first is slow would keep every one from being made. PostgreSQL may be away for now.
+        """
+        if self.is_sqlite:
+            await self.ready()
+
     async def ready(self) -> bool:
         """Tell whether the database answers."""
         async with self.engine.connect() as connection:

@@ -51,3 +51,10 @@ async def test_a_result_can_be_read_piece_by_piece(connection: AsyncConnection) 
     result = await connection.stream(text("SELECT name FROM t ORDER BY n"))
     assert (await result.fetchone()) == ("a",)
     assert [row.name for row in await result.fetchmany(5)] == ["b", "c"]
+
+
+async def test_the_first_connection_is_there_before_anybody_comes(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/a.db", new_metadata())
+    await database.open()
+    assert database.engine.pool.status().startswith("Pool size: 8  Connections in pool: 1 ")
+    await database.close()
