@@ -7,13 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from embedded import ports, records
 from embedded.home import Home
+from embedded.stack import service_of
 from servers.process import private_folder
 
 T = TypeVar("T")
@@ -86,14 +89,22 @@ class RunningStack:
             "MILLRACE_KAFKA_PORT": str(self.kafka_port),
         }
 
-    def environment_of(self, service: str) -> dict[str, str]:
-        """Return the environment that a service of the stack was started with."""
+    def environment_of(self, name: str) -> dict[str, str]:
+        """Return the environment that a service of the stack, or one of its processes, has."""
         started = records.read_stack(Home(self.home))
         assert started is not None
-        return started.environment(started.processes_of(service)[0])
+        process = name if name in started.service_ports else started.processes_of(name)[0]
+        return {**self.environment, **started.environment(process)}
 
     def start(self) -> None:
         """Start the launcher and wait until every process is ready."""
+        self.launch()
+        until(self._ready_or_dead, within=START_LIMIT, every=0.5)
+        assert self.launcher is not None
+        assert self.launcher.poll() is None, (self.home / "launcher.log").read_text()
+
+    def launch(self) -> None:
+        """Start the launcher, and wait for nothing."""
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "launcher.log").open("wb") as log:
             self.launcher = subprocess.Popen(
@@ -102,14 +113,47 @@ class RunningStack:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        until(self._ready_or_dead, within=START_LIMIT, every=0.5)
-        assert self.launcher.poll() is None, (self.home / "launcher.log").read_text()
 
     def stop(self, *, how: signal.Signals = signal.SIGTERM) -> int:
         """Send the launcher a signal and return its exit status."""
         assert self.launcher is not None
         self.launcher.send_signal(how)
         return self.launcher.wait(timeout=20)
+
+    @contextmanager
+    def without(self, *names: str) -> Iterator[None]:
+        """Kill parts of the stack, which the launcher starts again only after the block.
+
+        It stands still meanwhile.
+        """
+        assert self.launcher is not None
+        launcher = psutil.Process(self.launcher.pid)
+        launcher.suspend()
+        try:
+            for name in names:
+                _kill_tree(records.read(Home(self.home))[name].pid)
+            yield
+        finally:
+            launcher.resume()
+
+    @contextmanager
+    def replaced(self, changes: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
+        """Have others stand in for processes of services, with a changed environment, for a block.
+
+        The launcher starts the real ones again afterwards.
+        """
+        environments = {name: {**self.environment_of(name), **changes[name]} for name in changes}
+        with self.without(*changes), ExitStack() as stand_ins:
+            for name, environment in environments.items():
+                stand_in = self._stand_in(name, environment)
+                stand_ins.callback(stand_in.wait)
+                stand_ins.callback(stand_in.kill)
+            yield
+
+    def _stand_in(self, name: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", f"{service_of(name)}.app"]
+        with (self.home / "logs" / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Return what `make status JSON=1` prints, by name."""
@@ -129,3 +173,23 @@ class RunningStack:
     def _ready_or_dead(self) -> bool:
         dead = self.launcher is not None and self.launcher.poll() is not None
         return dead or "Millrace is up" in (self.home / "launcher.log").read_text()
+
+
+def _kill_tree(pid: int) -> None:
+    """Kill a process and what it started, and return when none of them runs.
+
+    Who has started it stands still and lets it be a zombie.
+    """
+    first = psutil.Process(pid)
+    doomed = [first, *first.children(recursive=True)]
+    for process in doomed:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    until(lambda: not any(_lives(process) for process in doomed))
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

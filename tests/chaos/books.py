@@ -59,8 +59,8 @@ class Shelves(Protocol):
         """Return the rows of a query on a service's database, beside the running service."""
         ...
 
-    def histories(self) -> list[dict[str, Any]]:
-        """Return the documents with users' histories."""
+    def histories(self, tenant: str) -> list[dict[str, Any]]:
+        """Return a tenant's documents with users' histories."""
         ...
 
 
@@ -74,9 +74,9 @@ class Files:
         """Return the rows of a query."""
         return _sqlite(self.home / service / f"{service}.db", query)
 
-    def histories(self) -> list[dict[str, Any]]:
-        """Return the documents with users' histories."""
-        query = "select id, body from documents where collection = 'histories'"
+    def histories(self, tenant: str) -> list[dict[str, Any]]:
+        """Return a tenant's documents with users' histories."""
+        query = f"{_of('id, body', 'documents', tenant, 'tenant')} and collection = 'histories'"
         found = _sqlite(self.home / "inference" / "documents.db", query)
         return [{**json.loads(body), "id": user} for user, body in found]
 
@@ -92,10 +92,10 @@ class Servers:
         url = self._addresses["MILLRACE_DATABASE_URL"].replace("{service}", service)
         return records.run(_postgresql(url.replace("+asyncpg", ""), query))
 
-    def histories(self) -> list[dict[str, Any]]:
-        """Return the documents with users' histories."""
+    def histories(self, tenant: str) -> list[dict[str, Any]]:
+        """Return a tenant's documents with users' histories."""
         with MongoClient[dict[str, Any]](self._addresses["MILLRACE_DOCUMENTS_URL"]) as client:
-            found = client.get_default_database()["histories"].find({})
+            found = client.get_default_database()["histories"].find({"tenant": tenant})
             return [one["document"] for one in found]
 
     @property
@@ -118,8 +118,11 @@ def _sqlite(database: Path, query: str) -> Rows:
         return connection.execute(query).fetchall()
 
 
-def findings(shelves: Shelves, load: Load) -> Findings:
-    """Return what is wrong now; the load rests."""
+def findings(shelves: Shelves, load: Load, *, may_give_up: bool = False) -> Findings:
+    """Return what is wrong now; the load rests.
+
+    `may_give_up` says that services died over trainings more often than those are tried again.
+    """
     found = Findings()
     tenant = load.target.tenant_id
     interactions = load.interactions
@@ -142,7 +145,8 @@ def findings(shelves: Shelves, load: Load) -> Findings:
     found.compare("training's replica", int(known), len(interactions))
 
     met = {(each["userId"], each["itemId"]) for each in interactions.values()}
-    remembered = {(one["id"], item[0]) for one in shelves.histories() for item in one["items"]}
+    histories = shelves.histories(tenant)
+    remembered = {(one["id"], item[0]) for one in histories for item in one["items"]}
     found.once("histories", Counter(map(str, remembered)), set(map(str, met)))
 
     served = set(_announced(load, SERVINGS.name))
@@ -150,12 +154,12 @@ def findings(shelves: Shelves, load: Load) -> Findings:
     most = len(load.served) + load.unanswered
     found.between("answers announced", len(served), len(load.served), most)
     _usage(shelves, load, found, served=len(served))
-    _models(shelves, load, found)
+    _models(shelves, load, found, may_give_up=may_give_up)
     return found
 
 
-def _of(columns: str, table: str, tenant_id: str) -> str:
-    return f"select {columns} from {table} where tenant_id = '{tenant_id}'"  # noqa: S608 - our own
+def _of(columns: str, table: str, tenant_id: str, member: str = "tenant_id") -> str:
+    return f"select {columns} from {table} where {member} = '{tenant_id}'"  # noqa: S608 - our own
 
 
 def _usage(shelves: Shelves, load: Load, found: Findings, *, served: int) -> None:
@@ -165,18 +169,32 @@ def _usage(shelves: Shelves, load: Load, found: Findings, *, served: int) -> Non
     found.compare("billing", int(used or 0), 100 * single + len(load.ledgers[STREAMED].sent))
 
 
-def _models(shelves: Shelves, load: Load, found: Findings) -> None:
-    """Every ordered model was trained and announced once; an order without an answer may count."""
-    jobs = shelves.rows("training", _of("model_id, state", "jobs", load.target.tenant_id))
-    done = Counter(str(model) for model, state in jobs if state == "completed")
+def _models(shelves: Shelves, load: Load, found: Findings, *, may_give_up: bool) -> None:
+    """Every ordered model was trained and announced once; an order without an answer may count.
+
+    What algorithms train of themselves is nobody's order.
+    """
+    own = f"{_of('model_id, state, error', 'jobs', load.target.tenant_id)} and algorithm is null"
+    jobs = shelves.rows("training", own)
+    done = Counter(str(model) for model, state, _error in jobs if state == "completed")
+    given_up = Counter(str(model) for model, _state, error in jobs if _is_given_up(error))
+    ended = done + given_up if may_give_up else done
     ordered = {str(model) for model in load.models}
-    found.once("trainings", +(done & Counter(ordered)), ordered)
+    found.once("trainings", +(ended & Counter(ordered)), ordered)
     most = len(ordered) + load.unconfirmed
     found.between("jobs", len(jobs), len(ordered), most)
-    found.compare("unfinished jobs", len(jobs) - sum(done.values()), 0)
+    found.compare("unfinished jobs", len(jobs) - sum(ended.values()), 0)
     events = _announced(load, MODEL_READY.name).values()
-    ready = Counter(str(each["model_id"]) for each in events if each["type"] == "ModelReady")
+    ready = Counter(
+        str(each["model_id"])
+        for each in events
+        if each["type"] == "ModelReady" and not each.get("algorithm")
+    )
     found.once("announced models", ready, set(done))
+
+
+def _is_given_up(error: str | None) -> bool:
+    return (error or "").startswith("The service stopped")
 
 
 def _announced(load: Load, topic: str) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from tests.chaos.books import Findings, findings
-from tests.chaos.faults import Fault
+from tests.chaos.faults import SEED, Fault
 from tests.chaos.load import STREAMED, Call
 from tests.chaos.stage import Stage, hold
 from tests.running import until
@@ -19,32 +19,35 @@ RECOVERY = 120.0
 SETTLEMENT = 90.0
 #: Seconds that the load goes on: what seems to have done nothing may show late.
 AFTERMATH = 3.0
+UNKNOWN = "?"
 HEAD = (
     "profile",
     "fault",
-    "sent",
+    "requests sent",
     "failed",
     "lost",
     "doubled",
+    "time to recover",
     "longest answer",
-    "answers again after",
     "books agree after",
+    "all as promised",
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Line:
-    """What a fault did."""
+    """What a fault did; what is not known yet stays so when something breaks."""
 
     profile: str
     fault: str
-    sent: int
-    failed: int
-    lost: int
-    doubled: int
-    longest: str
-    answers: str
-    books: str
+    sent: int | str = UNKNOWN
+    failed: int | str = UNKNOWN
+    lost: int | str = UNKNOWN
+    doubled: int | str = UNKNOWN
+    recovery: str = UNKNOWN
+    longest: str = UNKNOWN
+    books: str = UNKNOWN
+    promised: str = "**no**"
 
 
 @dataclass
@@ -56,7 +59,8 @@ class Table:
     def __str__(self) -> str:
         """Return the table in Markdown."""
         rows = [HEAD, tuple("---" for _ in HEAD), *(astuple(line) for line in self.lines)]
-        return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows) + "\n"
+        table = "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+        return f"{table}\n\nMoments were drawn with MILLRACE_CHAOS_SEED={SEED}.\n"
 
     def add(self, line: Line) -> None:
         """Add a line, also to the file that MILLRACE_CHAOS_REPORT names, if it does."""
@@ -67,52 +71,54 @@ class Table:
 
 def endure(stage: Stage, fault: Fault, *, profile: str, table: Table) -> None:
     """Strike under load, wait until everything answers again, and compare the books."""
+    line = Line(profile, fault.name)
+    try:
+        calls = _struck(stage, fault, line)
+        found = _settled(stage, line)
+        assert not found.sentences, found.sentences
+        assert not (unfair := _unfair(calls, fault)), f"{len(unfair)}: {unfair[:5]}"
+        line.promised = "yes"
+    finally:
+        table.add(line)
+
+
+def _struck(stage: Stage, fault: Fault, line: Line) -> list[Call]:
+    """Strike, wait until everything answers again, and return the calls since the first blow."""
     load = stage.load
     load.resume()
+    struck = began = time.monotonic()
     try:
-        struck, healed = _strike(stage, fault)
+        until(lambda: load.answers_again(began), within=RECOVERY)
+        load.hurry()
+        struck = time.monotonic()
+        healed = fault.strike(stage) or time.monotonic()
+        until(lambda: load.answers_again(healed) and stage.is_whole(), within=RECOVERY)
+        hold(AFTERMATH)
+        line.recovery = _seconds(_recovered(load.since(struck), healed))
     finally:
         load.rest()
-    calls = load.since(struck)
-    rested = time.monotonic()
-    found = _settled(stage)
-    table.add(
-        Line(
-            profile=profile,
-            fault=fault.name,
-            sent=len(calls),
-            failed=sum(not call.succeeded for call in calls),
-            lost=found.lost,
-            doubled=found.doubled,
-            longest=f"{max(call.ended - call.began for call in calls):.1f} s",
-            answers=f"{_recovered(calls, healed):.1f} s",
-            books=f"{time.monotonic() - rested:.1f} s",
-        )
-    )
-    assert not found.sentences, found.sentences
-    assert not (unfair := _unfair(calls, fault)), f"{len(unfair)}: {unfair[:5]}"
+        calls = load.since(struck)
+        line.sent = len(calls)
+        line.failed = sum(not call.succeeded for call in calls)
+        line.longest = _seconds(max((call.ended - call.began for call in calls), default=0.0))
+    return calls
 
 
-def _strike(stage: Stage, fault: Fault) -> tuple[float, float]:
-    """Strike and wait until everything answers again; return when it began and was over."""
-    load, began = stage.load, time.monotonic()
-    until(lambda: load.answers_again(began), within=RECOVERY)
-    load.hurry()
-    struck = time.monotonic()
-    fault.strike(stage)
-    healed = time.monotonic()
-    until(lambda: load.answers_again(healed) and stage.is_whole(), within=RECOVERY)
-    hold(AFTERMATH)
-    return struck, healed
-
-
-def _settled(stage: Stage) -> Findings:
+def _settled(stage: Stage, line: Line) -> Findings:
     """Return what is still wrong when all that is under way should have arrived."""
-    deadline = time.monotonic() + SETTLEMENT
+    rested = time.monotonic()
     while True:
-        found = findings(stage.shelves, stage.load)
-        if not found.sentences or time.monotonic() > deadline:
+        found = findings(stage.shelves, stage.load, may_give_up=stage.may_give_up)
+        line.lost, line.doubled = found.lost, found.doubled
+        took = time.monotonic() - rested
+        if not found.sentences:
+            line.books = _seconds(took)
+        if not found.sentences or took > SETTLEMENT:
             return found
+
+
+def _seconds(number: float) -> str:
+    return f"{number:.1f} s"
 
 
 def _recovered(calls: Sequence[Call], healed: float) -> float:

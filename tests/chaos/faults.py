@@ -1,9 +1,11 @@
 """Everything that is done to the stack while it is under load."""
 
+import os
 import random
 import resource
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
@@ -11,18 +13,26 @@ import psutil
 from tests.chaos.stage import SERVICES, Stage, hold, kill_everything
 
 #: Longer than the session timeout of the consumers, 10 s: their groups go on without them.
-PAUSE = 13.0
+PAUSE = 12.0
 FULL = 5.0
-#: Bytes of ballast written at once.
-_CHUNK = 64 * 1024
+#: Between two faults that follow each other: the second strikes while the first is remembered.
+BREATH = 1.5
+#: `make test-chaos` strikes each fault by itself; `make test` several together.
+ALL = "MILLRACE_CHAOS_ALL" in os.environ
+#: How often everything is killed, and what the moments for that are drawn from.
+ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "5"))
+SEED = int(os.environ.get("MILLRACE_CHAOS_SEED") or random.randrange(10**6))
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong. `strike` returns as soon as it is over or heals by itself."""
+    """One thing that goes wrong. `strike` returns as soon as it is over or heals by itself.
+
+    It may return the moment from which on everything could recover, where that was earlier.
+    """
 
     name: str
-    strike: Callable[[Stage], None]
+    strike: Callable[[Stage], float | None]
     #: Whether the gateway itself may be away, so that calls find nobody.
     gateway_falls: bool = False
     #: Whether nobody may see anything of it: every call succeeds.
@@ -33,6 +43,23 @@ class Fault:
 
 #: What no request waits for.
 _BEHIND = {"kafka", "kafka-1", "kafka-2", "redis", "billing", "s3", "otlp"}
+
+
+def in_turn(name: str, *faults: Fault) -> Fault:
+    """Several faults, one soon after the other; the books are compared once."""
+
+    def strike(stage: Stage) -> None:
+        for fault in faults:
+            hold(BREATH)
+            fault.strike(stage)
+
+    return Fault(
+        name,
+        strike,
+        gateway_falls=any(fault.gateway_falls for fault in faults),
+        unseen=all(fault.unseen for fault in faults),
+        gateway_stalls=max(fault.gateway_stalls for fault in faults),
+    )
 
 
 def killed(name: str) -> Fault:
@@ -46,15 +73,24 @@ def killed(name: str) -> Fault:
 
 
 def killed_everything(rounds: int) -> Fault:
-    """`kill -9` of the launcher, all services, workers and Kafka at random moments, repeatedly."""
+    """`kill -9` of the launcher, all services, workers and servers at random moments, repeatedly.
 
-    def strike(stage: Stage) -> None:
-        dice = random.Random(17)
-        for left in reversed(range(rounds)):
+    One time in four, what has just been started again is killed before it is ready.
+    """
+
+    def strike(stage: Stage) -> float:
+        stage.may_give_up = True
+        dice = random.Random(SEED)
+        for _round in range(rounds):
+            hold(dice.uniform(0.5, 5))
             kill_everything(stage.stack)
+            if dice.random() < 0.25:
+                stage.stack.launch()
+                hold(dice.uniform(0.5, 8))
+                kill_everything(stage.stack)
+            killed_at = time.monotonic()
             stage.stack.start()
-            if left:
-                hold(dice.uniform(0.5, 5))
+        return killed_at
 
     often = "once" if rounds == 1 else f"{rounds} times"
     return Fault(f"kill -9 everything, {often}", strike, gateway_falls=True)
@@ -64,17 +100,8 @@ def paused(name: str) -> Fault:
     """Stop a process for longer than its consumers' session lasts, then let it go on."""
 
     def strike(stage: Stage) -> None:
-        first = psutil.Process(stage.running(name))
-        first.suspend()
-        # What a service has started goes on by itself; PostgreSQL is all of its processes.
-        others = first.children(recursive=True) if name == "postgres" else []
-        for other in others:
-            other.suspend()
-        try:
+        with suspended(stage, name):
             hold(PAUSE)
-        finally:
-            for process in (*others, first):
-                process.resume()
 
     return Fault(
         f"pause {name} {PAUSE:.0f} s",
@@ -82,6 +109,25 @@ def paused(name: str) -> Fault:
         unseen=name in _BEHIND,
         gateway_stalls=PAUSE if name == "gateway" else 0.0,
     )
+
+
+@contextmanager
+def suspended(stage: Stage, *names: str) -> Iterator[None]:
+    """Let parts of the stack stand still for a block."""
+    still = [process for name in names for process in _standing(stage, name)]
+    for process in still:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in reversed(still):
+            process.resume()
+
+
+def _standing(stage: Stage, name: str) -> list[psutil.Process]:
+    first = psutil.Process(stage.running(name))
+    # What a service has started goes on by itself; PostgreSQL is all of its processes.
+    return [first, *(first.children(recursive=True) if name == "postgres" else [])]
 
 
 def disk_full(name: str) -> Fault:
@@ -102,31 +148,13 @@ def disk_full(name: str) -> Fault:
     return Fault(f"no disk space for {name}", strike, unseen=name == "billing")
 
 
-def device_full(name: str) -> Fault:
-    """Fill the small file system that a server keeps its data on, then make room again."""
-
-    def strike(stage: Stage) -> None:
-        ballast = stage.stack.home / "servers" / name / "ballast"
-        with ballast.open("wb", buffering=0) as file:
-            try:
-                with suppress(OSError):
-                    while True:
-                        file.write(bytes(_CHUNK))
-                hold(FULL)
-            finally:
-                ballast.unlink()
-
-    return Fault(f"disk full under {name}", strike, unseen=name in _BEHIND)
-
-
 SERVERS = ("postgres", "mongo", "redis", "s3", "otlp", "kafka-1", "kafka-2")
-#: Servers whose data lie on a file system of their own.
-DEVICES = ("postgres", "s3")
 KILLED_SERVERS = tuple(killed(name) for name in SERVERS)
-FULL_DEVICES = tuple(device_full(name) for name in DEVICES)
 PAUSED_SERVERS = tuple(paused(name) for name in SERVERS)
-KILLED = tuple(killed(name) for name in SERVICES)
+#: The gateway last: until then there is somebody who asks the others.
+KILLED = tuple(killed(name) for name in (*SERVICES[1:], SERVICES[0]))
 PAUSED = tuple(paused(name) for name in SERVICES)
 FULL_DISKS = tuple(disk_full(name) for name in SERVICES)
 #: The one node that the embedded profile has.
 KAFKA = (killed("kafka"), paused("kafka"))
+EVERYTHING = killed_everything(ROUNDS)

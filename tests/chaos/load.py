@@ -10,7 +10,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,10 +129,15 @@ class Load:
     def rest(self) -> None:
         """Stop calling, and return once every write has been answered with success."""
         self._going.clear()
-        assert self._idle.wait(_SETTLING + 2 * PATIENCE), "the load does not come to rest"
+        assert self._idle.wait(_SETTLING + 2 * PATIENCE), self._stuck()
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
+
+    def _stuck(self) -> str:
+        """Say what the load waits for that does not come to rest."""
+        waits = [" > ".join(_awaiting(task.get_coro())) for task in asyncio.all_tasks(self._loop)]
+        return "\n".join(["the load does not come to rest:", *waits])
 
     def resume(self) -> None:
         """Load, until told to rest."""
@@ -173,6 +178,7 @@ class Load:
     # --- the thread
 
     async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
         async with httpx.AsyncClient(
             base_url=self.target.base_url,
             headers={"X-API-Key": self.target.api_key},
@@ -220,7 +226,11 @@ class Load:
         ledger = self.ledgers[kind]
         event_id = f"{kind}-{len(ledger.sent)}"
         ledger.sent[event_id] = {**body, "eventId": event_id}
-        return await self._attempt(client, kind, event_id)
+        while not (answered := await self._attempt(client, kind, event_id)):
+            if not self._going.is_set():
+                break
+            await asyncio.sleep(_PACE)
+        return answered
 
     async def _attempt(self, client: httpx.AsyncClient, kind: str, event_id: str) -> bool:
         ledger = self.ledgers[kind]
@@ -345,3 +355,11 @@ class Load:
 
     def _user(self) -> str:
         return f"u{self._dice.randrange(_USERS)}"
+
+
+def _awaiting(work: Any) -> Iterator[str]:
+    """Yield where a suspended coroutine waits, the outermost place first."""
+    while frame := getattr(work, "cr_frame", None) or getattr(work, "ag_frame", None):
+        yield f"{frame.f_code.co_qualname}:{frame.f_lineno}"
+        work = getattr(work, "cr_await", None) or getattr(work, "ag_await", None)
+    yield repr(work)

@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -36,6 +38,8 @@ class Stage:
     shelves: Shelves
     tenant: Tenant
     load: Load
+    #: Whether services died over trainings more often than those are tried again.
+    may_give_up: bool = False
 
     def pid(self, name: str) -> int | None:
         """Return the process id of a part of the stack that runs."""
@@ -84,6 +88,19 @@ def kill(process: psutil.Process) -> None:
         process.send_signal(signal.SIGKILL)
     except psutil.NoSuchProcess:
         return
+
+
+@contextmanager
+def under_load(stack: RunningStack, shelves: Shelves) -> Iterator[Stage]:
+    """Have a tenant and its load upon a stack that runs; it rests at first."""
+    tenant, load = set_up(stack)
+    load.start()
+    try:
+        yield Stage(stack, shelves, tenant, load)
+    finally:
+        load.stop()
+        tenant.client.close()
+        tenant.key_client.close()
 
 
 def set_up(stack: RunningStack) -> tuple[Tenant, Load]:

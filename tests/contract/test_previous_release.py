@@ -2,6 +2,7 @@
 must read what the other writes.
 
 `contracts/snapshots/previous` holds the schemas of the last release, and changes only with one.
+`tests/scale/test_mixed_versions.py` runs the code of two releases together.
 """
 
 import json

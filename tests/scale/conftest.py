@@ -1,10 +1,13 @@
 """One stack on real servers, with two processes of every service, and ways to each of them."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -12,7 +15,8 @@ from chassis.identity import ASSERTION_HEADER
 from embedded.stack import service_of
 from servers.process import private_folder
 from tests.e2e.conftest import Tenant, registered
-from tests.running import RunningStack
+from tests.e2e.journey import TRAINING_LIMIT, configured, requested, state_of, table, uploaded
+from tests.running import RunningStack, until
 
 SERVICES = ("gateway", "catalog", "training", "inference", "billing", "experiments")
 
@@ -33,9 +37,22 @@ class Pair:
         return sorted(name for name in self.processes if service_of(name) == service)
 
     @property
-    def database(self) -> str:
-        """Return the address of PostgreSQL; a database `millrace_<service>` belongs behind it."""
-        return f"postgresql://millrace@127.0.0.1:{self.processes['postgres']['port']}"
+    def is_whole(self) -> bool:
+        """Tell whether every process is ready."""
+        return all(line["ready"] for line in self.stack.status().values())
+
+    def fetch(self, service: str, query: str, *values: Any) -> Any:
+        """Return one value from a service's database."""
+        return asyncio.run(self._fetch(service, query, *values))
+
+    async def _fetch(self, service: str, query: str, *values: Any) -> Any:
+        port = self.processes["postgres"]["port"]
+        url = f"postgresql://millrace@127.0.0.1:{port}/millrace_{service}"
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(query, *values)
+        finally:
+            await connection.close()
 
 
 @dataclass(frozen=True)
@@ -98,3 +115,28 @@ def both(pair: Pair) -> Iterator[Both]:
     """Return a tenant that nobody used before."""
     with registered_at(pair) as both:
         yield both
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A tenant with a table, a configuration, and models that were asked for at one moment."""
+
+    both: Both
+    data: int
+    configuration: int
+    models: tuple[int, ...]
+
+
+@pytest.fixture(scope="module")
+def workshop(pair: Pair) -> Iterator[Workshop]:
+    """Have two models trained at once."""
+    with registered_at(pair) as both, ThreadPoolExecutor(2) as pool:
+        made = {
+            "data": uploaded(both.tenant, table()),
+            "configuration": configured(both.tenant),
+        }
+        asked = [pool.submit(requested, both.tenant, **made) for _ in range(2)]
+        models = tuple(each.result() for each in asked)
+        for model in models:
+            until(lambda: state_of(both.tenant, model)["filesize"], within=TRAINING_LIMIT)  # noqa: B023
+        yield Workshop(both, **made, models=models)

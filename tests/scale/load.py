@@ -1,5 +1,6 @@
 """A steady load through several gateways, as a back end behind a load balancer makes it."""
 
+import json
 import logging
 import threading
 import time
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from confluent_kafka import KafkaError, Message, Producer
 
 from tests.e2e.conftest import Tenant
 
@@ -19,15 +21,20 @@ LOOK_EVERY = 0.5
 USERS = 12
 log = logging.getLogger(__name__)
 
-KINDS = (
+#: What a producer writes to Kafka, beside all that is asked by HTTP.
+STREAMED = "streamed"
+ASKED = (
     "interactions",
     "recommendations",
+    "predictions",
+    "conversions",
     "projects",
     "configurations",
     "slots",
     "usage",
     "people",
 )
+KINDS = (*ASKED, STREAMED)
 
 
 @dataclass(frozen=True)
@@ -71,16 +78,18 @@ class Balancer:
 class Load:
     """Requests of several kinds, each from a thread of its own, until the block ends."""
 
-    def __init__(self, urls: Sequence[str], tenant: Tenant) -> None:
-        """Ask as one tenant, through these gateways."""
+    def __init__(self, urls: Sequence[str], tenant: Tenant, *, kafka: str, slot: int) -> None:
+        """Ask as one tenant, through these gateways; `slot` is what conversions go to."""
         self._balancer = Balancer(urls, set(urls))
         self._tenant = tenant
+        self._kafka = kafka
+        self._slot = slot
         self._stop = threading.Event()
         self.answered: Counter[str] = Counter()
         self.failed: list[str] = []
         #: What `Millrace-Model` said, by user, in order, each change of it once.
         self.models: dict[int, list[str]] = defaultdict(list)
-        self._threads = [threading.Thread(target=self._look)]
+        self._threads = [threading.Thread(target=each) for each in (self._look, self._stream)]
         self._threads += [
             threading.Thread(target=self._ask, args=(kind, order))
             for kind, order in self._kinds().items()
@@ -117,13 +126,20 @@ class Load:
         person = {"Authorization": f"Bearer {self._tenant.token}"}
 
         def interaction(number: int) -> Call:
-            body = {"userId": f"u{number % USERS}", "itemId": f"i{number % 30}"}
-            body |= {"interactionType": "view", "eventId": f"rolling-{id(self)}-{number}"}
-            return Call("POST", "/api/v1/interactions", key, body)
+            return Call("POST", "/api/v1/interactions", key, self._interaction("h", number))
 
         def recommendation(number: int) -> Call:
             body = {"userId": f"u{number % USERS}", "count": 5}
             return Call("POST", "/api/v1/recommend", key, body)
+
+        def prediction(number: int) -> Call:
+            body = {"user_id": f"u{number % USERS}", "cutoff": 3}
+            return Call("POST", f"/inference/predict/project/{self._tenant.project}", key, body)
+
+        def conversion(number: int) -> Call:
+            where = {"project": self._tenant.project, "deployment_slot": self._slot}
+            what = {"user_id": f"u{number % USERS}", "event_type": "click"}
+            return Call("POST", "/api/v1/conversion_event/", key, {**where, **what})
 
         def reading(path: str, headers: dict[str, str]) -> Order:
             return lambda _number: Call("GET", path, headers)
@@ -131,13 +147,42 @@ class Load:
         orders = (
             interaction,
             recommendation,
+            prediction,
+            conversion,
             reading("/api/v1/project/", key),
             reading("/api/v1/model_configuration/", key),
             reading("/api/v1/deployment_slot/", key),
             reading("/api/billing/usage", person),
             reading("/api/v1/auth/user/", person),
         )
-        return dict(zip(KINDS, orders, strict=True))
+        return dict(zip(ASKED, orders, strict=True))
+
+    def _interaction(self, door: str, number: int) -> dict[str, str]:
+        return {
+            "userId": f"u{number % USERS}",
+            "itemId": f"i{number % 30}",
+            "interactionType": "view",
+            "eventId": f"rolling-{door}-{id(self)}-{number}",
+        }
+
+    def _stream(self) -> None:
+        """Write interactions to the tenant's own topic; each counts once it is acknowledged."""
+        door = self._tenant.key_client.get("/api/v1/ingest").raise_for_status().json()
+        producer = Producer({"bootstrap.servers": self._kafka, "acks": "all"})
+        number = 0
+        while not self._stop.wait(PACE):
+            record = json.dumps(self._interaction("k", number)).encode()
+            producer.produce(door["interactions_topic"], record, on_delivery=self._delivered)
+            producer.poll(0)
+            number += 1
+        for left in range(producer.flush(30)):
+            self._fail(STREAMED, left, "not acknowledged", time.monotonic())
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is None:
+            self.answered[STREAMED] += 1
+        else:
+            self._fail(STREAMED, 0, str(error), time.monotonic())
 
     def _look(self) -> None:
         with httpx.Client(timeout=5, headers={"Connection": "close"}) as client:
@@ -173,7 +218,7 @@ class Load:
             self._fail(kind, number, f"{answer.status_code} {answer.text}", began)
             return
         self.answered[kind] += 1
-        model = answer.headers.get("Millrace-Model")
+        model = answer.headers.get("Millrace-Model") if kind == "recommendations" else None
         told = self.models[number % USERS]
         if model and model not in told[-1:]:
             told.append(model)

@@ -4,37 +4,63 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 
 import pytest
 
 from embedded.stack import SERVICES
 from tests.e2e.conftest import Tenant, registered
-from tests.e2e.journey import with_model
+from tests.e2e.journey import slot, with_model
 from tests.running import RunningStack, until
 from tests.scale.conftest import Pair
-from tests.scale.load import KINDS, Load
+from tests.scale.load import KINDS, STREAMED, Load
 
 RESTART_LIMIT = 240.0
 
 
+@dataclass(frozen=True)
+class Shop:
+    """A tenant with a model that serves in a slot."""
+
+    pair: Pair
+    tenant: Tenant
+    slot: int
+
+    def is_served(self) -> bool:
+        """Tell whether models answer recommendations and predictions."""
+        client, path = self.tenant.key_client, f"/inference/predict/project/{self.tenant.project}"
+        recommended = client.post("/api/v1/recommend", json={"userId": "u1", "count": 3})
+        predicted = client.post(path, json={"user_id": "u1", "cutoff": 3})
+        both = (recommended, predicted)
+        return all(answer.is_success and "Millrace-Model" in answer.headers for answer in both)
+
+    def interactions(self) -> int:
+        """Return how many interactions have come through to training."""
+        tenant = self.tenant.client.get("/api/v1/auth/user/").raise_for_status().json()["tenantId"]
+        query = "SELECT interactions FROM tallies WHERE tenant_id = $1"
+        return self.pair.fetch("training", query, tenant) or 0
+
+    def conversions(self) -> int:
+        """Return how many conversions are kept."""
+        path = f"/api/v1/conversion_event/?deployment_slot={self.slot}"
+        return int(self.tenant.client.get(path).raise_for_status().json()["count"])
+
+
 @pytest.fixture(scope="module")
-def tenant(pair: Pair) -> Iterator[Tenant]:
-    """Return a tenant with a model that serves."""
+def shop(pair: Pair) -> Iterator[Shop]:
+    """Return a tenant that is served."""
     made = registered(pair.stack.base_url)
     with closing(made.client), closing(made.key_client):
-        with_model(made)
-        until(lambda: _is_served(made), within=120)
-        yield made
-
-
-def _is_served(tenant: Tenant) -> bool:
-    asked = tenant.key_client.post("/api/v1/recommend", json={"userId": "u1", "count": 3})
-    return asked.status_code == 200 and "Millrace-Model" in asked.headers
+        shop = Shop(pair, made, slot(made, with_model(made), name="main"))
+        until(shop.is_served, within=120)
+        yield shop
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_rolling_restart_costs_no_request(pair: Pair, tenant: Tenant, service: str) -> None:
-    with Load(pair.urls("gateway"), tenant) as load:
+def test_a_rolling_restart_costs_no_request(pair: Pair, shop: Shop, service: str) -> None:
+    interactions, conversions = shop.interactions(), shop.conversions()
+    gateways, kafka = pair.urls("gateway"), pair.stack.kafka
+    with Load(gateways, shop.tenant, kafka=kafka, slot=shop.slot) as load:
         _until_more_is_answered(load)
         for process in pair.names(service):
             _restart(pair.stack, process)
@@ -42,6 +68,9 @@ def test_a_rolling_restart_costs_no_request(pair: Pair, tenant: Tenant, service:
     assert load.failed == []
     assert load.models
     assert load.went_back == []
+    assert shop.conversions() == conversions + load.answered["conversions"]
+    told = interactions + load.answered["interactions"] + load.answered[STREAMED]
+    until(lambda: shop.interactions() == told, within=60)
 
 
 def _restart(stack: RunningStack, process: str) -> None:

@@ -1,33 +1,20 @@
 """Two processes of every service do together what one does alone: everything, and once."""
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import httpx
-import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from contracts.topics import INTERACTIONS
-from tests.e2e.journey import (
-    TRAINING_LIMIT,
-    configured,
-    interact,
-    requested,
-    slot,
-    state_of,
-    table,
-    uploaded,
-)
+from tests.e2e.journey import TRAINING_LIMIT, interact, slot
 from tests.running import until
-from tests.scale.conftest import SERVICES, Both, Pair, registered_at
+from tests.scale.conftest import SERVICES, Both, Pair, Workshop
 
 #: A change is to be everywhere within a second; a busy machine needs some time to be asked, too.
 SOON = 2.0
@@ -42,16 +29,9 @@ def test_every_service_runs_twice(pair: Pair) -> None:
 
 
 def test_what_is_made_at_the_first_start_is_made_once(pair: Pair) -> None:
-    async def count(query: str) -> int:
-        connection = await asyncpg.connect(f"{pair.database}/millrace_gateway")
-        try:
-            return int(await connection.fetchval(query))
-        finally:
-            await connection.close()
-
     operators = "SELECT count(*) FROM people WHERE role = 'superuser'"
-    assert asyncio.run(count(operators)) == 1
-    assert asyncio.run(count("SELECT count(*) FROM token_keys")) == 1
+    assert pair.fetch("gateway", operators) == 1
+    assert pair.fetch("gateway", "SELECT count(*) FROM token_keys") == 1
 
 
 def test_partitions_are_shared(pair: Pair) -> None:
@@ -138,52 +118,27 @@ def version_of(replica: httpx.Client) -> str | None:
 def test_histories_agree_whichever_replica_answers(both: Both) -> None:
     catalogue = [f"i{n}" for n in range(40)]
     interact(both.tenant, [(f"other{n % 5}", item) for n, item in enumerate(catalogue)])
-    replicas = both.direct("inference")
+    writers, replicas = both.direct("catalog"), both.direct("inference")
 
     def answers(user: str) -> list[list[str]]:
         body = {"userId": user, "count": 40}
         found = [replica.post("/api/v1/recommend", json=body) for replica in replicas]
         return [[each["itemId"] for each in answer.json()] for answer in found]
 
-    until(lambda: all(len(found) == 40 for found in answers("u")))
-    seen: set[str] = set()
-    for number, item in enumerate(catalogue[:6]):
-        event = {"userId": "u", "itemId": item, "interactionType": "purchase"}
-        both.key_clients[number % 2].post("/api/v1/interactions", json=event).raise_for_status()
-        seen.add(item)
-        until(lambda: all(not seen.intersection(found) for found in answers("u")), within=SOON)
-    until(lambda: (found := answers("u"))[0] == found[1])
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """A tenant with a table, a configuration, and models that were asked for at one moment."""
-
-    both: Both
-    data: int
-    configuration: int
-    models: tuple[int, ...]
-
-
-@pytest.fixture(scope="module")
-def workshop(pair: Pair) -> Iterator[Workshop]:
-    """Have two models trained at once."""
-    with registered_at(pair) as both, ThreadPoolExecutor(2) as pool:
-        made = {
-            "data": uploaded(both.tenant, table()),
-            "configuration": configured(both.tenant),
-        }
-        asked = [pool.submit(requested, both.tenant, **made) for _ in range(2)]
-        models = tuple(each.result() for each in asked)
-        for model in models:
-            until(lambda: state_of(both.tenant, model)["filesize"], within=TRAINING_LIMIT)  # noqa: B023
-        yield Workshop(both, **made, models=models)
+    users = [f"u{n}" for n in range(6)]  # of several partitions, which both replicas read
+    until(lambda: all(len(found) == 40 for found in answers(users[0])))
+    for user, item, writer in product(users, catalogue[:2], writers):
+        event = {"userId": user, "itemId": item, "interactionType": "purchase"}
+        writer.post("/api/v1/interactions", json=event).raise_for_status()
+        until(lambda: all(item not in found for found in answers(user)), within=SOON)  # noqa: B023
+    for user in users:
+        until(lambda: (found := answers(user))[0] == found[1])  # noqa: B023
 
 
 def test_every_job_runs_once_on_one_of_two_services(workshop: Workshop) -> None:
     pair, models = workshop.both.pair, workshop.models
     attempts = "SELECT attempt FROM jobs WHERE model_id = $1"
-    assert [asyncio.run(fetch(pair, "training", attempts, model)) for model in models] == [1, 1]
+    assert [pair.fetch("training", attempts, model) for model in models] == [1, 1]
     ready = Counter(
         event["model_id"]
         for event in everything_on(pair, "model-ready.v1")
@@ -203,7 +158,7 @@ def test_a_slot_change_reaches_every_replica_within_a_second(workshop: Workshop)
         return all(each.json().get("model_id") == model for each in found)
 
     until(lambda: answered_by(first))
-    for model in (second, first):
+    for model in 2 * (second, first):
         change = {"trained_model": model}
         both.clients[1].patch(f"/api/v1/deployment_slot/{made}/", json=change).raise_for_status()
         until(lambda: answered_by(model), within=SOON, every=0.02)  # noqa: B023
@@ -220,7 +175,7 @@ def test_a_schedule_fires_once(workshop: Workshop) -> None:
     }
     made = both.clients[0].post("/api/v1/retraining_schedule/", json=plan).raise_for_status().json()
     come = "UPDATE retraining_schedules SET next_run_at = now() WHERE id = $1"
-    asyncio.run(execute(both.pair, come, made["id"]))
+    both.pair.fetch("training", come, made["id"])  # as time would
 
     def runs() -> list[dict[str, Any]]:
         query = {"schedule": made["id"]}
@@ -250,7 +205,7 @@ def test_everything_that_comes_through_both_doors_and_gateways_counts_once(both:
     assert used(both.clients[1]) == expected / 100
     count = "SELECT interactions FROM tallies WHERE tenant_id = $1"
     tenant = both.clients[0].get("/api/v1/auth/user/").json()["tenantId"]
-    until(lambda: asyncio.run(fetch(both.pair, "training", count, tenant)) == expected, within=60)
+    until(lambda: both.pair.fetch("training", count, tenant) == expected, within=60)
     told = [e for e in everything_on(both.pair, INTERACTIONS.name) if e["tenant_id"] == tenant]
     assert len(told) == len({each["event_id"] for each in told}) == expected
 
@@ -318,21 +273,3 @@ def everything_on(pair: Pair, topic: str) -> list[dict[str, Any]]:
         return found
     finally:
         consumer.close()
-
-
-async def fetch(pair: Pair, service: str, query: str, *values: Any) -> Any:
-    """Return one value from a service's database."""
-    connection = await asyncpg.connect(f"{pair.database}/millrace_{service}")
-    try:
-        return await connection.fetchval(query, *values)
-    finally:
-        await connection.close()
-
-
-async def execute(pair: Pair, statement: str, *values: Any) -> None:
-    """Change something in training's database, as time would."""
-    connection = await asyncpg.connect(f"{pair.database}/millrace_training")
-    try:
-        await connection.execute(statement, *values)
-    finally:
-        await connection.close()
