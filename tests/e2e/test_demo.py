@@ -1,16 +1,18 @@
 """`make demo` as a newcomer runs it in a script: the whole story, exit 0, nothing left running."""
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from embedded import leftovers, records
 from embedded.home import Home
 from embedded.lock import is_up
-from tests.running import RunningStack
+from tests.running import RunningStack, until
 
 #: What each chapter must have told, in the order of the story.
 KEY_LINES = (
@@ -63,6 +65,24 @@ def test_it_tells_the_whole_story(
 def test_it_leaves_nothing_running(told: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _done, home = told
     assert not is_up(Home(home))
+    assert living(home) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_stack_with_it(tmp_path: Path, how: signal.Signals) -> None:
+    home = tmp_path / "home"
+    command = [sys.executable, "-m", "demo", "--home", str(home)]
+    environment = RunningStack.planned(home).environment
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as demo:
+        until(lambda: records.read(Home(home)))
+        demo.send_signal(how)
+        said, _none = demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert said.endswith("Interrupted; the stack has stopped.\n")
+    assert living(home) == []
+
+
+def living(home: Path) -> list[psutil.Process]:
     stack = records.read_stack(Home(home))
     assert stack is not None
-    assert leftovers.of_run(stack.run_id) == []
+    return leftovers.of_run(stack.run_id)
