@@ -112,4 +112,4 @@ def is_well_formed(answer: Any) -> bool:
         return True
     [kind] = answer.headers["content-type"]
     told: dict[str, Any] = answer.json() if kind == "application/problem+json" else {}
-    return told.get("status") == answer.status_code
+    return bool(told.get("status") == answer.status_code)
