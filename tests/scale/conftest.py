@@ -1,7 +1,7 @@
 """One stack on real servers, with two processes of every service, and ways to each of them."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -69,12 +69,29 @@ class Both:
 
     def direct(self, service: str) -> list[httpx.Client]:
         """Return a client of each process of a service."""
-        said = self.pair.stack.command("assertion", self.tenant.api_key).split()
-        headers = {ASSERTION_HEADER: said[-1]}
+        shown = Shown(lambda: self.pair.stack.command("assertion", self.tenant.api_key))
         return [
-            self._stack.enter_context(httpx.Client(base_url=url, headers=headers, timeout=30))
+            self._stack.enter_context(httpx.Client(base_url=url, auth=shown, timeout=30))
             for url in self.pair.urls(service)
         ]
+
+
+class Shown(httpx.Auth):
+    """Shows the gateway's assertion, and a new one when that has expired."""
+
+    def __init__(self, ask: Callable[[], str]) -> None:
+        """Ask for the first."""
+        self._ask = ask
+        self._assertion = ask().split()[-1]
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send a request, once more where the assertion was too old."""
+        request.headers[ASSERTION_HEADER] = self._assertion
+        answer = yield request
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._assertion = self._ask().split()[-1]
+            request.headers[ASSERTION_HEADER] = self._assertion
+            yield request
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +132,17 @@ def both(pair: Pair) -> Iterator[Both]:
     """Return a tenant that nobody used before."""
     with registered_at(pair) as both:
         yield both
+
+
+def deployed(tenant: Tenant, model: int) -> int:
+    """Deploy a model in a slot, once experiments has heard of it, and return the slot's id."""
+    body = {"project": tenant.project, "name": "main", "trained_model": model, "weight": 50}
+
+    def made() -> int | None:
+        answer = tenant.client.post("/api/v1/deployment_slot/", json=body)
+        return int(answer.json()["id"]) if answer.is_success else None
+
+    return until(made, within=60)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import pytest
 
 from embedded.stack import SERVICES
 from tests.e2e.conftest import Tenant, registered
-from tests.e2e.journey import slot, with_model
+from tests.e2e.journey import with_model
 from tests.running import RunningStack, until
-from tests.scale.conftest import Pair
+from tests.scale.conftest import Pair, deployed
 from tests.scale.load import KINDS, STREAMED, Load
 
 RESTART_LIMIT = 240.0
@@ -50,7 +50,7 @@ def shop(pair: Pair) -> Iterator[Shop]:
     """Return a tenant that is served."""
     made = registered(pair.stack.base_url)
     with closing(made.client), closing(made.key_client):
-        shop = Shop(pair, made, slot(made, with_model(made), name="main"))
+        shop = Shop(pair, made, deployed(made, with_model(made)))
         until(shop.is_served, within=120)
         yield shop
 

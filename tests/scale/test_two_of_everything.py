@@ -12,9 +12,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from contracts.topics import INTERACTIONS
-from tests.e2e.journey import TRAINING_LIMIT, interact, slot
+from tests.e2e.journey import TRAINING_LIMIT, interact
 from tests.running import until
-from tests.scale.conftest import SERVICES, Both, Pair, Workshop
+from tests.scale.conftest import SERVICES, Both, Pair, Workshop, deployed
 
 #: A change is to be everywhere within a second; a busy machine needs some time to be asked, too.
 SOON = 2.0
@@ -149,7 +149,7 @@ def test_every_job_runs_once_on_one_of_two_services(workshop: Workshop) -> None:
 
 def test_a_slot_change_reaches_every_replica_within_a_second(workshop: Workshop) -> None:
     both, (first, second) = workshop.both, workshop.models
-    made = slot(both.tenant, first, name="main")
+    made = deployed(both.tenant, first)
     replicas = both.direct("inference")
     path = f"/inference/predict/project/{both.tenant.project}"
 
