@@ -36,7 +36,7 @@ def on_servers() -> Iterator[Stage]:
         yield from _running(stack, Servers(stack.home))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def on_small_devices(on_servers: Stage) -> Iterator[Stage]:
     """Return the same with little room under the servers' data; that takes root."""
     with small_devices(on_servers):

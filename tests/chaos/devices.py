@@ -64,6 +64,7 @@ def _moved(stage: Stage, name: str) -> Iterator[None]:
             _move(small, folder)
     finally:
         subprocess.run(("umount", "--lazy", str(small)), check=True)
+        small.rmdir()
 
 
 def _mount(folder: Path) -> None:
