@@ -7,8 +7,6 @@ bin := .venv/bin
 ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
 units := contracts chassis services deploy
-stacks := $(addprefix tests/,e2e integration deploy observability)
-side_by_side := $(pytest) -n 2 --dist loadgroup
 parts := $(wildcard */pyproject.toml */*/pyproject.toml)
 
 help: ## list the targets
@@ -89,10 +87,17 @@ imports: $(ready) ## who may import whom
 
 ## --- test
 test: $(ready) ## all tests, two at a time; what faults and replicas do under load is tested alone
-	@failed=0; $(side_by_side) $(units) tests/contract || failed=1; \
-		$(side_by_side) --durations=8 $(stacks) || failed=1; \
+	@failed=0; $(pytest) -n 2 $(units) tests/contract || failed=1; \
+		$(MAKE) --jobs=2 --output-sync=line --keep-going --no-print-directory \
+			test-embedded test-servers || failed=1; \
 		for part in scale chaos; do $(pytest) --durations=8 tests/$$part || failed=1; done; \
 		exit $$failed
+
+test-embedded: $(ready)
+	@$(pytest) --durations=8 -k "not servers or not e2e" tests/e2e tests/deploy
+
+test-servers: $(ready)
+	@$(pytest) --durations=8 -k "servers or not e2e" tests/e2e tests/integration tests/observability
 
 test-unit: $(ready) ## tests that need nothing; s=<service> for one
 	@$(pytest) $(if $(s),services/$(s),$(units))
@@ -101,10 +106,10 @@ test-contract: $(ready) ## what the services promise
 	@$(pytest) tests/contract
 
 test-integration: $(ready) ## across services, on real servers
-	@$(side_by_side) tests/integration
+	@$(pytest) tests/integration
 
 test-e2e: $(ready) ## the whole stack through the gateway
-	@$(side_by_side) tests/e2e
+	@$(pytest) tests/e2e
 
 test-chaos: $(ready) ## every fault under load: nothing lost, nothing twice; BACKENDS=embedded|servers
 	@MILLRACE_CHAOS_ALL=1 MILLRACE_CHAOS_ROUNDS=$${MILLRACE_CHAOS_ROUNDS:-20} \
@@ -132,5 +137,5 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
 .PHONY: help setup lock demo up servers down status logs trace assertion replay dead redrive migrate backup \
-	restore check format lint types imports test test-unit test-contract test-integration \
+	restore check format lint types imports test test-embedded test-servers test-unit test-contract test-integration \
 	test-e2e test-chaos bench contracts migration image deploy
