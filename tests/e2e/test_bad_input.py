@@ -66,7 +66,8 @@ def writes(stack: RunningStack, estate: Estate) -> list[tuple[str, str]]:
     """Return method and path of every operation that reads a body, at things that are there."""
     answer = httpx.get(f"{stack.base_url}/api/v1/schema/?format=json", timeout=30)
     document = answer.raise_for_status().json()["paths"]
-    found = [(each.method, estate.path(each)) for each in SERVED if reads_a_body(each, document)]
+    chosen = [each for each in SERVED if each.path not in OBLIGING and reads_a_body(each, document)]
+    found = [(each.method, estate.path(each)) for each in chosen]
     assert len(found) > 60
     return found
 
@@ -85,10 +86,12 @@ def reads_a_body(operation: Operation, document: dict[str, Any]) -> bool:
 
 
 SERVED = [each for each in OPERATIONS if each.status is Status.SERVED]
+#: Whatever comes, even nothing, orders new recommendations in place of those that are there.
+OBLIGING = {"/api/recommendations/generate"}
 #: Operations that show one thing.
 SHOWING = [each for each in SERVED if each.method == "GET" and each.path.endswith("}")]
-#: What says when something was looked at or touched last.
-MOMENTS = {"updated_at", "updatedAt", "last_used_at", "last_login", "lastLoginAt"}
+#: What says when something was looked at or touched last, if only to write the same again.
+MOMENTS = {"updated_at", "updatedAt", "last_used_at", "last_login", "lastActiveAt", "revision"}
 
 
 def state(estate: Estate) -> dict[str, Any]:
