@@ -1,0 +1,96 @@
+"""What a consumer fetched is not yet handled, and one whose tasks ended is not running."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from chassis.progress import Progress, is_running
+from chassis.testing import raw_record
+
+PARTITION = TopicPartition("t", 0)
+
+
+class Consumer:
+    """aiokafka's consumer of one partition, as far as it is looked at."""
+
+    def __init__(self, *, position: int | None, end: int) -> None:
+        self.end = end
+        self.fetch(position)
+
+    def fetch(self, up_to: int | None) -> None:
+        """Move on to an offset; None is before the first is known."""
+        state = SimpleNamespace(has_valid_position=up_to is not None, position=up_to)
+        assignment = SimpleNamespace(state_value={PARTITION: state}.get)
+        self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+
+    def assignment(self) -> set[TopicPartition]:
+        return {PARTITION}
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.end)
+
+
+async def looked_at(consumer: Any) -> Progress:
+    progress = Progress()
+    await progress.look(consumer)
+    return progress
+
+
+async def test_records_at_hand_and_behind_them_wait() -> None:
+    consumer: Any = Consumer(position=10, end=5000)
+    progress = await looked_at(consumer)
+    consumer.fetch(510)
+    with progress.handling([raw_record("t", b"", offset) for offset in range(10, 510)]):
+        assert progress.waiting(consumer) == 4990
+    assert progress.waiting(consumer) == 4490
+
+
+async def test_what_came_since_the_last_look_counts_from_the_next_on() -> None:
+    consumer: Any = Consumer(position=10, end=10)
+    progress = await looked_at(consumer)
+    assert progress.waiting(consumer) == 0
+    consumer.end = 30
+    await progress.look(consumer)
+    assert progress.waiting(consumer) == 20
+
+
+async def test_all_is_caught_up_with_once_the_last_record_is_handled() -> None:
+    consumer: Any = Consumer(position=0, end=3)
+    progress = await looked_at(consumer)
+    progress.expect_all()
+    consumer.fetch(3)
+    with progress.handling([raw_record("t", b"", offset) for offset in range(3)]):
+        assert not progress.has_caught_up(consumer)
+    assert progress.has_caught_up(consumer)
+    consumer.end = 9
+    await progress.look(consumer)
+    assert progress.has_caught_up(consumer)
+
+
+async def test_where_no_position_is_known_nothing_is_caught_up_with() -> None:
+    consumer: Any = Consumer(position=None, end=3)
+    progress = await looked_at(consumer)
+    progress.expect_all()
+    assert not progress.has_caught_up(consumer)
+    assert progress.waiting(consumer) == 0
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+async def test_a_consumer_runs_while_all_its_tasks_do(grouped: bool) -> None:
+    fetching: asyncio.Future[None] = asyncio.Future()
+    coordinating: asyncio.Future[None] = asyncio.Future()
+    coordinator = SimpleNamespace(**({"_coordination_task": coordinating} if grouped else {}))
+    consumer: Any = SimpleNamespace(
+        _fetcher=SimpleNamespace(_fetch_task=fetching), _coordinator=coordinator
+    )
+    assert is_running(consumer)
+    (coordinating if grouped else fetching).set_result(None)
+    assert not is_running(consumer)
+
+
+def test_a_consumer_that_was_never_started_does_not_run() -> None:
+    never: Any = SimpleNamespace(_fetcher=None, _coordinator=None)
+    assert not is_running(never)
