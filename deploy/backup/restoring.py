@@ -135,14 +135,11 @@ async def _put_back_blobs(source: Path, places: Places) -> None:
 def _mark_unsent(places: Places, taken_at: datetime) -> None:
     """Let the next start send again what a Kafka held at that moment, each service for itself."""
     environment = {**os.environ, "MILLRACE_KEYS": str(places.keys)}
-    moment = taken_at.isoformat()
-
-    def one(service: str) -> None:
-        _run((sys.executable, "-m", "chassis.migrations", "upgrade", service), environment)
-        _run((sys.executable, "-m", "chassis.replay", service, "--backup-of", moment), environment)
-
+    command = (sys.executable, "-m", "chassis.replay", "--backup-of", taken_at.isoformat())
+    for service, url in places.databases.items():
+        migrations.upgrade(service, url)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as seats:
-        list(seats.map(one, places.databases))
+        list(seats.map(lambda service: _run((*command, service), environment), places.databases))
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> None:
