@@ -17,8 +17,11 @@ _TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_schema = '
 
 
 @asynccontextmanager
-async def frozen(url: str) -> AsyncIterator[Copier]:
+async def frozen(url: str, together: asyncio.Barrier) -> AsyncIterator[Copier]:
     """Hold what a database says now, and yield what dumps just that, however long it takes.
+
+    All that come to one barrier are looked at in the same instant: what each takes to connect does
+    not lie between two of the views.
 
     Raises:
         Failure: it cannot be reached.
@@ -26,6 +29,7 @@ async def frozen(url: str) -> AsyncIterator[Copier]:
     address = make_url(url)
     connection = await _connect(address)
     try:
+        await together.wait()
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
 

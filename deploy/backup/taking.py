@@ -1,6 +1,7 @@
 """Takes a backup while the stack runs."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,23 +54,33 @@ async def take(places: Places, to: Path) -> None:
 
 async def _copy_databases(places: Places, to: Path) -> datetime:
     async with AsyncExitStack() as held:
-        # All connect at once: what each takes to do so does not lie between two of the cuts.
-        cuts = [held.enter_async_context(_frozen(url)) for url in places.databases.values()]
-        copies = await asyncio.gather(*cuts)
+        copies = await _cut(held, list(places.databases.values()))
         taken_at = datetime.now(UTC)
         kind = places.database_kind
         for name, copy in zip(places.databases, copies, strict=True):
             await copy(_target(to, "databases", name, kind))
         for name, url in places.documents.items():
             if places.document_kind == "sqlite" and sqlite_file(url).exists():
-                async with sqlite.frozen(sqlite_file(url)) as copy:
+                async with sqlite.frozen(sqlite_file(url), asyncio.Barrier(1)) as copy:
                     await copy(_target(to, "documents", name, "sqlite"))
     return taken_at
 
 
-def _frozen(url: str) -> AbstractAsyncContextManager[Copier]:
-    postgresql = kind_of(url) == "postgresql"
-    return postgres.frozen(url) if postgresql else sqlite.frozen(sqlite_file(url))
+async def _cut(held: AsyncExitStack, urls: Sequence[str]) -> list[Copier]:
+    """Hold what all databases say at one moment, as long as `held` is open."""
+    together = asyncio.Barrier(len(urls))
+    cuts = [held.enter_async_context(_frozen(url, together)) for url in urls]
+    try:
+        return await asyncio.gather(*cuts)
+    except BaseException:
+        await together.abort()  # the others wait for one that does not come
+        raise
+
+
+def _frozen(url: str, together: asyncio.Barrier) -> AbstractAsyncContextManager[Copier]:
+    if kind_of(url) == "postgresql":
+        return postgres.frozen(url, together)
+    return sqlite.frozen(sqlite_file(url), together)
 
 
 async def _copy_blobs(places: Places, to: Path) -> int:

@@ -1,3 +1,4 @@
+import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -31,11 +32,32 @@ def new_database(file: Path) -> sqlite3.Connection:
 async def test_a_copy_holds_what_was_there_at_the_cut_and_nothing_later(tmp_path: Path) -> None:
     with closing(new_database(tmp_path / "live.db")) as live:
         live.execute("INSERT INTO numbers VALUES (1)")
-        async with sqlite.frozen(tmp_path / "live.db") as copy:
+        async with sqlite.frozen(tmp_path / "live.db", asyncio.Barrier(1)) as copy:
             live.execute("INSERT INTO numbers VALUES (2)")
             await copy(tmp_path / "copy.sqlite")
     assert rows(tmp_path / "copy.sqlite") == [1]
     assert names(tmp_path, "copy*") == ["copy.sqlite"]  # whole without a log beside it
+
+
+async def test_nobody_writes_anywhere_until_all_are_cut(tmp_path: Path) -> None:
+    with closing(new_database(tmp_path / "cause.db")) as live:
+        new_database(tmp_path / "effect.db").close()
+        together = asyncio.Barrier(2)
+        cause = asyncio.create_task(_copied(tmp_path / "cause.db", together))
+        async with asyncio.timeout(10):
+            while not together.n_waiting:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0)
+        live.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            live.execute("INSERT INTO numbers VALUES (1)")
+        await asyncio.gather(cause, _copied(tmp_path / "effect.db", together))
+        live.execute("INSERT INTO numbers VALUES (2)")
+    assert rows(tmp_path / "cause.db.copy") == rows(tmp_path / "effect.db.copy") == []
+
+
+async def _copied(file: Path, together: asyncio.Barrier) -> None:
+    async with sqlite.frozen(file, together) as copy:
+        await copy(file.with_name(f"{file.name}.copy"))
 
 
 async def test_a_database_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
