@@ -47,12 +47,14 @@ async def test_a_tenants_topic_that_somebody_made_otherwise_is_told(kafka: str) 
     name = INGEST_INTERACTIONS.of(tenant_id)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
-    await admin.create_topics([NewTopic(name, 1, 1, topic_configs={"retention.ms": "1000"})])
+    otherwise = {"retention.ms": "1000", "cleanup.policy": "compact"}
+    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=otherwise)])
     await admin.close()
     await topics.ensure_tenant(kafka, tenant_id)
     found = await topics.differences(kafka, replication=1)
     assert [line for line in found if line.startswith(name)] == [
         f"{name}: partitions is 1, the table says 3",
+        f"{name}: cleanup.policy is compact, the table says delete",
         f"{name}: retention.ms is 1000, the table says {INGEST_INTERACTIONS.retention_ms}",
         f"{name}: max.message.bytes is 1048588, the table says 1048576",
     ]
