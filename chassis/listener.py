@@ -48,8 +48,7 @@ class Listener:
     @property
     def has_caught_up(self) -> bool:
         """Tell whether all that had to be read first has been handled."""
-        consumer = self._subscriber.consumer
-        return consumer is not None and self._progress.has_caught_up(consumer)
+        return self._progress.has_caught_up()
 
     @property
     def lag(self) -> int:

@@ -17,32 +17,48 @@ class Progress:
         """Know of nothing yet."""
         #: The first record of each partition that is being handled.
         self._at_hand: dict[TopicPartition, int] = {}
+        #: The offset after the last record of each partition that was handled.
+        self._done: dict[TopicPartition, int] = {}
+        #: Where each partition was at the last look.
+        self._seen: dict[TopicPartition, int] = {}
         self._ends: Mapping[TopicPartition, int] = {}
         self._goals: dict[TopicPartition, int] = {}
 
     @contextmanager
     def handling(self, records: Sequence[ConsumerRecord]) -> Iterator[None]:
         """Count records as handled only after the block."""
-        for record in reversed(records):
-            self._at_hand[TopicPartition(record.topic, record.partition)] = record.offset
+        places = [(TopicPartition(each.topic, each.partition), each.offset) for each in records]
+        self._at_hand = dict(reversed(places))
         try:
             yield
+            self._done |= {partition: offset + 1 for partition, offset in places}
         finally:
-            self._at_hand.clear()
+            self._at_hand = {}
 
     async def look(self, consumer: AIOKafkaConsumer) -> None:
         """Ask the brokers where the consumer's partitions end now."""
         partitions = list(consumer.assignment())
         self._ends = await consumer.end_offsets(partitions) if partitions else {}
+        self._note_rest({each: _position(consumer, each) for each in partitions})
+
+    def _note_rest(self, positions: Mapping[TopicPartition, int | None]) -> None:
+        """Take a place that did not move from one look to the next as handled.
+
+        Behind the last record may be some that are gone: a topic's oldest, a compacted one's.
+        """
+        known = {partition: at for partition, at in positions.items() if at is not None}
+        rest = known.items() & self._seen.items()
+        self._done |= {partition: at for partition, at in rest if partition not in self._at_hand}
+        self._seen = known
 
     def expect_all(self) -> None:
         """Take what was there at the last look as what has to be handled to have caught up."""
         self._goals = {partition: end for partition, end in self._ends.items() if end}
 
-    def has_caught_up(self, consumer: AIOKafkaConsumer) -> bool:
+    def has_caught_up(self) -> bool:
         """Tell whether all that was expected has been handled once."""
         for partition, end in list(self._goals.items()):
-            if (self._handled(consumer, partition) or 0) >= end:
+            if partition not in self._at_hand and self._done.get(partition, 0) >= end:
                 del self._goals[partition]
         return not self._goals
 
@@ -57,7 +73,9 @@ class Progress:
     def _handled(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
         """Return the offset after the last handled record; None where none was ever asked for."""
         position = _position(consumer, partition)
-        return None if position is None else self._at_hand.get(partition, position)
+        if position is None:
+            return None
+        return self._at_hand.get(partition, self._done.get(partition, position))
 
 
 def is_running(consumer: AIOKafkaConsumer) -> bool:
@@ -73,8 +91,7 @@ def is_running(consumer: AIOKafkaConsumer) -> bool:
 def _position(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
     """Return the next offset to fetch, without asking the broker; None before it is known.
 
-    A fetch moves it and hands the records over without a pause between the two, so whoever looks
-    finds them at hand.
+    A fetch moves it a moment before the records are at hand.
     """
     state = consumer._subscription.subscription
     if state is None or state.assignment is None:

@@ -62,19 +62,39 @@ async def test_all_is_caught_up_with_once_the_last_record_is_handled() -> None:
     progress = await looked_at(consumer)
     progress.expect_all()
     consumer.fetch(3)
+    assert not progress.has_caught_up()  # fetched, and not even at hand
     with progress.handling([raw_record("t", b"", offset) for offset in range(3)]):
-        assert not progress.has_caught_up(consumer)
-    assert progress.has_caught_up(consumer)
+        assert not progress.has_caught_up()
+    assert progress.has_caught_up()
     consumer.end = 9
     await progress.look(consumer)
-    assert progress.has_caught_up(consumer)
+    assert progress.has_caught_up()
+
+
+async def test_where_the_last_records_are_gone_a_consumer_at_rest_has_caught_up() -> None:
+    consumer: Any = Consumer(position=3, end=3)
+    progress = await looked_at(consumer)
+    progress.expect_all()
+    assert not progress.has_caught_up()
+    await progress.look(consumer)
+    assert progress.has_caught_up()
+
+
+async def test_what_failed_is_not_handled() -> None:
+    consumer: Any = Consumer(position=0, end=3)
+    progress = await looked_at(consumer)
+    progress.expect_all()
+    consumer.fetch(3)
+    with pytest.raises(asyncio.CancelledError), progress.handling([raw_record("t", b"", 2)]):
+        raise asyncio.CancelledError
+    assert not progress.has_caught_up()
 
 
 async def test_where_no_position_is_known_nothing_is_caught_up_with() -> None:
     consumer: Any = Consumer(position=None, end=3)
     progress = await looked_at(consumer)
     progress.expect_all()
-    assert not progress.has_caught_up(consumer)
+    assert not progress.has_caught_up()
     assert progress.waiting(consumer) == 0
 
 
