@@ -7,6 +7,7 @@ bin := .venv/bin
 ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
 units := contracts chassis services deploy
+stacks := deploy integration observability e2e scale chaos
 parts := $(wildcard */pyproject.toml */*/pyproject.toml)
 
 help: ## list the targets
@@ -86,18 +87,9 @@ imports: $(ready) ## who may import whom
 	@$(bin)/lint-imports
 
 ## --- test
-test: $(ready) ## all tests, two at a time; what faults and replicas do under load is tested alone
+test: $(ready) ## all tests: those that need nothing side by side, then folder by folder what runs stacks
 	@failed=0; $(pytest) -n 2 $(units) tests/contract || failed=1; \
-		$(MAKE) --jobs=2 --output-sync=line --keep-going --no-print-directory \
-			test-embedded test-servers || failed=1; \
-		for part in scale chaos; do $(pytest) --durations=8 tests/$$part || failed=1; done; \
-		exit $$failed
-
-test-embedded: $(ready)
-	@$(pytest) --durations=8 -k "not servers or not e2e" tests/e2e tests/deploy
-
-test-servers: $(ready)
-	@$(pytest) --durations=8 -k "servers or not e2e" tests/e2e tests/integration tests/observability
+		for part in $(stacks); do $(pytest) --durations=8 tests/$$part || failed=1; done; exit $$failed
 
 test-unit: $(ready) ## tests that need nothing; s=<service> for one
 	@$(pytest) $(if $(s),services/$(s),$(units))
@@ -137,5 +129,5 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
 .PHONY: help setup lock demo up servers down status logs trace assertion replay dead redrive migrate backup \
-	restore check format lint types imports test test-embedded test-servers test-unit test-contract test-integration \
+	restore check format lint types imports test test-unit test-contract test-integration \
 	test-e2e test-chaos bench contracts migration image deploy

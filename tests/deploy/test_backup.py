@@ -17,7 +17,7 @@ from tests.e2e.journey import interact, recommended, slot, with_model
 from tests.running import RunningStack, until
 
 #: A copy of a small stack takes seconds.
-LIMIT = 120
+LIMIT = 300
 
 
 @pytest.fixture(params=["embedded", "servers"])

@@ -53,7 +53,14 @@ def estate(owner: Tenant) -> Estate:
     for kind in ("parameter_tuning_job", "retraining_run"):
         path = f"/api/v1/{kind}"
         until(partial(is_over, owner, f"{path}/{estate.ids[path]}/"), within=TRAINING_LIMIT)
+    until(lambda: summary(owner)["n_models"] == numbers(owner)["trained_model"])
     return estate
+
+
+def summary(tenant: Tenant) -> dict[str, Any]:
+    answer = tenant.client.get(f"/api/v1/project_summary/{tenant.project}/")
+    found: dict[str, Any] = answer.raise_for_status().json()
+    return found
 
 
 def is_over(tenant: Tenant, path: str) -> bool:

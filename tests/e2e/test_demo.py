@@ -14,6 +14,7 @@ from embedded.home import Home
 from embedded.lock import is_up
 from tests.running import RunningStack, until
 
+LIMIT = 480
 #: What each chapter must have told, in the order of the story.
 KEY_LINES = (
     r"ready after [\d.]+ s",
@@ -43,10 +44,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Completed
     home = tmp_path_factory.mktemp("demo") / "home"
     planned = RunningStack.planned(home)
     command = [sys.executable, "-m", "demo", "--customers", "150", "--home", str(home)]
-    done = subprocess.run(
-        command, env=planned.environment, capture_output=True, text=True, check=False, timeout=240
-    )
-    return done, home
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, env=planned.environment, stdout=pipe, stderr=pipe, text=True
+    ) as demo:
+        try:
+            said, complained = demo.communicate(timeout=LIMIT)
+        finally:
+            demo.terminate()  # which stops its stack, where it has not ended by itself
+    return subprocess.CompletedProcess(command, demo.returncode, said, complained), home
 
 
 def test_it_tells_the_whole_story(

@@ -181,7 +181,7 @@ def test_logs_are_json_with_traces_and_hold_no_secret(stack: RunningStack, tenan
         assert "eyJ" not in text
     lines = [json.loads(line) for line in found["billing.log"].splitlines()]
     assert all(len(line["trace_id"]) == 32 for line in lines)
-    assert any("dead letters" in line["message"] for line in lines)
+    assert any("is given up" in line["message"] for line in lines)
 
 
 def _tokens(signed_in: dict[str, object]) -> list[str]:
