@@ -39,6 +39,8 @@ from training import learners
 TENANT = "00000000-0000-4000-8000-000000000001"
 #: The shape of MovieLens 100K.
 USERS, ITEMS, RATINGS = 943, 1682, 100_000
+#: As long as a slow machine needs to read all of that from the topic.
+READY_WITHIN_SECONDS = 300
 
 
 @dataclass
@@ -139,7 +141,7 @@ class Rig:
     async def until_ready(self) -> None:
         """Wait until the process has read all that was announced and loaded its models."""
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + READY_WITHIN_SECONDS
             while time.monotonic() < deadline:
                 if self.process is None or self.process.poll() is not None:
                     raise RuntimeError("inference has stopped")

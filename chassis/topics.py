@@ -14,6 +14,13 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from chassis.cluster import Cluster, cluster_at
 from chassis.kafka import MAX_DEAD_BYTES, MAX_REQUEST_BYTES
@@ -22,6 +29,9 @@ from contracts.topics import INGEST_TOPICS, MAX_RECORD_BYTES, TOPICS, tenant_of
 
 _DEAD_RETENTION_MS = 30 * 24 * 3600 * 1000
 _DESCRIBED_AT_ONCE = 200
+_ABSENT = "absent"
+_HEARD_WITHIN_SECONDS = 10
+_HEARD_EVERY_SECONDS = 0.1
 
 
 def platform_topics(replication: int) -> list[NewTopic]:
@@ -86,6 +96,31 @@ async def differences(kafka: Cluster | str, *, replication: int) -> list[str]:
         return found
 
 
+async def settled(kafka: Cluster | str, *, replication: int) -> list[str]:
+    """Return what still differs when every broker has had time to hear of what was just made.
+
+    The controller answers once it knows a topic; the broker asked next may hear of it a moment
+    later and call it absent.
+    """
+    asking = AsyncRetrying(
+        wait=wait_fixed(_HEARD_EVERY_SECONDS),
+        stop=stop_after_delay(_HEARD_WITHIN_SECONDS),
+        retry=retry_if_result(_any_absent),
+        retry_error_callback=_last,
+    )
+    return await asking(differences, kafka, replication=replication)
+
+
+def _last(state: RetryCallState) -> list[str]:
+    assert state.outcome is not None  # noqa: S101 - it was asked at least once
+    found: list[str] = state.outcome.result()
+    return found
+
+
+def _any_absent(found: Sequence[str]) -> bool:
+    return any(line.endswith(_ABSENT) for line in found)
+
+
 def _kept_for(milliseconds: int) -> dict[str, str]:
     # Said, though it is the default: a topic that is compacted by mistake keeps a tenant's records.
     return {"cleanup.policy": "delete", "retention.ms": str(milliseconds)}
@@ -132,7 +167,7 @@ async def _described(
 
 def _compared(wanted: NewTopic, real: Mapping[str, str] | None) -> list[str]:
     if real is None:
-        return [f"{wanted.name}: absent"]
+        return [f"{wanted.name}: {_ABSENT}"]
     should = {
         "partitions": str(wanted.num_partitions),
         "replication": str(wanted.replication_factor),
@@ -163,10 +198,12 @@ def main() -> None:
         "--check", action="store_true", help="change nothing; fail where anything differs"
     )
     given = parser.parse_args()
+    asked = differences
     if not given.check:
         made = asyncio.run(ensure(settings.kafka, platform_topics(given.replication)))
         sys.stdout.write(f"{len(made)} topics created\n")
-    found = asyncio.run(differences(settings.kafka, replication=given.replication))
+        asked = settled
+    found = asyncio.run(asked(settings.kafka, replication=given.replication))
     sys.stdout.writelines(f"{line}\n" for line in found)
     if given.check and found:
         sys.exit(f"{len(found)} differences")

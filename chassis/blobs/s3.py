@@ -29,6 +29,9 @@ from chassis.blobs.transfer import Sink, checked, read_chunks, replacing
 
 T = TypeVar("T")
 
+#: What is larger than two of these is sent in parts: neither we nor the store hold it as a whole.
+_PART_BYTES = 8 << 20
+_PARTS_AT_ONCE = 2
 _CONFIG = {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 3}}
 
 
@@ -68,7 +71,7 @@ class S3Blobs(Blobs):
             sink = Sink(file.file, limit=limit)
             await sink.take(content)
             file.flush()
-            await self._do(lambda: self._files.put_file(file.name, path))
+            await self._do(lambda: self._send(file.name, path))
         return sink.blob(key)
 
     async def get(self, key: str) -> bytes:
@@ -123,6 +126,9 @@ class S3Blobs(Blobs):
 
     def _path(self, key: str) -> str:
         return "/".join((self._root, *segments(key)))
+
+    def _send(self, file: str, path: str) -> None:
+        self._files.put_file(file, path, chunksize=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
 
     def _open(self, key: str, path: str) -> Any:
         file = self._files.open(path, block_size=4 * CHUNK_BYTES)

@@ -99,7 +99,7 @@ async def test_acknowledged_records_survive_the_death_of_a_broker(
 ) -> None:
     bootstrap = kafka_cluster[0].url
     await topics.ensure(bootstrap, topics.platform_topics(3))
-    assert await topics.differences(bootstrap, replication=3) == []
+    assert await topics.settled(bootstrap, replication=3) == []
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True)
     await producer.start()
     for number in range(200):
