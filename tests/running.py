@@ -1,6 +1,6 @@
 """A stack of `make up` for tests: own data folder, own ports, stopped in the end."""
 
-import json
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ import psutil
 from embedded import ports, records
 from embedded.home import Home
 from embedded.stack import service_of
+from embedded.status import look
 from servers.process import private_folder
 
 T = TypeVar("T")
@@ -156,8 +157,8 @@ class RunningStack:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """Return what `make status JSON=1` prints, by name."""
-        return {line["name"]: line for line in json.loads(self.command("status", "--json"))}
+        """Return what `make status` shows, by name."""
+        return {line.name: asdict(line) for line in asyncio.run(look(Home(self.home)))}
 
     def command(self, *words: str) -> str:
         """Run a command of the launcher and return what it prints."""

@@ -18,6 +18,8 @@ import httpx
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from tests import local
+
 _USERS = 400
 #: So many of them are in the table that models are trained on.
 TRAINED_USERS = 9
@@ -179,7 +181,7 @@ class Load:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        async with httpx.AsyncClient(
+        async with local.AsyncClient(
             base_url=self.target.base_url,
             headers={"X-API-Key": self.target.api_key},
             timeout=PATIENCE,

@@ -13,6 +13,7 @@ import psutil
 from contracts.topics import tenant_of
 from embedded import records
 from embedded.home import Home
+from tests import local
 from tests.chaos.books import Shelves
 from tests.chaos.load import Load, Target
 from tests.e2e.conftest import Tenant, registered
@@ -59,7 +60,7 @@ class Stage:
     def is_whole(self) -> bool:
         """Tell whether all services say that they are ready."""
         try:
-            answer = httpx.get(f"{self.stack.base_url}/health", timeout=5)
+            answer = local.get(f"{self.stack.base_url}/health", timeout=5)
         except httpx.HTTPError:
             return False
         return answer.status_code == 200

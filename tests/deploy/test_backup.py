@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import local
 from tests.e2e.conftest import PASSWORD, Tenant, registered
 from tests.e2e.journey import interact, recommended, slot, with_model
 from tests.running import RunningStack, until
@@ -142,7 +142,7 @@ def writing(tenant: Tenant) -> Iterator[list[str]]:
     over = threading.Event()
 
     def write() -> None:
-        with httpx.Client(base_url=tenant.client.base_url, timeout=30) as client:
+        with local.Client(base_url=tenant.client.base_url, timeout=30) as client:
             number = 0
             while not over.is_set():
                 event = f"event-{number}"
@@ -166,11 +166,11 @@ def writing(tenant: Tenant) -> Iterator[list[str]]:
 
 
 def signed_in_again(stack: RunningStack, tenant: Tenant) -> Tenant:
-    client = httpx.Client(base_url=stack.base_url, timeout=30)
+    client = local.Client(base_url=stack.base_url, timeout=30)
     known = {"email": tenant.email, "password": PASSWORD}
     token = client.post("/api/auth/login", json=known).raise_for_status().json()["token"]
     client.headers["Authorization"] = f"Bearer {token}"
-    key_client = httpx.Client(
+    key_client = local.Client(
         base_url=stack.base_url, timeout=30, headers={"X-API-Key": tenant.api_key}
     )
     return Tenant(client, key_client, tenant.email, token, tenant.api_key, tenant.project)

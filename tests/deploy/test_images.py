@@ -10,12 +10,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from chassis.testing import write_keys
 from embedded import ports
 from embedded.stack import SERVICES
+from tests import local
 from tests.deploy.dockerfile import Instruction, instructions, stage
 from tests.running import until
 
@@ -71,10 +71,10 @@ def running(python: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def test_it_lives_and_answers_without_the_others(running: str) -> None:
-    plans = httpx.get(f"{running}/api/billing/plans").raise_for_status().json()
+    plans = local.get(f"{running}/api/billing/plans").raise_for_status().json()
     assert {plan["id"] for plan in plans} >= {"plan-starter", "plan-growth"}
-    assert httpx.get(f"{running}/api/billing/usage").status_code == 401
-    assert httpx.get(f"{running}/readyz").status_code == 503  # Kafka is away, and it says so
+    assert local.get(f"{running}/api/billing/usage").status_code == 401
+    assert local.get(f"{running}/readyz").status_code == 503  # Kafka is away, and it says so
 
 
 def test_no_other_service_and_no_learner_is_installed(python: Path) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests import local
 from tests.running import RunningStack, until
 
 PASSWORD = "a long enough passphrase"
@@ -42,7 +43,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
 @pytest.fixture
 def visitor(stack: RunningStack) -> Iterator[httpx.Client]:
     """Return a client that carries no credential."""
-    with httpx.Client(base_url=stack.base_url, timeout=30) as client:
+    with local.Client(base_url=stack.base_url, timeout=30) as client:
         yield client
 
 
@@ -87,7 +88,7 @@ def lasting(stack: RunningStack) -> Iterator[Tenant]:
 def registered(base_url: str) -> Tenant:
     """Register a tenant, sign its admin in, and make a key for its default project."""
     email = f"{uuid4().hex}@example.com"
-    client = httpx.Client(base_url=base_url, timeout=30)
+    client = local.Client(base_url=base_url, timeout=30)
     account = {"email": email, "name": "Test Person", "password": PASSWORD}
     client.post("/api/auth/register", json=account).raise_for_status()
     signed_in = client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
@@ -96,7 +97,7 @@ def registered(base_url: str) -> Tenant:
     project = until(lambda: default_project(client))
     wanted = {"project": project, "name": "back end", "scopes": SCOPES}
     key = client.post("/api/v1/api_keys/", json=wanted).raise_for_status().json()["key"]
-    key_client = httpx.Client(base_url=base_url, timeout=30, headers={"X-API-Key": key})
+    key_client = local.Client(base_url=base_url, timeout=30, headers={"X-API-Key": key})
     return Tenant(client, key_client, email, token, key, project)
 
 

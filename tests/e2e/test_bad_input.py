@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from contracts.http import OPERATIONS, Operation, Status
+from tests import local
 from tests.e2e.conftest import Tenant, lasting
 from tests.e2e.estate import Estate, estate_of
 from tests.e2e.journey import TRAINING_LIMIT, is_problem
@@ -71,7 +72,7 @@ def is_over(tenant: Tenant, path: str) -> bool:
 @pytest.fixture(scope="module")
 def writes(stack: RunningStack, estate: Estate) -> list[tuple[str, str]]:
     """Return method and path of every operation that reads a body, at things that are there."""
-    answer = httpx.get(f"{stack.base_url}/api/v1/schema/?format=json", timeout=30)
+    answer = local.get(f"{stack.base_url}/api/v1/schema/?format=json", timeout=30)
     document = answer.raise_for_status().json()["paths"]
     chosen = [each for each in SERVED if each.path not in OBLIGING and reads_a_body(each, document)]
     found = [(each.method, estate.path(each)) for each in chosen]

@@ -2,8 +2,7 @@
 
 from secrets import token_hex
 
-import httpx
-
+from tests import local
 from tests.e2e.conftest import Tenant
 from tests.running import RunningStack, until
 
@@ -13,9 +12,9 @@ def test_an_assertion_opens_a_service_that_refuses_everybody_else(
 ) -> None:
     catalog = f"http://127.0.0.1:{stack.status()['catalog']['port']}/api/v1/project/"
     assertion = stack.command("assertion", tenant.api_key).strip()
-    assert httpx.get(catalog).status_code == 401
-    assert httpx.get(catalog, headers={"X-API-Key": tenant.api_key}).status_code == 401
-    answer = httpx.get(catalog, headers={"Millrace-Assertion": assertion})
+    assert local.get(catalog).status_code == 401
+    assert local.get(catalog, headers={"X-API-Key": tenant.api_key}).status_code == 401
+    answer = local.get(catalog, headers={"Millrace-Assertion": assertion})
     assert [project["id"] for project in answer.json()["results"]] == [tenant.project]
 
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager, nullcontext, suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
-import httpx
 import pytest
 import requests
 import schemathesis
@@ -17,6 +16,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 
+from tests import local
 from tests.e2e.conftest import Tenant, lasting
 from tests.running import RunningStack
 
@@ -32,7 +32,7 @@ ENDING = ("/logout", "/revoke", "password", "/deactivate", "/toggle-status", "/u
 
 @pytest.fixture(scope="module")
 def schema(stack: RunningStack) -> dict[str, Any]:
-    answer = httpx.get(f"{stack.base_url}/api/v1/schema/?format=json", timeout=30)
+    answer = local.get(f"{stack.base_url}/api/v1/schema/?format=json", timeout=30)
     document: dict[str, Any] = answer.raise_for_status().json()
     return document
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
+from tests import local
 from tests.running import RunningStack
 
 SERVICES = {"catalog", "training", "inference", "billing", "experiments"}
@@ -14,7 +15,7 @@ SERVICES = {"catalog", "training", "inference", "billing", "experiments"}
 
 @pytest.fixture(scope="module")
 def schema(stack: RunningStack) -> dict[str, Any]:
-    answer = httpx.get(f"{stack.base_url}/api/v1/schema/?format=json", timeout=30)
+    answer = local.get(f"{stack.base_url}/api/v1/schema/?format=json", timeout=30)
     found: dict[str, Any] = answer.raise_for_status().json()
     return found
 

@@ -10,6 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from tests import local
 from tests.e2e.conftest import PASSWORD, Tenant
 from tests.e2e.journey import is_problem, key_with
 from tests.running import RunningStack, until
@@ -130,7 +131,7 @@ def test_somebody_unknown_gets_the_same_answer_as_a_wrong_password(visitor: http
 
 
 def test_a_browser_is_recognised_by_its_cookie(stack: RunningStack, tenant: Tenant) -> None:
-    with httpx.Client(base_url=stack.base_url) as browser:
+    with local.Client(base_url=stack.base_url) as browser:
         body = {"username": tenant.email, "password": PASSWORD}
         answer = browser.post("/api/v1/auth/login/", json=body)
         cookies = [text.lower() for text in answer.headers.get_list("set-cookie")]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from contracts.http import OPERATIONS, Door, Operation, Status
+from tests import local
 from tests.e2e.conftest import Tenant, lasting
 from tests.e2e.estate import Estate, estate_of
 from tests.e2e.journey import key_with
@@ -164,5 +165,5 @@ def reader(owner: Tenant) -> Iterator[httpx.Client]:
 
 def key_client(tenant: Tenant, scope: str) -> Iterator[httpx.Client]:
     headers = {"X-API-Key": key_with(tenant, scope, name=f"{scope} alone")}
-    with httpx.Client(base_url=tenant.client.base_url, headers=headers, timeout=30) as client:
+    with local.Client(base_url=tenant.client.base_url, headers=headers, timeout=30) as client:
         yield client

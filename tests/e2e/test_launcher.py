@@ -1,5 +1,6 @@
 """`make up` as its users see it: it comes up, tells the truth, stops, and leaves nothing behind."""
 
+import json
 import os
 import signal
 import socket
@@ -9,12 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from embedded import leftovers, records
 from embedded.home import Home
+from tests import local
 from tests.running import RunningStack, until
 
 NAMES = {"kafka", "gateway", "catalog", "training", "inference", "billing", "experiments"}
@@ -41,7 +42,8 @@ def all_ready(stack: RunningStack) -> bool:
 
 
 def test_every_process_says_what_it_is(own: RunningStack) -> None:
-    status = own.status()
+    printed = json.loads(own.command("status", "--json"))
+    status = {line["name"]: line for line in printed}
     assert set(status) == NAMES
     assert all(line["ready"] and line["version"] for line in status.values())
     assert all(psutil.pid_exists(line["pid"]) for line in status.values())
@@ -50,7 +52,7 @@ def test_every_process_says_what_it_is(own: RunningStack) -> None:
 
 
 def test_health_is_plain_when_all_are_ready(own: RunningStack) -> None:
-    answer = httpx.get(f"{own.base_url}/health")
+    answer = local.get(f"{own.base_url}/health")
     assert (answer.status_code, answer.text) == (200, "Healthy")
 
 

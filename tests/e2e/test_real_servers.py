@@ -4,10 +4,10 @@ import signal
 import time
 from collections.abc import Iterator
 
-import httpx
 import psutil
 import pytest
 
+from tests import local
 from tests.e2e.conftest import PASSWORD, registered
 from tests.running import RunningStack, until
 
@@ -48,7 +48,7 @@ def test_a_killed_launcher_takes_all_servers_along_and_what_they_kept_is_there_a
     until(lambda: not any(map(psutil.pid_exists, before)), within=20)
     own.start()
     account = {"email": tenant.email, "password": PASSWORD}
-    with httpx.Client(base_url=own.base_url, timeout=30) as again:
+    with local.Client(base_url=own.base_url, timeout=30) as again:
         token = again.post("/api/auth/login", json=account).raise_for_status().json()["token"]
         found = again.get("/api/v1/project/", headers={"Authorization": f"Bearer {token}"})
     assert [project["id"] for project in found.json()["results"]] == [tenant.project]

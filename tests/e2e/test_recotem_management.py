@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import local
 from tests.e2e.conftest import Tenant
 from tests.e2e.journey import (
     TRAINING_LIMIT,
@@ -206,7 +207,7 @@ def test_what_is_read_only_refuses_writes(bystander: Tenant) -> None:
 
 def test_a_key_reads_and_writes_by_its_scopes_and_never_makes_keys(bystander: Tenant) -> None:
     key = key_with(bystander, "read", name="reader")
-    with httpx.Client(base_url=bystander.client.base_url, headers={"X-API-Key": key}) as reader:
+    with local.Client(base_url=bystander.client.base_url, headers={"X-API-Key": key}) as reader:
         assert reader.get("/api/v1/split_config/").status_code == 200
         assert is_problem(reader.post("/api/v1/split_config/", json={}), 403)
         assert is_problem(reader.get("/api/v1/api_keys/"), 403)

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, Producer
 from chassis.blobs import open_blobs
 from chassis.settings import Settings
 from contracts.artefact import MANIFEST_NAME, Manifest
+from tests import local
 from tests.e2e.conftest import Tenant
 from tests.e2e.journey import (
     TRAINING_LIMIT,
@@ -111,7 +112,7 @@ class Asking:
     def _ask(self) -> None:
         headers = {"X-API-Key": self._tenant.api_key}
         body = {"userId": "u1", "count": 5, "algorithm": "collaborative"}
-        with httpx.Client(base_url=self._tenant.client.base_url, headers=headers) as client:
+        with local.Client(base_url=self._tenant.client.base_url, headers=headers) as client:
             while not self._stop.is_set():
                 answer = client.post("/api/v1/recommend", json=body)
                 version = answer.headers.get("Millrace-Model", "")

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 
-import httpx
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -18,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from servers.otlp import otlp
+from tests import local
 
 
 async def test_postgresql_answers_and_lets_databases_be_made(postgres_url: str) -> None:
@@ -56,7 +56,7 @@ def test_spans_are_received_counted_and_kept() -> None:
         with provider.get_tracer("tests").start_as_current_span("bakes", attributes={"loaves": 3}):
             pass
         provider.shutdown()
-        assert httpx.get(f"{server.url}/counts").json() == {"spans": 1, "metrics": 0, "logs": 0}
+        assert local.get(f"{server.url}/counts").json() == {"spans": 1, "metrics": 0, "logs": 0}
         line = json.loads((server.folder / "bakery.jsonl").read_text())
     assert (line["service"], line["name"], line["kind"]) == ("bakery", "bakes", "internal")
     assert (line["parent_id"], line["status"]) == (None, "unset")
@@ -66,8 +66,8 @@ def test_spans_are_received_counted_and_kept() -> None:
 
 def test_what_is_no_telemetry_is_refused() -> None:
     with otlp() as server:
-        assert httpx.post(f"{server.url}/v1/traces", content=b"bread").status_code == 400
-        assert httpx.post(f"{server.url}/v2/traces", content=b"").status_code == 404
+        assert local.post(f"{server.url}/v1/traces", content=b"bread").status_code == 400
+        assert local.post(f"{server.url}/v2/traces", content=b"").status_code == 404
 
 
 def test_a_person_can_run_them_and_stop_them() -> None:

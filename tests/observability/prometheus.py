@@ -11,6 +11,7 @@ import yaml
 
 from embedded import ports
 from embedded.stack import SERVICES
+from tests import local
 from tests.observability.promql import OBSERVABILITY
 from tests.running import RunningStack, until
 
@@ -41,7 +42,7 @@ def watching(stack: RunningStack, folder: Path) -> Iterator[httpx.Client]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with local.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             until(lambda: process.poll() is not None or _is_ready(client))
             assert process.poll() is None, log.read_text()
             yield client

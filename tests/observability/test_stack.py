@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from confluent_kafka import Producer
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from contracts.topics import CONVERSIONS
 from embedded.stack import SERVICES
+from tests import local
 from tests.e2e.conftest import PASSWORD, Tenant, registered
 from tests.observability import prometheus
 from tests.observability.promql import alerts, names_in, our_metrics, rules
@@ -48,7 +48,7 @@ def tenant(stack: RunningStack) -> Iterator[Tenant]:
 def metrics_of(stack: RunningStack, service: str, **headers: str) -> str:
     """Return what a service exports."""
     port = stack.status()[service]["port"]
-    return httpx.get(f"http://127.0.0.1:{port}/metrics", headers=headers, timeout=30).text
+    return local.get(f"http://127.0.0.1:{port}/metrics", headers=headers, timeout=30).text
 
 
 def exemplars(stack: RunningStack, service: str) -> set[str]:
@@ -163,7 +163,7 @@ def test_dead_letters_are_listed_and_redriven_by_command(
 
 
 def test_logs_are_json_with_traces_and_hold_no_secret(stack: RunningStack, tenant: Tenant) -> None:
-    with httpx.Client(base_url=stack.base_url, timeout=30) as stranger:
+    with local.Client(base_url=stack.base_url, timeout=30) as stranger:
         for password in (WRONG, PASSWORD):
             body = {"email": tenant.email, "password": password}
             answer = stranger.post("/api/auth/login", json=body)

@@ -14,6 +14,7 @@ import pytest
 from chassis.identity import ASSERTION_HEADER
 from embedded.stack import service_of
 from servers.process import private_folder
+from tests import local
 from tests.e2e.conftest import Tenant, registered
 from tests.e2e.journey import TRAINING_LIMIT, configured, requested, state_of, table, uploaded
 from tests.running import RunningStack, until
@@ -71,7 +72,7 @@ class Both:
         """Return a client of each process of a service."""
         shown = Shown(lambda: self.pair.stack.command("assertion", self.tenant.api_key))
         return [
-            self._stack.enter_context(httpx.Client(base_url=url, auth=shown, timeout=30))
+            self._stack.enter_context(local.Client(base_url=url, auth=shown, timeout=30))
             for url in self.pair.urls(service)
         ]
 
@@ -121,7 +122,7 @@ def registered_at(pair: Pair) -> Iterator[Both]:
         opened.callback(tenant.client.close)
         opened.callback(tenant.key_client.close)
         there = [
-            opened.enter_context(httpx.Client(base_url=other, headers=client.headers, timeout=30))
+            opened.enter_context(local.Client(base_url=other, headers=client.headers, timeout=30))
             for client in (tenant.client, tenant.key_client)
         ]
         yield Both(pair, tenant, (tenant.client, there[0]), (tenant.key_client, there[1]), opened)

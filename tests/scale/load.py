@@ -13,6 +13,7 @@ from typing import Any, Self
 import httpx
 from confluent_kafka import KafkaError, Message, Producer
 
+from tests import local
 from tests.e2e.conftest import Tenant
 
 #: Seconds between two requests of one kind, and between two looks at a gateway's readiness.
@@ -185,12 +186,12 @@ class Load:
             self._fail(STREAMED, 0, str(error), time.monotonic())
 
     def _look(self) -> None:
-        with httpx.Client(timeout=5, headers={"Connection": "close"}) as client:
+        with local.Client(timeout=5, headers={"Connection": "close"}) as client:
             while not self._stop.wait(LOOK_EVERY):
                 self._balancer.look(client)
 
     def _ask(self, kind: str, order: Order) -> None:
-        with httpx.Client(timeout=30) as client:
+        with local.Client(timeout=30) as client:
             number = 0
             while not self._stop.wait(PACE):
                 self._one(client, kind, order, number)

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from contracts.topics import INTERACTIONS
+from tests import local
 from tests.e2e.journey import TRAINING_LIMIT, interact
 from tests.running import until
 from tests.scale.conftest import SERVICES, Both, Pair, Workshop, deployed
@@ -25,7 +26,7 @@ def test_every_service_runs_twice(pair: Pair) -> None:
         urls = pair.urls(service)
         assert len(urls) == 2
         for url in urls:
-            until(lambda: httpx.get(f"{url}/readyz").status_code == 200)  # noqa: B023
+            until(lambda: local.get(f"{url}/readyz").status_code == 200)  # noqa: B023
 
 
 def test_what_is_made_at_the_first_start_is_made_once(pair: Pair) -> None:
