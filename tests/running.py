@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -157,8 +158,10 @@ class RunningStack:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """Return what `make status` shows, by name."""
-        return {line.name: asdict(line) for line in asyncio.run(look(Home(self.home)))}
+        """Return what `make status` shows, by name, whether or not the caller's loop runs."""
+        with ThreadPoolExecutor(1) as apart:
+            lines = apart.submit(lambda: asyncio.run(look(Home(self.home)))).result()
+        return {line.name: asdict(line) for line in lines}
 
     def command(self, *words: str) -> str:
         """Run a command of the launcher and return what it prints."""

@@ -25,7 +25,7 @@ _USERS = 400
 TRAINED_USERS = 9
 _ITEMS = 60
 #: Seconds between two calls of one client: steady, not as fast as the machine can.
-_PACE = 0.05
+_PACE = 0.1
 #: A training is a process of its own; they would be all that the machine does.
 _TRAINING_PACE = 20.0
 #: Seconds after which a client gives up: later than the gateway may answer, so that who hangs is

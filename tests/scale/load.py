@@ -17,7 +17,7 @@ from tests import local
 from tests.e2e.conftest import Tenant
 
 #: Seconds between two requests of one kind, and between two looks at a gateway's readiness.
-PACE = 0.1
+PACE = 0.3
 LOOK_EVERY = 0.5
 USERS = 12
 log = logging.getLogger(__name__)
