@@ -10,15 +10,21 @@ from tests.chaos.endurance import Table
 from tests.chaos.stage import COUNTED, SETTINGS, Stage, under_load
 from tests.running import RunningStack
 
+_TABLE = pytest.StashKey[Table]()
+
 
 @pytest.fixture(scope="session")
-def table(pytestconfig: pytest.Config) -> Iterator[Table]:
+def table(pytestconfig: pytest.Config) -> Table:
     """Return the table of all faults; it is printed in the end."""
-    table = Table()
-    yield table
-    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.write_line(f"\n{table}")
+    return pytestconfig.stash.setdefault(_TABLE, Table())
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the table: what a fixture printed, pytest would keep to itself."""
+    if (table := config.stash.get(_TABLE, None)) is not None:
+        terminalreporter.write_line(f"\n{table}")
 
 
 @pytest.fixture(scope="module")
