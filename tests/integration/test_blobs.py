@@ -1,5 +1,6 @@
 """The blob store behaves the same on S3's protocol as on plain files."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,6 +26,17 @@ class TestEmbeddedBlobs(BlobsBehaviour):
     async def blobs(self, tmp_path: Path) -> AsyncIterator[Blobs]:
         async with open_blobs(f"file://{tmp_path}/store") as store:
             yield store
+
+
+async def test_a_model_of_ninety_megabytes_goes_in_parts(s3_url: str, tmp_path: Path) -> None:
+    """As a whole it is more than a store with little memory takes in one request."""
+    with (tmp_path / "model").open("wb") as file:
+        for _part in range(9):
+            file.write(os.urandom(10 << 20))
+    async with open_blobs(s3_url) as store:
+        kept = await store.put("models/large", tmp_path / "model")
+        assert kept.size == 90 << 20
+        assert await store.fetch("models/large", to=tmp_path / "copy", digest=kept.digest) == kept
 
 
 async def test_an_absent_bucket_is_said_to_be_unavailable(s3_url: str) -> None:
