@@ -24,7 +24,6 @@ from chassis.settings import Settings
 from chassis.testing import SIGNER, VERIFIER
 from contracts.tenants import TenantRegistered
 from contracts.topics import INTERACTIONS, tenant_of
-from tests import local
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 VIEW = {"userId": "u", "itemId": "i", "interactionType": "view"}
@@ -43,7 +42,7 @@ async def catalog(folder: Path, kafka: str) -> AsyncIterator[httpx.AsyncClient]:
             while not await consumers.ready():  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.05)
         caller = Caller(tenant_id=str(uuid4()), subject="admin", kind="person", role="admin")
-        async with local.AsyncClient(
+        async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app),
             base_url="http://test",
             headers={ASSERTION_HEADER: SIGNER.sign(caller)},
