@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 MILLRACE_HOME ?= .millrace
 export MILLRACE_HOME
+# Without kept bytecode every process compiles all that it imports: seconds of every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 bin := .venv/bin
 ready := .venv/ready
