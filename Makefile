@@ -90,7 +90,7 @@ imports: $(ready) ## who may import whom
 
 ## --- test
 test: $(ready) ## all tests: those that need nothing side by side, then folder by folder what runs stacks
-	@failed=0; $(pytest) -n 2 $(units) tests/contract || failed=1; \
+	@failed=0; $(pytest) --durations=8 -n 2 $(units) tests/contract || failed=1; \
 		for part in $(stacks); do $(pytest) --durations=8 tests/$$part || failed=1; done; exit $$failed
 
 test-unit: $(ready) ## tests that need nothing; s=<service> for one
