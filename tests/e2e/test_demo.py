@@ -18,7 +18,7 @@ LIMIT = 480
 #: What each chapter must have told, in the order of the story.
 KEY_LINES = (
     r"ready after [\d.]+ s",
-    r"1\. A tenant, and data: a generated shop, 150 users",
+    r"1\. A tenant, and data: a generated shop, 80 users",
     r"360 items uploaded as CSV and searchable",
     r"interactions written to Kafka by a plain producer",
     r"all [\d,]+ kept and replicated to training",
@@ -43,7 +43,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Completed
     """Return what a run without a terminal printed, and its data folder."""
     home = tmp_path_factory.mktemp("demo") / "home"
     planned = RunningStack.planned(home)
-    command = [sys.executable, "-m", "demo", "--customers", "150", "--home", str(home)]
+    command = [sys.executable, "-m", "demo", "--customers", "80", "--home", str(home)]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, env=planned.environment, stdout=pipe, stderr=pipe, text=True
