@@ -88,17 +88,22 @@ class RedisWindows:
         if self._pause > _FIRST_PAUSE:
             self._away_until = time.monotonic() + self._pause  # the others need not try as well
         key = f"millrace/{name}/{rate.limit}/{rate.seconds}"
+        known = self._away_until
         try:
             async with asyncio.timeout(self._patience):
                 used = await self._storage.incr(key, rate.seconds)
                 resets_at = await self._storage.get_expiry(key)
         except Exception:
-            telemetry.log.warning("Redis is away: this gateway counts for itself", exc_info=True)
-            self._away_until = time.monotonic() + self._pause
-            self._pause = min(_LAST_PAUSE, 2 * self._pause)
+            if self._away_until == known:  # all that failed in the same moment are one failure
+                self._leave_alone()
             return await self._count_here(name, rate)
         self._away_until, self._pause = 0.0, _FIRST_PAUSE
         return Window(rate, used, max(0, int(resets_at - time.time())) + 1)
+
+    def _leave_alone(self) -> None:
+        telemetry.log.warning("Redis is away: this gateway counts for itself", exc_info=True)
+        self._away_until = time.monotonic() + self._pause
+        self._pause = min(_LAST_PAUSE, 2 * self._pause)
 
     async def _count_here(self, name: str, rate: Rate) -> Window:
         UNCOUNTED.inc()

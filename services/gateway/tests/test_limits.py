@@ -125,6 +125,16 @@ async def test_a_silent_redis_holds_nobody_up(recorder: Recorder) -> None:
         await server.wait_closed()
 
 
+async def test_a_crowd_that_redis_fails_in_the_same_moment_is_one_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    windows = RedisWindows("redis://127.0.0.1:1")
+    hits = await asyncio.gather(*(windows.hit("somebody", Rate(2, 60)) for _ in range(20)))
+    assert sorted(window.used for window in hits) == list(range(1, 21))
+    assert [record.message.split(":")[0] for record in caplog.records] == ["Redis is away"]
+    await windows.stop()
+
+
 async def test_a_window_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = [100.0]
     monkeypatch.setattr("gateway.forwarding.windows.time.monotonic", lambda: moment[0])
