@@ -1,5 +1,7 @@
 """Several gateways count together in Redis."""
 
+import asyncio
+
 from gateway.domain.rates import Rate
 from gateway.forwarding.windows import RedisWindows
 
@@ -13,3 +15,21 @@ async def test_two_gateways_share_a_limit(redis_url: str) -> None:
 
     assert [window and window.used for window in windows] == [1, 2, 3, 4]
     assert [window and window.exceeded for window in windows] == [False, False, False, True]
+
+
+async def test_a_window_ends_for_all_and_begins_anew(redis_url: str) -> None:
+    one, other = (RedisWindows(redis_url, patience=5) for _ in range(2))
+    long, short = Rate(3, 3600), Rate(1, 3)
+    ends = [(await gateway.hit("key:long", long)).resets_in for gateway in (one, other, one)]
+    assert (await one.hit("key:short", short)).used == 1
+    assert (await other.hit("key:short", short)).exceeded
+    async with asyncio.timeout(30):
+        while (fresh := await one.hit("key:short", short)).used != 1:
+            assert fresh.exceeded
+    again = await other.hit("key:short", short)
+    await one.stop()
+    await other.stop()
+
+    assert all(3595 <= end <= 3601 for end in ends)
+    assert 1 <= fresh.resets_in <= 4
+    assert 1 <= again.resets_in <= 4

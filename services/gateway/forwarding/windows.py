@@ -10,7 +10,8 @@ from chassis import telemetry
 from gateway.domain.rates import Rate, Window
 from gateway.forwarding.metrics import UNCOUNTED
 
-#: Counters in memory beyond which those that are over are looked for and dropped.
+#: Counters in memory beyond which those that are over are looked for and dropped; ends of windows
+#: in Redis beyond which all are asked for again.
 _SWEEP_AT = 10_000
 #: Seconds that Redis gets to count a request, and for which it is left alone after a failure:
 #: doubled each time.
@@ -78,6 +79,7 @@ class RedisWindows:
         self._storage = RedisStorage(f"async+{url}", implementation="redispy")
         self._patience = patience
         self._own = MemoryWindows()
+        self._ends: dict[str, float] = {}
         self._away_until = 0.0
         self._pause = _FIRST_PAUSE
 
@@ -92,13 +94,22 @@ class RedisWindows:
         try:
             async with asyncio.timeout(self._patience):
                 used = await self._storage.incr(key, rate.seconds)
-                resets_at = await self._storage.get_expiry(key)
+                resets_at = await self._end_of(key, used)
         except Exception:
             if self._away_until == known:  # all that failed in the same moment are one failure
                 self._leave_alone()
             return await self._count_here(name, rate)
         self._away_until, self._pause = 0.0, _FIRST_PAUSE
         return Window(rate, used, max(0, int(resets_at - time.time())) + 1)
+
+    async def _end_of(self, key: str, used: int) -> float:
+        """Return when a window ends, in seconds since 1970; it is asked for once in a window."""
+        end = self._ends.get(key, 0.0)
+        if used == 1 or end <= time.time():
+            if len(self._ends) >= _SWEEP_AT:
+                self._ends.clear()
+            end = self._ends[key] = await self._storage.get_expiry(key)
+        return end
 
     def _leave_alone(self) -> None:
         telemetry.log.warning("Redis is away: this gateway counts for itself", exc_info=True)
