@@ -18,6 +18,7 @@ from chassis.broker import Consumers
 from chassis.clock import Clock
 from chassis.completeness import Completeness
 from chassis.database import Database
+from chassis.direct import Direct
 from chassis.draining import DrainingServer
 from chassis.edge import Edge
 from chassis.identity import AssertionVerifier, Verifier
@@ -109,6 +110,7 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
     app.include_router(_operations(service))
     for router in service.routers:
         app.include_router(router)
+    app.add_middleware(Direct, routers=service.routers)
     if service.answers_from_memory:
         app.add_middleware(Completeness)
     app.add_middleware(

@@ -6,13 +6,13 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from opentelemetry.trace import SpanKind
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import deadline, telemetry
 from chassis.metrics import observe_request
 from chassis.problems import PROBLEM_JSON, Problem, TooLarge, Unavailable
+from chassis.server_spans import ServerSpan
 
 _DEADLINE = deadline.HEADER.lower()
 _TOO_LATE = "The service could not answer in time; try again."
@@ -57,28 +57,24 @@ class Edge:
         }
         started = time.perf_counter()
         answer = Answer(send)
-        with telemetry.span(
-            f"{scope['method']} {scope['path']}",
-            kind=SpanKind.SERVER,
-            parent=telemetry.extract(headers),
-        ) as span:
-            try:
-                await self._in_time(scope, headers, receive, answer)
-            except Exception as error:
-                telemetry.log.exception("request failed")
-                telemetry.fail(span, error)
-                if not answer.status:
-                    await send_problem(Problem("Something went wrong."), scope, answer)
+        span = ServerSpan(f"{scope['method']} unmatched", headers, start_ns=time.time_ns())
+        attributes: dict[str, Any] = {}
+        try:
+            with span.current():
+                try:
+                    await self._in_time(scope, headers, receive, answer)
+                except Exception as error:
+                    telemetry.log.exception("request failed")
+                    attributes["error.type"] = type(error).__name__
+                    if not answer.status:
+                        await send_problem(Problem("Something went wrong."), scope, answer)
+        finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            span.update_name(f"{scope['method']} {route}")
-            span.set_attribute("http.response.status_code", answer.status)
-        observe_request(
-            scope["method"],
-            route,
-            answer.status,
-            time.perf_counter() - started,
-            context=span.get_span_context(),
-        )
+            span.name = f"{scope['method']} {route}"
+            attributes["http.response.status_code"] = answer.status
+            span.end(attributes, failed="error.type" in attributes)
+        took = time.perf_counter() - started
+        observe_request(scope["method"], route, answer.status, took, context=span.context)
 
     async def _in_time(
         self, scope: Scope, headers: dict[str, str], receive: Receive, answer: "Answer"

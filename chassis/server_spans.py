@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import (
     NonRecordingSpan,
@@ -36,7 +36,7 @@ class ServerSpan:
         self.name = name
         self._start_ns = start_ns
         parent = None
-        if headers:
+        if "traceparent" in headers:
             span = trace.get_current_span(telemetry.extract(headers))
             parent = span.get_span_context() if span.get_span_context().is_valid else None
         self._parent = parent
@@ -58,8 +58,11 @@ class ServerSpan:
     @contextmanager
     def current(self) -> Iterator[None]:
         """Be the present span inside the block."""
-        with trace.use_span(NonRecordingSpan(self.context)):
+        token = context.attach(trace.set_span_in_context(NonRecordingSpan(self.context)))
+        try:
             yield
+        finally:
+            context.detach(token)
 
     def end(self, attributes: Mapping[str, Any], *, failed: bool = False) -> None:
         """Record the span, if its trace is kept."""

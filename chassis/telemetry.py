@@ -16,7 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.redaction import redacted
@@ -173,11 +173,6 @@ def extract(headers: Mapping[str, str]) -> Context:
 def trace_id() -> str:
     """Return the present trace's id: 32 hexadecimal digits, zeros outside of a trace."""
     return f"{trace.get_current_span().get_span_context().trace_id:032x}"
-
-
-def fail(current: Span, error: BaseException) -> None:
-    """Mark a span as failed by an error."""
-    current.set_status(Status(StatusCode.ERROR, type(error).__name__))
 
 
 class JsonFormatter(logging.Formatter):

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from functools import cached_property
+from inspect import iscoroutinefunction, signature
+from typing import Annotated, Any, ClassVar, get_type_hints
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -21,6 +23,7 @@ MAX_JSON_DEPTH = 32
 
 
 _JSON = ("application/json", "application/problem+json")
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Wire(BaseModel):
@@ -85,14 +88,33 @@ Key = Annotated[int, Field(ge=-MAX_ID, le=MAX_ID)]
 Whole = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 
 
-class _Dialect(APIRoute):
+class Dialect(APIRoute):
     """A route that answers refused values with its dialect's status."""
 
     refusal: ClassVar[int]
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handle:
         """Return the handler, with validation errors turned into problems."""
-        handle = super().get_route_handler()
+        return self._told(super().get_route_handler())
+
+    @cached_property
+    def bare(self) -> Handle | None:
+        """Return what answers at one fixed path without the router: a function of the request and
+        nothing else.
+        """
+        needs = self.dependant
+        resolved = [needs.path_params, needs.query_params, needs.header_params]
+        resolved += [needs.cookie_params, needs.body_params]
+        takes = list(signature(self.endpoint).parameters)
+        gives = get_type_hints(self.endpoint).get("return")
+        is_bare = takes == [needs.request_param_name] and gives is Response
+        if any(resolved) or needs.dependencies or not is_bare or "{" in self.path:
+            return None
+        if not iscoroutinefunction(self.endpoint):
+            return None
+        return self._told(self.endpoint)
+
+    def _told(self, handle: Handle) -> Handle:
         readable = _media_types(self.openapi_extra) or _JSON
 
         async def handled(request: Request) -> Response:
@@ -119,13 +141,13 @@ def _has_body(request: Request) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
-class BadRequestRoute(_Dialect):
+class BadRequestRoute(Dialect):
     """Recotem's management API and RecommendAI: 400."""
 
     refusal = 400
 
 
-class UnprocessableRoute(_Dialect):
+class UnprocessableRoute(Dialect):
     """Recotem's inference API and the machine-learning APIs: 422."""
 
     refusal = 422
