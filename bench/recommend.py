@@ -85,7 +85,7 @@ def scored(folder: Path, manifest: Manifest, running: Rig, users: Sequence[str])
     """Return how many answers a second the scorer gives when nothing is around it."""
     public = running.signer().public_key()
     scorer = scorers.load(folder, public_key=public, expected_digest=manifest.digest)
-    histories = [scorer.trained_history(user) for user in users]
+    histories = [scorer.read(scorer.trained_history(user)) for user in users]
     answered, until = 0, time.perf_counter() + SECONDS
     while time.perf_counter() < until:
         history = histories[answered % len(users)]

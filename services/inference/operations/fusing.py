@@ -88,9 +88,9 @@ def _whys(members: Sequence[_Member], chosen: Sequence[str]) -> list[Why]:
         unit = member.voice.unit
         places = [place for place, item in enumerate(chosen) if item in member.voice.scores]
         ranking = _ranked(member, [chosen[place] for place in places])
-        shares = member.serving.scorer.shares(member.profile.pasts, ranking)
+        shares = member.serving.scorer.shares(member.profile.read, ranking)
         parts[np.ix_([rows[item] for item in shares.items], places)] += shares.parts * unit
-        found = member.serving.scorer.traits(member.profile.pasts, ranking)
+        found = member.serving.scorer.traits(member.profile.read, ranking)
         for place, trait in zip(places, found, strict=True):
             if trait is not None:  # one of the models that answer together knows features
                 traits[place] = Trait(trait.name, trait.share * unit)

@@ -12,6 +12,7 @@ from inference.operations.catalogue import Catalogue
 from inference.operations.histories import Known
 from inference.operations.serving import Serving
 from inference.scorers import HISTORY_LIMIT, Past, Ranking, Scorer
+from inference.scorers import Profile as Read
 from inference.scorers.arrays import Mask
 
 #: An unchanged user gets an unchanged answer, so this many of them are kept, up to this length.
@@ -29,6 +30,8 @@ class Profile:
 
     #: Newest first: what happened lately, then what the model was trained on beside it.
     pasts: tuple[Past, ...]
+    #: The same as the model reads it.
+    read: Read
     #: Items not to recommend though they are too old to be scored.
     older: frozenset[str]
     #: Whether the model was trained on this user or knows an item of the user's.
@@ -83,12 +86,12 @@ class Scoring:
     def _ask(self, serving: Serving, profile: Profile, k: int, reasons: bool) -> Answer:
         scorer = serving.scorer
         ranking = scorer.recommend(
-            profile.pasts, k=k, exclude=profile.older, allowed=self.allowed(serving)
+            profile.read, k=k, exclude=profile.older, allowed=self.allowed(serving)
         )
         if not reasons:
             return Answer(ranking, ())
-        found = scorer.contributions(profile.pasts, ranking, top=NAMED)
-        traits = scorer.traits(profile.pasts, ranking)
+        found = scorer.contributions(profile.read, ranking, top=NAMED)
+        traits = scorer.traits(profile.read, ranking)
         both = zip(found, traits, strict=True)
         return Answer(ranking, tuple(Why.of(dict(past), trait) for past, trait in both))
 
@@ -120,12 +123,14 @@ def _profile(scorer: Scorer, user_id: str, known: Known) -> Profile:
     trained = _trained(scorer, user_id)
     if not trained:
         is_known = any(scorer.position(past.item) is not None for past in known.pasts)
-        return Profile(known.pasts, known.older, is_known or scorer.known_user(user_id))
+        is_known = is_known or scorer.known_user(user_id)
+        return Profile(known.pasts, scorer.read(known.pasts), known.older, is_known)
     lately = {entry.item for entry in known.history.entries}
     beside = [past for past in trained if past.item not in lately]
     pasts = (*known.pasts, *beside)
     kept, older = pasts[:HISTORY_LIMIT], pasts[HISTORY_LIMIT:]
-    return Profile(kept, known.older | {past.item for past in older}, is_known=True)
+    left_out = known.older | {past.item for past in older}
+    return Profile(kept, scorer.read(kept), left_out, is_known=True)
 
 
 def _trained(scorer: Scorer, user_id: str) -> list[Past]:

@@ -15,7 +15,8 @@ How serving uses it::
   or format, too large) and reads nothing that could run. `expected_digest` may be left out.
 - `prove` raises `ProofFailed`, an `ArtefactRefused` too, where an answer differs from training's.
 - `history` is any sequence of `Past(item, weight, age)` (age in seconds), in any order; the same
-  item may repeat. The strongest weight and the latest time of an item count.
+  item may repeat. The strongest weight and the latest time of an item count. Who asks more than
+  once about the same history says `read = scorer.read(history)` first, and passes that.
 - `active_mask = scorer.mask(active_item_ids)` is made once per change of the catalogue, not per
   request.
 - `read(folder, ...)` gives manifest and verified files of an artefact of any kind, for the scorers
@@ -28,7 +29,9 @@ from inference.scorers.loading import ArtefactRefused, load, read
 from inference.scorers.proofs import ProofFailed, prove
 from inference.scorers.scorer import (
     HISTORY_LIMIT,
+    History,
     Past,
+    Profile,
     Ranking,
     Reason,
     Scorer,
@@ -40,7 +43,9 @@ from inference.scorers.scorer import (
 __all__ = [
     "HISTORY_LIMIT",
     "ArtefactRefused",
+    "History",
     "Past",
+    "Profile",
     "ProofFailed",
     "Ranking",
     "Reason",

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from contracts.artefact import Manifest
-from inference.scorers.arrays import Floats, Mask, Scores
+from inference.scorers.arrays import Doubles, Floats, Mask, Scores
 from inference.scorers.content import Content
 from inference.scorers.model import Model
 from inference.scorers.people import People
 from inference.scorers.profile import Profile, profile_of
-from inference.scorers.scorer import Past, Ranking, Reason, Shares, Trait, strongest
+from inference.scorers.scorer import (
+    History,
+    Past,
+    Ranking,
+    Reason,
+    Shares,
+    Trait,
+    largest,
+)
 from inference.scorers.top import top
 
 
@@ -57,9 +65,13 @@ class Ranker:
             raise LookupError("this model was trained on no users")
         return names[min(int(draw * len(names)), len(names) - 1)]
 
+    def read(self, history: Sequence[Past]) -> Profile:
+        half_life = self.manifest.details.get("history_half_life")
+        return profile_of(history, self.place, half_life)
+
     def recommend(
         self,
-        history: Sequence[Past],
+        history: History,
         *,
         k: int,
         exclude: Collection[str] = (),
@@ -71,7 +83,7 @@ class Ranker:
             return Ranking((), (), np.empty(0, dtype=np.int64))
         scores = self.model.scores(profile)
         if not include_seen:
-            scores[self._positions([past.item for past in history])] = -np.inf
+            scores[profile.seen] = -np.inf
         return self._ranked(scores, k, exclude, allowed)
 
     def popular(
@@ -83,26 +95,33 @@ class Ranker:
         nearness = self.model.nearness(self.place[item_id])
         return self._ranked(nearness, k, (item_id,), allowed)
 
-    def shares(self, history: Sequence[Past], ranking: Ranking) -> Shares:
-        profile = self._profile(history)
-        if not (self.personal and profile.positions.size):
-            return Shares((), np.zeros((0, len(ranking))))
-        parts = self.model.shares(profile, ranking.positions)
-        return Shares(tuple(self.item_ids[past] for past in profile.positions.tolist()), parts)
+    def shares(self, history: History, ranking: Ranking) -> Shares:
+        pasts, parts = self._parts(history, ranking)
+        return Shares(tuple(self.item_ids[past] for past in pasts), parts)
 
     def contributions(
-        self, history: Sequence[Past], ranking: Ranking, *, top: int = 3
+        self, history: History, ranking: Ranking, *, top: int = 3
     ) -> list[list[Reason]]:
-        return strongest(self.shares(history, ranking), top=top)
+        pasts, parts = self._parts(history, ranking)
+        return [
+            [Reason(self.item_ids[pasts[row]], share) for row, share in column]
+            for column in largest(parts, top=top)
+        ]
 
-    def traits(self, history: Sequence[Past], ranking: Ranking) -> list[Trait | None]:
+    def traits(self, history: History, ranking: Ranking) -> list[Trait | None]:
         if not isinstance(self.model, Content):  # the only kind that knows features by names
             return [None] * len(ranking)
         return self.model.traits(self._profile(history), ranking.positions)
 
-    def _profile(self, history: Sequence[Past]) -> Profile:
-        half_life = self.manifest.details.get("history_half_life")
-        return profile_of(history, self.place, half_life)
+    def _parts(self, history: History, ranking: Ranking) -> tuple[list[int], Doubles]:
+        """Return the positions (m,) of past items that have shares, and these (m, k)."""
+        profile = self._profile(history)
+        if not (self.personal and profile.positions.size):
+            return [], np.zeros((0, len(ranking)))
+        return profile.positions.tolist(), self.model.shares(profile, ranking.positions)
+
+    def _profile(self, history: History) -> Profile:
+        return history if isinstance(history, Profile) else self.read(history)
 
     def _positions(self, item_ids: Collection[str]) -> list[int]:
         place = self.place

@@ -8,19 +8,25 @@ import numpy as np
 
 from contracts.artefact import HISTORY_LIMIT, Manifest
 from inference.scorers.arrays import Doubles, Mask, Positions
+from inference.scorers.profile import Past, Profile
 
-__all__ = ["HISTORY_LIMIT", "Past", "Ranking", "Reason", "Scorer", "Shares", "Trait", "strongest"]
+__all__ = [
+    "HISTORY_LIMIT",
+    "History",
+    "Past",
+    "Profile",
+    "Ranking",
+    "Reason",
+    "Scorer",
+    "Shares",
+    "Trait",
+    "largest",
+    "strongest",
+]
 
 
-class Past(NamedTuple):
-    """One past interaction of the user who asks."""
-
-    item: str
-    #: Strength of the signal as training weighed it (view < click < like < purchase); ≤ 0 is only
-    #: "seen".
-    weight: float = 1.0
-    #: Seconds before now; only order and recency matter.
-    age: float = 0.0
+#: A history as it is told, in any order, or as this scorer's `read` returned it.
+History = Sequence[Past] | Profile
 
 
 class Reason(NamedTuple):
@@ -107,9 +113,13 @@ class Scorer(Protocol):
         """Return one trained user for a number in [0, 1); LookupError for a model without users."""
         ...
 
+    def read(self, history: Sequence[Past]) -> Profile:
+        """Return a history as the calls below need it: made once by who asks more than once."""
+        ...
+
     def recommend(
         self,
-        history: Sequence[Past],
+        history: History,
         *,
         k: int,
         exclude: Collection[str] = (),
@@ -134,7 +144,7 @@ class Scorer(Protocol):
         """Return the items nearest to this one, itself left out; KeyError for an unknown item."""
         ...
 
-    def shares(self, history: Sequence[Past], ranking: Ranking) -> Shares:
+    def shares(self, history: History, ranking: Ranking) -> Shares:
         """Return every known past item's share of each ranked item's score, be it negative.
 
         Over the whole history they add up to the score (see each scorer for the exceptions it
@@ -143,7 +153,7 @@ class Scorer(Protocol):
         ...
 
     def contributions(
-        self, history: Sequence[Past], ranking: Ranking, *, top: int = 3
+        self, history: History, ranking: Ranking, *, top: int = 3
     ) -> list[list[Reason]]:
         """Return, for each ranked item, the past items that raised its score most, largest first.
 
@@ -151,7 +161,7 @@ class Scorer(Protocol):
         """
         ...
 
-    def traits(self, history: Sequence[Past], ranking: Ranking) -> list[Trait | None]:
+    def traits(self, history: History, ranking: Ranking) -> list[Trait | None]:
         """Return, for each ranked item, the named feature that raised its score most.
 
         Shares are exact: all features' shares, too, add up to the score. None for an item without
@@ -162,9 +172,18 @@ class Scorer(Protocol):
 
 def strongest(shares: Shares, *, top: int) -> list[list[Reason]]:
     """Return, for each ranked item, its largest positive shares, largest first."""
-    items, parts = shares
-    largest = np.argsort(-parts, axis=0, kind="stable")[:top]
+    items = shares.items
     return [
-        [Reason(items[past], float(column[past])) for past in places if column[past] > 0]
-        for places, column in zip(largest.T.tolist(), parts.T, strict=True)
+        [Reason(items[past], share) for past, share in column]
+        for column in largest(shares.parts, top=top)
+    ]
+
+
+def largest(parts: Doubles, *, top: int) -> list[list[tuple[int, float]]]:
+    """Return, for each column of (m, k), the rows and values of its largest positive ones."""
+    rows = np.argsort(-parts, axis=0, kind="stable")[:top]
+    values = np.take_along_axis(parts, rows, axis=0)
+    return [
+        [(row, value) for row, value in zip(*column, strict=True) if value > 0]
+        for column in zip(rows.T.tolist(), values.T.tolist(), strict=True)
     ]

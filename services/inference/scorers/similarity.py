@@ -57,8 +57,11 @@ class DenseSimilarity:
         return widened(votes, self.n_items)
 
     def shares(self, profile: Profile, positions: Positions) -> Doubles:
-        shares = np.zeros((profile.positions.size, positions.size))
         warm = self.weights.shape[0]
+        if warm == self.n_items:
+            votes = self.weights[profile.positions[:, None], positions]
+            return votes * profile.strengths[:, None]
+        shares = np.zeros((profile.positions.size, positions.size))
         past, ranked = _warm(profile.positions, warm), _warm(positions, warm)
         votes = self.weights[np.ix_(profile.positions[past], positions[ranked])]
         shares[np.ix_(past, ranked)] = votes * profile.strengths[past, None]

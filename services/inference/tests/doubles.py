@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from contracts.artefact import Manifest
-from inference.scorers import Past, Ranking, Reason, Shares, Trait, strongest
+from inference.scorers import History, Past, Profile, Ranking, Reason, Shares, Trait, strongest
 from inference.scorers.arrays import Floats, Mask
+from inference.scorers.profile import profile_of
 
 #: Movies: the first four are space operas, the last four are musicals; both are liked together.
 ITEMS = tuple(f"movie-{n}" for n in range(8))
@@ -55,23 +56,27 @@ class NeighbourScorer:
     def sample_user(self, draw: float) -> str:
         return list(self.users)[int(draw * len(self.users))]
 
+    def read(self, history: Sequence[Past]) -> Profile:
+        return profile_of(history, {item: at for at, item in enumerate(self.items)}, None)
+
     def recommend(
         self,
-        history: Sequence[Past],
+        history: History,
         *,
         k: int,
         exclude: Collection[str] = (),
         allowed: Mask | None = None,
         include_seen: bool = False,
     ) -> Ranking:
-        rows = [p for p in history if p.item in self.items]
+        read = self._read(history)
+        seen = {self.items[at] for at in read.seen}
         if not self.personal:
-            return self.popular(k=k, exclude={p.item for p in history} | set(exclude))
-        if not rows:
+            return self.popular(k=k, exclude=seen | set(exclude))
+        if not read.positions.size:
             return Ranking((), (), np.array([], dtype=np.int64))
-        scores = sum(self.likeness[self.items.index(p.item)] * p.weight for p in rows)
-        seen = set() if include_seen else {p.item for p in rows}
-        return self._top(np.asarray(scores), k, seen | set(exclude), allowed)
+        scores = read.strengths.astype(np.float32) @ self.likeness[read.positions]
+        left_out = set(exclude) if include_seen else seen | set(exclude)
+        return self._top(scores, k, left_out, allowed)
 
     def popular(
         self, *, k: int, exclude: Collection[str] = (), allowed: Mask | None = None
@@ -84,20 +89,22 @@ class NeighbourScorer:
             raise KeyError(item_id)
         return self._top(self.likeness[self.items.index(item_id)], k, {item_id}, allowed)
 
-    def shares(self, history: Sequence[Past], ranking: Ranking) -> Shares:
-        known = [p for p in history if p.item in self.items]
-        rows = np.array([self.items.index(p.item) for p in known], dtype=np.int64)
-        weights = np.array([p.weight for p in known])
-        parts = self.likeness[np.ix_(rows, ranking.positions)] * weights[:, None]
-        return Shares(tuple(p.item for p in known), parts)
+    def shares(self, history: History, ranking: Ranking) -> Shares:
+        read = self._read(history)
+        votes = self.likeness[np.ix_(read.positions, ranking.positions)]
+        items = tuple(self.items[at] for at in read.positions)
+        return Shares(items, votes * read.strengths[:, None])
 
     def contributions(
-        self, history: Sequence[Past], ranking: Ranking, *, top: int = 3
+        self, history: History, ranking: Ranking, *, top: int = 3
     ) -> list[list[Reason]]:
         return strongest(self.shares(history, ranking), top=top)
 
-    def traits(self, history: Sequence[Past], ranking: Ranking) -> list[Trait | None]:
+    def traits(self, history: History, ranking: Ranking) -> list[Trait | None]:
         return [None] * len(ranking)
+
+    def _read(self, history: History) -> Profile:
+        return history if isinstance(history, Profile) else self.read(history)
 
     def _top(self, scores: Floats, k: int, left_out: set[str], allowed: Mask | None) -> Ranking:
         order = [
