@@ -23,7 +23,7 @@ UNITS = 100
 #: The same for a row of a job in the background.
 BATCH_UNITS = 1
 _RELAYED_AT_ONCE = 500
-_GATHERING_SECONDS = 0.02
+_GATHERING_SECONDS = 0.05
 #: Seconds that the last answers get to leave with this process, and its producer after them.
 _LAST_SECONDS = 1.5
 

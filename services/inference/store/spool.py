@@ -10,12 +10,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import orjson
 
 _SEGMENT_BYTES = 8 * 1024 * 1024
 _FOLDERS = 256
+_CURSOR_BYTES = 64
 #: After so many seconds lines go to a new segment: a backup copies whole segments, and who is told
 #: again of what left weeks ago may not know it any more.
 _SEGMENT_SECONDS = 24 * 3600
@@ -50,6 +52,7 @@ class Spool:
         self._clock = clock
         self._segment_bytes = segment_bytes
         self._folder, self._lock = _own_folder(home)
+        self._cursor = os.open(self._folder / "cursor", os.O_RDWR | os.O_CREAT, 0o600)
         self._at = self._read_cursor()
         numbers = self._segments()
         self._waiting = sum(self._path(n).stat().st_size for n in numbers) - self._at[1]
@@ -88,6 +91,8 @@ class Spool:
         """Return the oldest lines that wait, None where none do."""
         while True:
             segment, offset = self._at
+            if segment == self._number and offset == self._written and not self._is_old:
+                return None
             found = self._lines(segment, offset, limit)
             if found:
                 return Batch(tuple(found), segment, offset + sum(len(line) for line in found))
@@ -105,6 +110,7 @@ class Spool:
     def close(self) -> None:
         """Let go of the folder."""
         os.close(self._file)
+        os.close(self._cursor)
         os.close(self._lock)
 
     @property
@@ -115,10 +121,10 @@ class Spool:
         try:
             with self._path(segment).open("rb") as file:
                 file.seek(offset)
-                # Bytes without a newline at the end are a line that was never finished.
-                found = [file.readline() for _ in range(limit)]
+                found = list(islice(file, limit))
         except FileNotFoundError:
             return []
+        # Bytes without a newline at the end are a line that was never finished.
         return [line for line in found if line.endswith(b"\n")]
 
     def _leave(self, segment: int, offset: int) -> None:
@@ -143,15 +149,15 @@ class Spool:
 
     def _read_cursor(self) -> tuple[int, int]:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
-            kept = orjson.loads((self._folder / "cursor").read_bytes())
+            kept = orjson.loads(os.pread(self._cursor, _CURSOR_BYTES, 0))
             return int(kept["segment"]), int(kept["offset"])
         return min(self._segments(), default=1), 0
 
     def _move(self, at: tuple[int, int]) -> None:
         self._at = at
-        fresh = self._folder / "cursor.new"
-        fresh.write_bytes(orjson.dumps({"segment": at[0], "offset": at[1]}))
-        fresh.replace(self._folder / "cursor")
+        # Always as long, so that one write replaces all of it.
+        line = orjson.dumps({"segment": at[0], "offset": at[1]})
+        os.pwrite(self._cursor, line.ljust(_CURSOR_BYTES), 0)
 
     def _segments(self) -> list[int]:
         return sorted(int(path.stem) for path in self._folder.glob("*.lines"))
