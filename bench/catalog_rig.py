@@ -62,11 +62,14 @@ class Rig:
         await _until(self._has_topics, what="the tenant's topics")
 
     async def kept(self) -> int:
-        """Return how many interactions are in the table."""
+        """Return how many interactions are in the table, by the last one's number.
+
+        Nothing is deleted here and nothing rolled back; counting rows takes the longer the more
+        there are, from those who write them.
+        """
         async with self.engine.connect() as connection:
-            return (
-                await connection.execute(select(func.count(InteractionRow.sequence)))
-            ).scalar_one()
+            newest = select(func.max(InteractionRow.sequence))
+            return (await connection.execute(newest)).scalar() or 0
 
     async def announced(self) -> int:
         """Return how far the relay is."""

@@ -16,14 +16,13 @@ from typing import Any
 import httpx
 import uvicorn
 
-from chassis import telemetry
+from chassis import collecting, telemetry
 from chassis.app import create_app
 from chassis.database import Database
 from chassis.testing import write_keys
 from embedded import ports
 from gateway.app import build
 from gateway.domain import keys
-from gateway.forwarding import quiet
 from gateway.settings import GatewaySettings
 from gateway.store import api_keys, people
 from gateway.store.tables import Base
@@ -91,7 +90,8 @@ def gateway() -> None:
     app = create_app(made, background=False)
     assert made.front is not None  # noqa: S101
     telemetry.start("gateway", settings)
-    quiet.settle()
+    collecting.hold_back()
+    collecting.settle()
     uvicorn.run(
         made.front(app),
         port=settings.service_port,

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from chassis import handlers, inbox, metrics, outbox, telemetry, vitals
 from chassis.broker import Consumers
 from chassis.clock import Clock
+from chassis.collecting import collecting
 from chassis.completeness import Completeness
 from chassis.database import Database
 from chassis.direct import Direct
@@ -69,6 +70,8 @@ class Service:
     answers_from_memory: bool = False
     #: Paths that take files, which may be longer than other bodies.
     uploads: Sequence[str] = ()
+    #: Seconds between two looks at all objects; the more a service holds, the longer each takes.
+    collect_every: float = 600.0
     verifier: Verifier | None = None
     #: Puts a layer of the service's own around the whole application, the outermost one.
     front: Callable[[ASGIApp], ASGIApp] | None = None
@@ -184,6 +187,7 @@ async def _start_background(
         _housekeeping(service, relay),
         vitals.watching(_checks(service, consumers), home=service.settings.folder()),
         vitals.feel_the_loop,
+        collecting(every=service.collect_every),
         *service.tasks,
     )
     stack.push_async_callback(_stop, [asyncio.create_task(_for_ever(loop)) for loop in loops])

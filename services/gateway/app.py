@@ -14,7 +14,6 @@ from chassis.database import Database
 from chassis.identity import AssertionSigner
 from gateway import api, events
 from gateway.domain.allowances import Allowances
-from gateway.forwarding import quiet
 from gateway.forwarding.documents import Documents
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.front import Front
@@ -90,7 +89,7 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
             "documents": Documents(upstreams),
         },
         parts=[parts.ring, operator, windows, *upstreams.values(), remembered],
-        tasks=[parts.ring.run, uses.run, parts.sessions.run, quiet.run],
+        tasks=[parts.ring.run, uses.run, parts.sessions.run],
         front=_front(settings, remembered, gate, upstreams),
     )
 

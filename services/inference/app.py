@@ -10,7 +10,6 @@ from chassis.kafka import OutboxProducer
 from chassis.settings import Settings
 from inference.api import ROUTERS
 from inference.events import subscriptions
-from inference.operations import collecting
 from inference.operations.artefacts import Artefacts, Build, verified
 from inference.operations.briefs import Briefs
 from inference.operations.catalogue import Catalogue
@@ -109,9 +108,10 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
             "generating": generating,
         },
         parts=[_Closing(documents), artefacts, servings],
-        tasks=[preloading.run, servings.run, generating.run, sessions.run, collecting.run],
+        tasks=[preloading.run, servings.run, generating.run, sessions.run],
         checks={"models": preloading.settled},
         answers_from_memory=True,
+        collect_every=3600,
     )
 
 

@@ -1,4 +1,4 @@
-"""Full rounds of the collector do not happen while requests make objects; young ones do."""
+"""Full rounds of the collector come by the clock, not while requests make objects."""
 
 import asyncio
 import contextlib
@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from inference.operations import collecting
+from chassis.collecting import collecting
 
 
 @pytest.fixture
 async def running() -> AsyncIterator[None]:
-    task = asyncio.create_task(collecting.run())
+    task = asyncio.create_task(collecting(every=600)())
     await asyncio.sleep(0)
     yield
     task.cancel()
@@ -34,10 +34,28 @@ async def test_many_objects_that_stay_begin_no_full_round(running: None) -> None
 
 async def test_afterwards_everything_is_as_it_was() -> None:
     before = gc.get_threshold()
-    task = asyncio.create_task(collecting.run())
+    task = asyncio.create_task(collecting(every=600)())
     await asyncio.sleep(0)
     assert gc.get_threshold() != before
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert gc.get_threshold() == before
+
+
+async def test_what_the_start_made_leaves_the_rounds_and_all_is_looked_at_by_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chassis.collecting._SETTLED", 0.0)
+    full = gc.get_stats()[2]["collections"]
+    task = asyncio.create_task(collecting(every=0.01)())
+    for _ in range(1000):
+        if gc.get_stats()[2]["collections"] >= full + 3:
+            break
+        await asyncio.sleep(0.01)
+    assert gc.get_stats()[2]["collections"] >= full + 3
+    assert gc.get_freeze_count() > 1000
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert gc.get_freeze_count() == 0
