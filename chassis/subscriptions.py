@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from aiokafka import ConsumerRecord
 from opentelemetry.context import Context
@@ -17,8 +17,7 @@ from contracts.topics import IngestTopic, Topic, classes, tenant_of
 Style = Literal["each", "together", "replica", "ingested"]
 
 
-@dataclass(frozen=True, slots=True)
-class IngestedRecord:
+class IngestedRecord(NamedTuple):
     """A record that a tenant's producer wrote, as it came."""
 
     tenant_id: str

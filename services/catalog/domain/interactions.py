@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha1
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from contracts.interactions import TYPE_WEIGHTS, InteractionRecorded, InteractionType
@@ -18,8 +17,7 @@ _NAMESPACE = NAMESPACE.bytes
 CENTIUNITS: dict[Door, int] = {"http": 100, "batch": 1, "kafka": 1}
 
 
-@dataclass(frozen=True, slots=True)
-class Interaction:
+class Interaction(NamedTuple):
     """What somebody did with an item, under the id that makes it happen once."""
 
     event_id: str
@@ -34,9 +32,9 @@ class Interaction:
     request_id: str | None = None
     #: Canonical JSON, so that equal objects are equal texts.
     metadata: str | None = None
-    source: Door = field(default="http", compare=False)
+    source: Door = "http"
     #: W3C `traceparent` under which it came.
-    trace: str | None = field(default=None, compare=False)
+    trace: str | None = None
 
     @property
     def weight(self) -> float:
@@ -60,8 +58,7 @@ class Interaction:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """What became of an interaction: kept now, or a repeat of one that was."""
 
     interaction: Interaction

@@ -1,7 +1,6 @@
 """The walk of the relay along the table of interactions."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,9 +38,9 @@ async def keep(
     "interaction",
     [
         PLAIN,
-        replace(PLAIN, value=0.0, source="kafka"),
-        replace(PLAIN, value=0.125, session_id="s", request_id="r", source="batch"),
-        replace(PLAIN, user_id="ü 'x\u2028", timed=True, metadata='{"a":1}'),
+        PLAIN._replace(value=0.0, source="kafka"),
+        PLAIN._replace(value=0.125, session_id="s", request_id="r", source="batch"),
+        PLAIN._replace(user_id="ü 'x\u2028", timed=True, metadata='{"a":1}'),
     ],
 )
 async def test_what_is_told_is_the_announcement_of_what_was_kept(
@@ -55,7 +54,7 @@ async def test_what_is_told_is_the_announcement_of_what_was_kept(
 async def test_records_carry_the_trace_and_the_key(
     bench: Bench, announced: Announced, topics: Any
 ) -> None:
-    await keep(bench, replace(PLAIN, trace="00-1-2-01"), replace(PLAIN, event_id="f"))
+    await keep(bench, PLAIN._replace(trace="00-1-2-01"), PLAIN._replace(event_id="f"))
     await announced()
     first, second = (each for each in topics.records if each.topic == "interactions.v1")
     assert (first.headers, second.headers) == ({"traceparent": "00-1-2-01"}, {})
@@ -65,7 +64,7 @@ async def test_records_carry_the_trace_and_the_key(
 async def test_every_tenants_interactions_leave_once_and_in_order(
     bench: Bench, relay: Relay, announced: Announced
 ) -> None:
-    await keep(bench, *(replace(PLAIN, event_id=f"a{n}") for n in range(700)))
+    await keep(bench, *(PLAIN._replace(event_id=f"a{n}") for n in range(700)))
     await keep(bench, PLAIN, tenant_id=OTHER_TENANT)
     assert (await relay.backlog())[0] >= 701
     heard = await announced()
@@ -86,7 +85,7 @@ async def test_what_others_may_have_forgotten_is_not_told_again(
     bench: Bench, announced: Announced
 ) -> None:
     await keep(bench, PLAIN, at=NOW - timedelta(days=8))
-    await keep(bench, replace(PLAIN, event_id="young"), at=NOW - timedelta(days=6))
+    await keep(bench, PLAIN._replace(event_id="young"), at=NOW - timedelta(days=6))
     await announced()
     await outbox.replay(bench.database, sources=[Announcements()], as_of=NOW)
     assert [each.sequence for each in await announced()] == [1, 2, 2]
@@ -95,7 +94,7 @@ async def test_what_others_may_have_forgotten_is_not_told_again(
 async def test_what_was_never_told_is_told_however_old_it_is(
     bench: Bench, announced: Announced
 ) -> None:
-    await keep(bench, PLAIN, replace(PLAIN, event_id="f"))
+    await keep(bench, PLAIN, PLAIN._replace(event_id="f"))
     await outbox.replay(bench.database, sources=[Announcements()])
     assert [each.sequence for each in await announced()] == [1, 2]
 
