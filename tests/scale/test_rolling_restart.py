@@ -2,13 +2,12 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
 
-from embedded.stack import SERVICES
 from tests.e2e.conftest import Tenant, registered
 from tests.e2e.journey import with_model
 from tests.running import RunningStack, until
@@ -16,6 +15,8 @@ from tests.scale.conftest import Pair, deployed
 from tests.scale.load import KINDS, STREAMED, Load
 
 RESTART_LIMIT = 240.0
+#: Services that are rolled out at once, as with a change of what they say to each other.
+ROLLOUTS = (("gateway", "billing"), ("catalog", "training"), ("inference", "experiments"))
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,16 @@ def shop(pair: Pair) -> Iterator[Shop]:
         yield shop
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_rolling_restart_costs_no_request(pair: Pair, shop: Shop, service: str) -> None:
+@pytest.mark.parametrize("services", ROLLOUTS, ids=" and ".join)
+def test_a_rolling_restart_costs_no_request(
+    pair: Pair, shop: Shop, services: tuple[str, ...]
+) -> None:
     interactions, conversions = shop.interactions(), shop.conversions()
     gateways, kafka = pair.urls("gateway"), pair.stack.kafka
     with Load(gateways, shop.tenant, kafka=kafka, slot=shop.slot) as load:
         _until_more_is_answered(load)
-        for process in pair.names(service):
-            _restart(pair.stack, process)
+        for one_of_each in zip(*map(pair.names, services), strict=True):
+            _restart(pair.stack, one_of_each)
             _until_more_is_answered(load)
     assert load.failed == []
     assert load.models
@@ -72,16 +75,21 @@ def test_a_rolling_restart_costs_no_request(pair: Pair, shop: Shop, service: str
     until(lambda: shop.interactions() == told, within=60)
 
 
-def _restart(stack: RunningStack, process: str) -> None:
-    """Ask a process to stop, and wait until the launcher has another one ready in its place."""
-    before = stack.status()[process]["pid"]
-    os.kill(before, signal.SIGTERM)
+def _restart(stack: RunningStack, processes: Sequence[str]) -> None:
+    """Ask processes to stop, and wait until the launcher has others ready in their place."""
+    status = stack.status()
+    before = {process: status[process]["pid"] for process in processes}
+    for pid in before.values():
+        os.kill(pid, signal.SIGTERM)
 
-    def is_back() -> bool:
-        line = stack.status()[process]
-        return line["pid"] not in (None, before) and line["ready"]
+    def are_back() -> bool:
+        lines = stack.status()
+        return all(
+            lines[process]["pid"] not in (None, pid) and lines[process]["ready"]
+            for process, pid in before.items()
+        )
 
-    until(is_back, within=RESTART_LIMIT, every=0.5)
+    until(are_back, within=RESTART_LIMIT, every=0.5)
 
 
 def _until_more_is_answered(load: Load) -> None:
