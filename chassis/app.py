@@ -100,6 +100,8 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        # Ours are telemetry's and metrics'; it would look for others with each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.database = service.database
     app.state.settings = service.settings

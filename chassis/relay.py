@@ -40,6 +40,8 @@ class Relay:
         self._pauses = Pauses()
         #: Whether another replica's relay was at work when this one looked.
         self._elsewhere = False
+        #: Whether the last sweep saw so much that there may be more.
+        self._more = False
 
     async def run(self) -> None:
         """Send for ever: at once after a commit, and every second for what was left over."""
@@ -49,19 +51,25 @@ class Relay:
             self._elsewhere = False
             async for attempt in patiently("outbox relay waits", longest=5):
                 with attempt:
-                    while await self.sweep():
-                        pass
+                    await self._sweep_all()
             with contextlib.suppress(TimeoutError):
                 # Not wait_for, which may swallow a cancellation that comes with the event.
                 # The other relay may have looked just before what was committed here.
                 async with asyncio.timeout(_BUSY_PAUSE if self._elsewhere else 1):
                     await committed.wait()
 
+    async def _sweep_all(self) -> None:
+        """Sweep until a look has seen all that waited; what comes meanwhile wakes the relay."""
+        self._more = True
+        while self._more:
+            await self.sweep()
+
     async def sweep(self) -> int:
         """Send one batch of each source; return how many records left.
 
         A source that cannot send holds up none of the others; its failure is raised after them.
         """
+        self._more = False
         left, failures = 0, []
         for source in self._sources:
             try:
@@ -88,6 +96,7 @@ class Relay:
             waiting = await source.waiting(
                 connection, limit=self._batch, without=self._pauses.topics()
             )
+            self._more |= len(waiting) == self._batch
             records = await self._send(waiting)
             if not records:
                 return 0

@@ -52,8 +52,7 @@ class ServerSpan:
     @property
     def traceparent(self) -> str:
         """Return the header that continues this span."""
-        context = self.context
-        return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+        return telemetry.traceparent(self.context)
 
     @contextmanager
     def current(self) -> Iterator[None]:

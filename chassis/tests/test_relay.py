@@ -1,12 +1,14 @@
 """What a topic does not take waits for it alone."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from chassis import relay as relaying
-from chassis.outbox import NotTaken, Outgoing
+from chassis.outbox import NotTaken, OutboxTable, Outgoing
 from chassis.relay import Pauses, Relay
 from chassis.testing import ADMIN, TENANT, Bench
 
@@ -102,3 +104,34 @@ def test_a_topic_is_left_out_longer_each_time_but_not_for_ever(time: Hours) -> N
     pauses.note(tried=["gone"], refused=["gone"])
     time.passed += 2
     assert pauses.topics() == []
+
+
+async def test_it_looks_again_only_where_there_may_be_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    look = OutboxTable.waiting
+
+    async def noted(source: OutboxTable, *given: Any, **told: Any) -> list[Outgoing]:
+        found = await look(source, *given, **told)
+        looks.append(len(found))
+        return found
+
+    monkeypatch.setattr(OutboxTable, "waiting", noted)
+    await send(bench, "a", *(str(number).encode() for number in range(7)))
+    kafka = Kafka()
+    running = asyncio.create_task(Relay(bench.database, kafka, batch=3).run())
+    try:
+        await until(lambda: len(kafka.taken) == 7)
+        await send(bench, "a", b"7")
+        await until(lambda: len(kafka.taken) == 8)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert looks[:4] == [3, 3, 1, 1]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.005)
