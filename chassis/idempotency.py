@@ -1,8 +1,8 @@
 """The `Idempotency-Key` header: the id of what a request tells, where its body names none."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 from pydantic import TypeAdapter, ValidationError
 
 from chassis.ids import new_uid
@@ -13,7 +13,29 @@ HEADER = "Idempotency-Key"
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(EventIdentifier)
 
 
+#: What the OpenAPI document says of the header where a request is read by hand.
+PARAMETER: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"anyOf": [{"type": "string"}, {"type": "null"}], "title": HEADER},
+}
+
+
+def key_of(request: Request) -> str | None:
+    """Return the key of a request, if it has one.
+
+    Raises:
+        Invalid: it is no identifier.
+    """
+    return _checked(request.headers.get(HEADER))
+
+
 async def _read(key: Annotated[str | None, Header(alias=HEADER)] = None) -> str | None:
+    return _checked(key)
+
+
+def _checked(key: str | None) -> str | None:
     if key is None:
         return None
     try:

@@ -174,11 +174,18 @@ CurrentCaller = Annotated[Caller, Depends(_caller)]
 def needs(*scopes: str) -> Any:
     """Return a dependency that lets in callers with any of the scopes."""
 
-    async def check(caller: CurrentCaller) -> None:
-        if not caller.scopes.intersection(scopes):
-            raise Forbidden(f"This needs the scope {' or '.join(scopes)}.")
+    async def check(request: Request) -> None:
+        admitted(request, *scopes)
 
     return Depends(check)
+
+
+def admitted(request: Request, *scopes: str) -> Caller:
+    """Return the caller of a request, who needs any of the scopes."""
+    caller = caller_of(request)
+    if not caller.scopes.intersection(scopes):
+        raise Forbidden(f"This needs the scope {' or '.join(scopes)}.")
+    return caller
 
 
 async def needs_admin(caller: CurrentCaller) -> None:

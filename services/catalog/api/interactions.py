@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
 from catalog.domain.interactions import Door, Interaction, Kept, canonical, interaction_id
@@ -13,13 +13,14 @@ from catalog.operations.interactions import Recorder
 from chassis import idempotency, telemetry
 from chassis.dependencies import Tx
 from chassis.idempotency import IdempotencyKey
-from chassis.identity import CurrentCaller, needs
+from chassis.identity import admitted, needs
 from chassis.problems import Invalid
+from chassis.reading import body_of, documented, json, schema_of
 from chassis.validation import problem_in
 from chassis.wire import CamelWire, JsonObject, router
 from contracts.interactions import IngestedInteraction
 
-interactions_router = router(tags=["interactions"], dependencies=[needs("write")])
+interactions_router = router(tags=["interactions"])
 
 _MOST = 1000
 
@@ -47,7 +48,7 @@ class InteractionIn(IngestedInteraction):
 
 
 class InteractionOut(CamelWire):
-    success: bool = True
+    success: bool
     interaction_id: str
     timestamp: datetime
 
@@ -71,33 +72,33 @@ class BatchOut(CamelWire):
 _ITEM = TypeAdapter(InteractionIn)
 
 
-async def _recorder(request: Request) -> Recorder:
-    recorder: Recorder = request.app.state.recorder
-    return recorder
-
-
-@interactions_router.post("/api/v1/interactions", status_code=201)
-async def record(
-    body: InteractionIn,
-    key: IdempotencyKey,
-    caller: CurrentCaller,
-    recorder: Annotated[Recorder, Depends(_recorder)],
-    request: Request,
-) -> InteractionOut:
+@interactions_router.post(
+    "/api/v1/interactions",
+    status_code=201,
+    responses={201: {"model": InteractionOut}},
+    openapi_extra=documented(InteractionIn, idempotency.PARAMETER),
+)
+async def record(request: Request) -> Response:
     """Keep one interaction; the same event id again answers the same and changes nothing."""
-    event_id = idempotency.event_id(body.event_id, key)
+    caller = admitted(request, "write")
+    body = await body_of(request, _ITEM)
+    event_id = idempotency.event_id(body.event_id, idempotency.key_of(request))
     now = request.app.state.database.clock()
     sent = body.to_domain(event_id=event_id, now=now, trace=_trace(), source="http")
+    recorder: Recorder = request.app.state.recorder
     kept = await recorder.record(caller.tenant_id, sent)
-    return InteractionOut(
-        interaction_id=interaction_id(caller.tenant_id, event_id),
-        timestamp=kept.interaction.occurred_at,
-    )
+    answer = {
+        "success": True,
+        "interactionId": interaction_id(caller.tenant_id, event_id),
+        "timestamp": kept.interaction.occurred_at,
+    }
+    return json(answer, status=201)
 
 
 @interactions_router.post(
     "/api/v1/interactions/batch",
     status_code=201,
+    dependencies=[needs("write")],
     openapi_extra={
         "requestBody": {
             "content": {
@@ -109,7 +110,7 @@ async def record(
                             "interactions": {
                                 "type": "array",
                                 "maxItems": _MOST,
-                                "items": IngestedInteraction.model_json_schema(by_alias=True),
+                                "items": schema_of(IngestedInteraction),
                             }
                         },
                     }

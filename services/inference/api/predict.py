@@ -9,9 +9,10 @@ from pydantic import Field, TypeAdapter
 from chassis.crud import row_id
 from chassis.ids import new_uid
 from chassis.problems import NotFound, Unprocessable
+from chassis.reading import body_of, documented, json
 from chassis.wire import Wire
 from chassis.wire import router as new_router
-from inference.api.reading import asking, body_of, documented, json
+from inference.api.asking import asking
 from inference.domain.slots import Slot
 from inference.operations.predicting import Prediction, Predictor
 from inference.operations.serving import Serving

@@ -6,10 +6,11 @@ from fastapi import Request, Response
 from pydantic import Field, TypeAdapter
 
 from chassis.ids import new_uid
+from chassis.reading import body_of, documented, json
 from chassis.wire import CamelWire
 from chassis.wire import router as new_router
 from contracts.interactions import Identifier
-from inference.api.reading import asking, body_of, documented, json
+from inference.api.asking import asking
 from inference.operations.recommending import Recommendations, Recommender
 from inference.operations.servings import Answered, Servings
 
