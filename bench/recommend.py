@@ -4,7 +4,8 @@
 MILLRACE_ML100K names its folder, and of data of its shape otherwise. Every answer is announced on
 Kafka. `changing` requests ask for another number each time, so that nothing about their answer can
 be remembered; `returning` ones do not. The floors: the scorer called bare in this process, and an
-ASGI application that answers as many bytes at once.
+ASGI application that answers as many bytes at once. The load comes from wrk where it is on the
+PATH, else from this process, which takes its part of the two cores.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from bench import load, pace, table
+from bench import load, pace, table, wrk
 from bench.gateway_rig import command_of
 from bench.inference_rig import Rig, columns, interactions, known, rig
 from contracts.artefact import Manifest
@@ -32,6 +33,8 @@ SECONDS = pace.seconds(5.0)
 ROUNDS = pace.rounds(3)
 CONNECTIONS = (1, 8, 32)
 COUNT = 10
+#: Requests that wrk sends over and over; hardly a user is asked for twice in the same words.
+BODIES = 20_000
 PATH = "/api/v1/recommend"
 #: Wanted of one process at 8 connections: answers a second, and milliseconds of the p99.
 AIM_RATE, AIM_P99 = 1500, 25.0
@@ -95,16 +98,24 @@ def scored(folder: Path, manifest: Manifest, running: Rig, users: Sequence[str])
     return answered / SECONDS
 
 
-async def one(running: Rig, port: int, bodies: load.Body, connections: int) -> load.Report:
+async def one(running: Rig, port: int, body: load.Body, connections: int) -> wrk.Figures:
     """Load one of the ways."""
-    return await load.run(
-        port,
-        PATH,
-        token=running.token(),
-        body=bodies,
-        connections=connections,
-        seconds=SECONDS,
+    if wrk.is_here():
+        return await asyncio.to_thread(
+            wrk.run,
+            port,
+            PATH,
+            token=running.token(),
+            bodies=[body(turn) for turn in range(BODIES)],
+            connections=connections,
+            seconds=SECONDS,
+        )
+    token = running.token()
+    report = await load.run(
+        port, PATH, token=token, body=body, connections=connections, seconds=SECONDS
     )
+    p50, p99 = report.percentile(0.5), report.percentile(0.99)
+    return wrk.Figures(report.rate, p50, p99, report.failures)
 
 
 async def prepare(running: Rig, pairs: Sequence[tuple[str, str]]) -> float:
@@ -124,7 +135,7 @@ async def measure(running: Rig) -> None:
     name, pairs = known()
     floor = await prepare(running, pairs)
     bodies = Bodies(sorted({user for user, _item in pairs}))
-    found: Mapping[Way, list[load.Report]] = defaultdict(list)
+    found: Mapping[Way, list[wrk.Figures]] = defaultdict(list)
     with bare_server(await _answer(running, bodies)) as port:
         await _until_open(port)
         ways = {
@@ -141,7 +152,7 @@ async def measure(running: Rig) -> None:
     tell(found, scorer=floor)
 
 
-def tell(found: Mapping[Way, Sequence[load.Report]], *, scorer: float) -> None:
+def tell(found: Mapping[Way, Sequence[wrk.Figures]], *, scorer: float) -> None:
     """Print medians, beside the floors."""
     rows = []
     for (way, connections), reports in found.items():
@@ -152,8 +163,8 @@ def tell(found: Mapping[Way, Sequence[load.Report]], *, scorer: float) -> None:
                 way,
                 str(connections),
                 table.rate(rate),
-                table.ms(table.median(each.percentile(0.5) for each in reports)),
-                table.ms(table.median(each.percentile(0.99) for each in reports)),
+                table.ms(table.median(each.p50 for each in reports)),
+                table.ms(table.median(each.p99 for each in reports)),
                 str(sum(each.failures for each in reports)),
                 table.ratio(rate / empty),
                 table.ratio(rate / scorer),
@@ -162,7 +173,7 @@ def tell(found: Mapping[Way, Sequence[load.Report]], *, scorer: float) -> None:
     head = ("requests", "connections", "answers", "p50", "p99", "failed")
     table.show((*head, "of bare ASGI", "of the scorer"), rows)
     rate = table.median(each.rate for each in found["changing", 8])
-    late = table.median(each.percentile(0.99) for each in found["changing", 8])
+    late = table.median(each.p99 for each in found["changing", 8])
     table.aim(
         f"At 8 connections {AIM_RATE:,}/s and a p99 below {AIM_P99:.0f} ms",
         f"{table.rate(rate)}, {table.ms(late)}",
