@@ -180,10 +180,17 @@ def strongest(shares: Shares, *, top: int) -> list[list[Reason]]:
 
 
 def largest(parts: Doubles, *, top: int) -> list[list[tuple[int, float]]]:
-    """Return, for each column of (m, k), the rows and values of its largest positive ones."""
-    rows = np.argsort(-parts, axis=0, kind="stable")[:top]
-    values = np.take_along_axis(parts, rows, axis=0)
-    return [
-        [(row, value) for row, value in zip(*column, strict=True) if value > 0]
-        for column in zip(rows.T.tolist(), values.T.tolist(), strict=True)
-    ]
+    """Return, for each column of (m, k), the rows and values of its `top` largest positive ones.
+
+    The upper row wins a tie. A few rounds of looking for the largest cost less than to sort.
+    """
+    left, columns = parts.copy(), np.arange(parts.shape[1])
+    found: list[list[tuple[int, float]]] = [[] for _ in columns]
+    for _round in range(min(top, parts.shape[0])):
+        rows = left.argmax(axis=0)
+        values = left[rows, columns]
+        left[rows, columns] = -np.inf
+        for column, row, value in zip(found, rows.tolist(), values.tolist(), strict=True):
+            if value > 0:
+                column.append((row, value))
+    return found
