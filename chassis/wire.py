@@ -100,8 +100,10 @@ class Dialect(APIRoute):
     @cached_property
     def bare(self) -> Handle | None:
         """Return what answers at one fixed path without the router: a function of the request and
-        nothing else.
+        nothing else, in a dialect that adds nothing to how routes are handled.
         """
+        if type(self).get_route_handler is not Dialect.get_route_handler:
+            return None
         needs = self.dependant
         resolved = [needs.path_params, needs.query_params, needs.header_params]
         resolved += [needs.cookie_params, needs.body_params]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 
 from chassis import wire
 from chassis.identity import CurrentCaller, caller_of
@@ -53,6 +53,21 @@ async def test_a_stranger_is_refused(bench: Bench) -> None:
     async with bench.as_caller(None) as client:
         answer = await client.post("/bare", json=1)
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
+
+
+class Wordy(wire.BadRequestRoute):
+    """A dialect that adds something to every refusal."""
+
+    def get_route_handler(self) -> wire.Handle:
+        return super().get_route_handler()
+
+
+def test_a_dialect_with_words_of_its_own_goes_through_the_router() -> None:
+    wordy = APIRouter(route_class=Wordy)
+    wordy.add_api_route("/bare", bare, methods=["POST"])
+    [route] = wordy.routes
+    assert isinstance(route, Wordy)
+    assert route.bare is None
 
 
 def test_only_a_function_of_the_request_alone_is_called_directly() -> None:
