@@ -9,8 +9,7 @@ bin := .venv/bin
 ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
 units := contracts chassis services deploy
-beside := tests/deploy tests/integration tests/observability
-stacks := e2e scale chaos
+stacks := deploy integration observability e2e scale chaos
 parts := $(wildcard */pyproject.toml */*/pyproject.toml)
 
 help: ## list the targets
@@ -90,9 +89,8 @@ imports: $(ready) ## who may import whom
 	@$(bin)/lint-imports
 
 ## --- test
-test: $(ready) ## all tests: side by side what needs nothing, then what waits a lot, then one stack at a time
+test: $(ready) ## all tests: those that need nothing side by side, then folder by folder what runs stacks
 	@failed=0; $(pytest) --durations=8 -n 2 $(units) tests/contract || failed=1; \
-		$(pytest) --durations=8 -n 3 --dist loadfile $(beside) || failed=1; \
 		for part in $(stacks); do $(pytest) --durations=8 tests/$$part || failed=1; done; exit $$failed
 
 test-unit: $(ready) ## tests that need nothing; s=<service> for one
