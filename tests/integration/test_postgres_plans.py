@@ -113,7 +113,7 @@ async def fill(database: Database, table: Table) -> None:
         rows = [{c.name: value(c, n) for c in table.columns} for n in range(ROWS)]
     async with database.engine.begin() as connection:
         # Plans follow from what ANALYZE says below, not from whether a vacuum comes in between.
-        await connection.execute(text(f"ALTER TABLE {table.name} SET (autovacuum_enabled = off)"))
+        await connection.execute(text(f'ALTER TABLE "{table.name}" SET (autovacuum_enabled = off)'))
         # Facts of others are made up, so what refers to them cannot be checked.
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await postgresql.copy(connection, table.name, list(table.columns), rows)

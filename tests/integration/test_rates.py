@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+from limits.aio.storage import RedisStorage
+
 from gateway.domain.rates import Rate
 from gateway.forwarding.windows import RedisWindows
 
@@ -15,6 +18,32 @@ async def test_two_gateways_share_a_limit(redis_url: str) -> None:
 
     assert [window and window.used for window in windows] == [1, 2, 3, 4]
     assert [window and window.exceeded for window in windows] == [False, False, False, True]
+
+
+async def test_each_of_a_crowd_has_a_number_of_its_own(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips: list[int] = []
+    incr = RedisStorage.incr
+
+    async def counted(storage: RedisStorage, key: str, expiry: int, amount: int = 1) -> int:
+        trips.append(amount)
+        return int(await incr(storage, key, expiry, amount))
+
+    monkeypatch.setattr(RedisStorage, "incr", counted)
+    gateways = [RedisWindows(redis_url, patience=5) for _ in range(2)]
+    rate = Rate(150, 60)
+    crowd = [gateway.hit("key:crowd", rate) for gateway in gateways for _ in range(100)]
+    others = [gateways[0].hit("key:another", rate) for _ in range(10)]
+    windows = await asyncio.gather(*crowd, *others)
+    for gateway in gateways:
+        await gateway.stop()
+
+    assert sorted(window.used for window in windows[:200]) == list(range(1, 201))
+    assert sum(window.exceeded for window in windows[:200]) == 50
+    assert [window.used for window in windows[200:]] == list(range(1, 11))
+    assert sum(trips) == 210
+    assert len(trips) < 20
 
 
 async def test_a_window_ends_for_all_and_begins_anew(redis_url: str) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import time
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 from limits.aio.storage import RedisStorage
 
 from chassis import telemetry
+from chassis.batching import GroupWriter
 from gateway.domain.rates import Rate, Window
 from gateway.forwarding.metrics import UNCOUNTED
 
@@ -65,20 +68,39 @@ class MemoryWindows:
         self._sweep_at = max(_SWEEP_AT, 2 * len(self._counters))
 
 
+class _Request(NamedTuple):
+    """A request that is to be counted."""
+
+    key: str
+    #: Length of its window in seconds.
+    seconds: int
+
+
+class _Counted(NamedTuple):
+    """Which one of its window a request was, and when that window ends, in seconds since 1970."""
+
+    used: int
+    ends_at: float
+
+
 class RedisWindows:
     """Counters in Redis, through the `limits` library.
 
+    Requests that come while Redis counts others are counted together, each key in one go: every one
+    of them still has a number of its own.
+
     While Redis is away or slow, requests are counted in this process alone: each gateway then lets
     as many pass as all may together, which is more than allowed and less than everything. Nobody
-    waits for Redis longer than `patience`, and after a failure one request at a time finds out
-    whether it is back.
+    waits for Redis longer than twice its `patience`, and after a failure one request at a time
+    finds out whether it is back.
     """
 
     def __init__(self, url: str, *, patience: float = _PATIENCE) -> None:
-        """Take a Redis URL, and the seconds that it gets to count a request."""
+        """Take a Redis URL, and the seconds that it gets to count what came together."""
         self._storage = RedisStorage(f"async+{url}", implementation="redispy")
         self._patience = patience
         self._own = MemoryWindows()
+        self._counter = GroupWriter[_Request, _Counted](self._count_all)
         self._ends: dict[str, float] = {}
         self._away_until = 0.0
         self._pause = _FIRST_PAUSE
@@ -92,20 +114,39 @@ class RedisWindows:
         key = f"millrace/{name}/{rate.limit}/{rate.seconds}"
         known = self._away_until
         try:
-            async with asyncio.timeout(self._patience):
-                used = await self._storage.incr(key, rate.seconds)
-                resets_at = await self._end_of(key, used)
+            used, ends_at = await self._counter.submit(_Request(key, rate.seconds))
         except Exception:
             if self._away_until == known:  # all that failed in the same moment are one failure
                 self._leave_alone()
             return await self._count_here(name, rate)
         self._away_until, self._pause = 0.0, _FIRST_PAUSE
-        return Window(rate, used, max(0, int(resets_at - time.time())) + 1)
+        return Window(rate, used, max(0, int(ends_at - time.time())) + 1)
 
-    async def _end_of(self, key: str, used: int) -> float:
+    async def _count_all(self, requests: Sequence[_Request]) -> list[_Counted | Exception]:
+        crowds = Counter(requests)
+        try:
+            async with asyncio.timeout(self._patience):
+                found = await asyncio.gather(*(self._count(*each) for each in crowds.items()))
+        except Exception as error:
+            return [error] * len(requests)
+        last = dict(zip(crowds, found, strict=True))
+        counted: list[_Counted | Exception] = []
+        for request in requests:
+            # The first that came has the lowest of the numbers that its key has got.
+            used = last[request].used - crowds[request] + 1
+            crowds[request] -= 1
+            counted.append(_Counted(used, last[request].ends_at))
+        return counted
+
+    async def _count(self, request: _Request, crowd: int) -> _Counted:
+        """Count some requests of one key; return the last one's number."""
+        used = await self._storage.incr(request.key, request.seconds, amount=crowd)
+        return _Counted(used, await self._end_of(request.key, is_new=used == crowd))
+
+    async def _end_of(self, key: str, *, is_new: bool) -> float:
         """Return when a window ends, in seconds since 1970; it is asked for once in a window."""
         end = self._ends.get(key, 0.0)
-        if used == 1 or end <= time.time():
+        if is_new or end <= time.time():
             if len(self._ends) >= _SWEEP_AT:
                 self._ends.clear()
             end = self._ends[key] = await self._storage.get_expiry(key)
