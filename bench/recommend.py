@@ -2,10 +2,11 @@
 
 `python -m bench.recommend` asks for ten items with their reasons, of a model of MovieLens 100K if
 MILLRACE_ML100K names its folder, and of data of its shape otherwise. Every answer is announced on
-Kafka. `changing` requests ask for another number each time, so that nothing about their answer can
-be remembered; `returning` ones do not. The floors: the scorer called bare in this process, and an
-ASGI application that answers as many bytes at once. The load comes from wrk where it is on the
-PATH, else from this process, which takes its part of the two cores.
+Kafka. `changing` requests ask for one of five numbers, of which an unchanged user's last two
+answers are remembered, so that most have to be computed; `returning` ones always ask for the same.
+The floors: the scorer called bare in this process, and an ASGI application that answers as many
+bytes at once. The load comes from wrk where it is on the PATH, else from this process, which takes
+its part of the two cores.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ SECONDS = pace.seconds(5.0)
 ROUNDS = pace.rounds(3)
 CONNECTIONS = (1, 8, 32)
 COUNT = 10
-#: Requests that wrk sends over and over; hardly a user is asked for twice in the same words.
+#: Requests that wrk sends over and over: each user comes some twenty times.
 BODIES = 20_000
 PATH = "/api/v1/recommend"
 #: Wanted of one process at 8 connections: answers a second, and milliseconds of the p99.
@@ -79,7 +80,7 @@ class Bodies:
         return load.as_json(userId=self._users[turn % len(self._users)], count=COUNT)
 
     def changing(self, turn: int) -> bytes:
-        """Return a request that is hardly ever asked twice in a row for the same user."""
+        """Return a request that asks for a number of items drawn by chance."""
         count = random.randint(COUNT - 2, COUNT + 2)  # noqa: S311
         return load.as_json(userId=self._users[turn % len(self._users)], count=count)
 
