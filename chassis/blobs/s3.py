@@ -119,10 +119,11 @@ class S3Blobs(Blobs):
         return f"s3://{self._path(key)}"
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, however long it takes: s3fs itself would give up after 0.1 s."""
         session = getattr(self._files, "_s3", None)
         if session is not None:
-            await asyncio.to_thread(self._files.close_session, self._files.loop, session)
+            closing = session.__aexit__(None, None, None)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(closing, self._files.loop))
 
     def _path(self, key: str) -> str:
         return "/".join((self._root, *segments(key)))

@@ -1,5 +1,6 @@
 """The blob store behaves the same on S3's protocol as on plain files."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -37,6 +38,25 @@ async def test_a_model_of_ninety_megabytes_goes_in_parts(s3_url: str, tmp_path: 
         kept = await store.put("models/large", tmp_path / "model")
         assert kept.size == 90 << 20
         assert await store.fetch("models/large", to=tmp_path / "copy", digest=kept.digest) == kept
+
+
+async def test_a_goodbye_that_takes_its_time_is_waited_for(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    store = open_blobs(s3_url)
+    await store.put("a", b"content")
+    session = store._files._s3._endpoint.http_session  # type: ignore[attr-defined]
+    close = session.__aexit__
+
+    async def slowly(*error: object) -> None:
+        await asyncio.sleep(0.5)
+        await close(*error)
+        said.append("goodbye")
+
+    monkeypatch.setattr(session, "__aexit__", slowly, raising=False)
+    await store.close()
+    assert said == ["goodbye"]
 
 
 async def test_an_absent_bucket_is_said_to_be_unavailable(s3_url: str) -> None:
