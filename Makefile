@@ -9,7 +9,9 @@ bin := .venv/bin
 ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
 units := contracts chassis services deploy
-stacks := deploy integration observability e2e scale chaos
+stacks := deploy integration observability scale chaos
+# One process for each set of back ends: each has its own stack.
+by_backend := -n 2 --dist loadgroup
 parts := $(wildcard */pyproject.toml */*/pyproject.toml)
 
 help: ## list the targets
@@ -91,6 +93,7 @@ imports: $(ready) ## who may import whom
 ## --- test
 test: $(ready) ## all tests: those that need nothing side by side, then folder by folder what runs stacks
 	@failed=0; $(pytest) --durations=8 -n 2 $(units) tests/contract || failed=1; \
+		$(pytest) --durations=8 $(by_backend) tests/e2e || failed=1; \
 		for part in $(stacks); do $(pytest) --durations=8 tests/$$part || failed=1; done; exit $$failed
 
 test-unit: $(ready) ## tests that need nothing; s=<service> for one
@@ -103,7 +106,7 @@ test-integration: $(ready) ## across services, on real servers
 	@$(pytest) tests/integration
 
 test-e2e: $(ready) ## the whole stack through the gateway
-	@$(pytest) tests/e2e
+	@$(pytest) $(by_backend) tests/e2e
 
 test-chaos: $(ready) ## every fault under load: nothing lost, nothing twice; BACKENDS=embedded|servers
 	@MILLRACE_CHAOS_ALL=1 MILLRACE_CHAOS_ROUNDS=$${MILLRACE_CHAOS_ROUNDS:-20} \

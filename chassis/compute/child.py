@@ -1,6 +1,7 @@
 """The side of the work: read the specification, report, and never outlive the one who asked.
 
-A worker module ends with `if __name__ == "__main__": run(work)`.
+A worker module has `work`, may have `prepare`, which imports beforehand what takes long, and ends
+with `if __name__ == "__main__": run(work)`.
 """
 
 import contextlib
@@ -61,7 +62,7 @@ class Reporter:
 
 def run(work: Work) -> None:
     """Do the work that standard input specifies and exit."""
-    _end_with_parent()
+    end_with_parent()
     reporter = Reporter(_take_standard_output())
     _limit_memory()
     spec = orjson.loads(sys.stdin.buffer.readline())
@@ -96,7 +97,7 @@ def _take_standard_output() -> BinaryIO:
     return reports
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel end this process when its parent dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import orjson
 
 from chassis.compute.child import MEMORY_VARIABLE
+from chassis.compute.forking import ForkServers
 from chassis.compute.piece import Piece
 from chassis.compute.port import (
     MODULE,
@@ -19,14 +20,18 @@ from chassis.compute.port import (
     WorkInvalid,
     WorkNotFound,
 )
-from chassis.compute.process import Order
+from chassis.compute.process import Order, spawned
 from chassis.ids import new_uid
 
 #: How long a cancelled process may take to end by itself.
 GRACE_SECONDS = 10.0
+#: How long a process that has imported everything waits for more work: it holds memory, too.
+LINGER_SECONDS = 120.0
 #: Finished work that can still be asked about.
 REMEMBERED = 1000
 _MOST_WORKERS = 4
+#: Elsewhere libraries of the system itself do not survive a fork.
+_FORKS = sys.platform == "linux"
 #: Libraries each start a pool over all cores; together that is slower than a thread each.
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -47,12 +52,18 @@ class ProcessCompute(Compute):
         workers: int | None = None,
         threads: int | None = None,
         grace: float = GRACE_SECONDS,
+        linger: float = LINGER_SECONDS,
     ) -> None:
-        """Let `workers` pieces run at once, by default half as many as there are cores."""
+        """Let `workers` pieces run at once, by default half as many as there are cores.
+
+        Where a fork is safe, a process that has imported what workers need is kept `linger` seconds
+        after the last piece.
+        """
         cores = _cores()
         self.workers = workers or max(2, min(_MOST_WORKERS, cores // 2))
         self.threads = threads or max(1, cores // self.workers)
         self._grace = grace
+        self._servers = ForkServers(linger=linger)
         self._seats = asyncio.Semaphore(self.workers)
         self._pieces: dict[str, Piece] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -66,8 +77,8 @@ class ProcessCompute(Compute):
         except TypeError as error:
             raise WorkInvalid(f"not JSON: {error}") from error
         work_id = new_uid()
-        command = (sys.executable, "-m", module)
-        piece = Piece(Order(command, encoded, self._environment(memory_bytes)))
+        order = Order(module, encoded, self._environment(memory_bytes))
+        piece = Piece(order, self._servers.launch if _FORKS else spawned)
         self._forget()
         self._pieces[work_id] = piece
         self._tasks[work_id] = asyncio.create_task(piece.run(self._seats, grace=self._grace))
@@ -93,6 +104,7 @@ class ProcessCompute(Compute):
             piece.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
+        await self._servers.close()
 
     def _piece(self, work_id: str) -> Piece:
         try:

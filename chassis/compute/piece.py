@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from chassis.compute.port import Kind, Report, Status
-from chassis.compute.process import Order, converse
+from chassis.compute.process import Launch, Order, converse
 
 #: Reports that wait for their reader; beyond them the oldest give way, as news goes stale.
 BACKLOG = 10_000
@@ -26,10 +26,11 @@ logger = logging.getLogger(__name__)
 class Piece:
     """The life of one piece of work."""
 
-    def __init__(self, order: Order) -> None:
-        """Wait for `run`."""
+    def __init__(self, order: Order, launch: Launch) -> None:
+        """Wait for `run`, which starts a worker with `launch`."""
         self.status = Status("pending")
         self._order = order
+        self._launch = launch
         self._news = asyncio.Queue[Report | None](BACKLOG)
         self._last_word: Report | None = None
         self._cancelled = asyncio.Event()
@@ -72,14 +73,17 @@ class Piece:
     async def _work(self, grace: float) -> None:
         self.status = Status("running")
         try:
-            ending = await converse(self._order, self._hear, cancelled=self._cancelled, grace=grace)
+            worker = await self._launch(self._order)
         except OSError as error:
             self._last_word = _error("CRASHED", f"the work could not be started: {error}")
             return
+        ending = await converse(
+            worker, self._order.spec, self._hear, cancelled=self._cancelled, grace=grace
+        )
         if self._last_word is None:
             self._last_word = _error("CRASHED", str(ending))
         if self._last_word.kind == "error" and not self._cancelled.is_set():
-            logger.warning("%s: %s", self._order.command[-1], ending)
+            logger.warning("%s: %s", self._order.module, ending)
 
     def _hear(self, line: bytes) -> None:
         report = _parse(line)

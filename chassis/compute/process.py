@@ -1,12 +1,13 @@
-"""One child process: it is told its specification, listened to, and ended with all its children."""
+"""One worker: it is told its specification, listened to, and ended with all its children."""
 
 import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from chassis.compute.child import MAX_REPORT_BYTES
 
@@ -34,26 +35,44 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to run, what to tell it, and its environment."""
+    """Which module works, what to tell it, and its environment."""
 
-    command: tuple[str, ...]
+    module: str
     spec: bytes
     environment: Mapping[str, str]
 
 
-async def converse(
-    order: Order,
-    hear: Callable[[bytes], None],
-    *,
-    cancelled: asyncio.Event,
-    grace: float,
-) -> Ending:
-    """Run a process to its end, handing each line it writes to `hear`.
+class Worker(Protocol):
+    """A process that leads its own group; `asyncio.subprocess.Process` is one."""
 
-    Standard input stays open all the while: its end tells the child that this process has died.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *order.command,
+    pid: int
+
+    @property
+    def stdin(self) -> asyncio.StreamWriter | None:
+        """Return where it is told its specification."""
+
+    @property
+    def stdout(self) -> asyncio.StreamReader | None:
+        """Return what it reports."""
+
+    @property
+    def stderr(self) -> asyncio.StreamReader | None:
+        """Return what else it says."""
+
+    async def wait(self) -> int:
+        """Return its exit status, or less than zero the signal that killed it, once it ended."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+
+Launch = Callable[[Order], Awaitable[Worker]]
+
+
+async def spawned(order: Order) -> Worker:
+    """Start a new interpreter, which imports everything."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", order.module),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -61,36 +80,51 @@ async def converse(
         limit=MAX_REPORT_BYTES + 1,
         start_new_session=True,
     )
-    stopping = asyncio.create_task(_stop_when(cancelled, process, grace))
+
+
+async def converse(
+    worker: Worker,
+    spec: bytes,
+    hear: Callable[[bytes], None],
+    *,
+    cancelled: asyncio.Event,
+    grace: float,
+) -> Ending:
+    """Have a worker work to its end, handing each line it writes to `hear`.
+
+    Standard input stays open all the while: its end tells the child that this process has died.
+    """
+    stopping = asyncio.create_task(_stop_when(cancelled, worker, grace))
     try:
         said, *_ = await asyncio.gather(
-            _tail(process), _tell(process, order.spec), _listen(process, hear), _reap(process)
+            _tail(worker), _tell(worker, spec), _listen(worker, hear), _reap(worker)
         )
     finally:
         stopping.cancel()
-        _kill_group(process)
-        status = await process.wait()
+        _kill_group(worker)
+        status = await worker.wait()
+        _piped(worker.stdin).close()
     return Ending(status, said.decode(errors="replace").strip())
 
 
-async def _tell(process: asyncio.subprocess.Process, spec: bytes) -> None:
-    pipe = _piped(process.stdin)
+async def _tell(worker: Worker, spec: bytes) -> None:
+    pipe = _piped(worker.stdin)
     with contextlib.suppress(ConnectionError):  # it has ended already, and how is seen elsewhere
         pipe.write(spec + b"\n")
         await pipe.drain()
 
 
-async def _listen(process: asyncio.subprocess.Process, hear: Callable[[bytes], None]) -> None:
-    pipe = _piped(process.stdout)
+async def _listen(worker: Worker, hear: Callable[[bytes], None]) -> None:
+    pipe = _piped(worker.stdout)
     try:
         while line := await pipe.readline():
             hear(line)
     except ValueError:  # longer than any report may be
-        _kill_group(process)
+        _kill_group(worker)
 
 
-async def _tail(process: asyncio.subprocess.Process) -> bytes:
-    pipe, tail = _piped(process.stderr), b""
+async def _tail(worker: Worker) -> bytes:
+    pipe, tail = _piped(worker.stderr), b""
     while chunk := await pipe.read(_READ_BYTES):
         tail = (tail + chunk)[-_TAIL_BYTES:]
     return tail
@@ -102,22 +136,20 @@ def _piped(pipe: T | None) -> T:
     return pipe
 
 
-async def _reap(process: asyncio.subprocess.Process) -> None:
-    """Wait for the process, then end what it started: that may hold the pipes open."""
-    await process.wait()
-    _kill_group(process)
+async def _reap(worker: Worker) -> None:
+    """Wait for the worker, then end what it started: that may hold the pipes open."""
+    await worker.wait()
+    _kill_group(worker)
 
 
-async def _stop_when(
-    cancelled: asyncio.Event, process: asyncio.subprocess.Process, grace: float
-) -> None:
+async def _stop_when(cancelled: asyncio.Event, worker: Worker, grace: float) -> None:
     await cancelled.wait()
     with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+        worker.terminate()
     await asyncio.sleep(grace)
-    _kill_group(process)
+    _kill_group(worker)
 
 
-def _kill_group(process: asyncio.subprocess.Process) -> None:
+def _kill_group(worker: Worker) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(worker.pid, signal.SIGKILL)

@@ -37,6 +37,14 @@ class TestEmbeddedCompute(ComputeBehaviour):
     """Runs the common behaviour."""
 
 
+class TestWithoutForks(ComputeBehaviour):
+    """Runs the common behaviour where a fork is not safe."""
+
+    @pytest.fixture(autouse=True)
+    def nobody_forks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("chassis.compute.embedded._FORKS", False)
+
+
 def is_alive(pid: int) -> bool:
     """Tell whether a process runs; one that has ended but was not fetched does not."""
     try:
@@ -91,6 +99,53 @@ async def test_each_worker_gets_its_share_of_the_cores(compute: Compute) -> None
 
     share = str(max(1, len(os.sched_getaffinity(0)) // 2))
     assert report.body == dict.fromkeys(names, share)
+
+
+async def test_what_takes_long_to_import_is_imported_once(compute: Compute) -> None:
+    first, second = [(await outcome(compute, do="introduce")).body for _ in range(2)]
+
+    assert first["pid"] != second["pid"]
+    assert first["parent"] == second["parent"]
+    assert first["prepared_by"] == second["prepared_by"] == [first["parent"]]
+
+
+async def test_who_imported_it_ends_when_there_was_no_work_for_long() -> None:
+    async with ProcessCompute(workers=1, linger=0.0) as compute:
+        parent = (await outcome(compute, do="introduce")).body["parent"]
+
+        async def is_gone() -> bool:
+            return not is_alive(parent)
+
+        await until(is_gone)
+        assert (await outcome(compute, do="introduce")).body["parent"] != parent
+
+
+async def test_work_whose_parent_is_killed_has_crashed_and_the_next_finds_another(
+    compute: Compute, tmp_path: Path
+) -> None:
+    parent = (await outcome(compute, do="introduce")).body["parent"]
+    spec = {"do": "wait", "file": str(tmp_path / "never")}
+    reports = compute.reports(await compute.submit(MODULE, spec))
+    await anext(reports)
+    worker = (await anext(reports)).body["pid"]
+
+    os.kill(parent, signal.SIGKILL)
+
+    [report] = [report async for report in reports]
+    assert report.body["code"] == "CRASHED"
+    assert not is_alive(worker)
+    assert (await outcome(compute, do="introduce")).body["parent"] != parent
+
+
+async def test_an_environment_beyond_all_measure_is_refused(
+    compute: Compute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ONE", "ANOTHER"):
+        monkeypatch.setenv(name, "x" * 100_000)
+
+    report = await outcome(compute, do="echo")
+
+    assert report.body["message"].endswith("the environment is too large")
 
 
 async def test_old_work_is_forgotten(compute: Compute, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,13 @@ from chassis.compute.child import Reporter, run
 
 Spec = dict[str, Any]
 
+_prepared_by: list[int] = []
+
+
+def prepare() -> None:
+    """Remember which process did this."""
+    _prepared_by.append(os.getpid())
+
 
 def echo(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
     """Answer the specification, with some news before."""
@@ -21,6 +28,11 @@ def echo(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
     reporter.log("nearly there", level="debug")
     reporter.progress(1)
     return spec
+
+
+def introduce(_spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
+    """Answer which process this is, which is its parent, and who prepared the work."""
+    return {"pid": os.getpid(), "parent": os.getppid(), "prepared_by": _prepared_by}
 
 
 def environment(spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
@@ -83,11 +95,11 @@ def wait(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
     return {}
 
 
-def main(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
+def work(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
     """Do one of the above."""
-    kinds = (echo, environment, chatter, fail, be_hindered, crash, be_killed, rave, gorge, wait)
-    return {kind.__name__: kind for kind in kinds}[spec["do"]](spec, reporter)
+    kinds = (echo, introduce, environment, chatter, fail, be_hindered, crash, be_killed, rave)
+    return {kind.__name__: kind for kind in (*kinds, gorge, wait)}[spec["do"]](spec, reporter)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(work)

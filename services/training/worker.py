@@ -180,6 +180,11 @@ def order_of(spec: Spec) -> "LearningOrder":
     return LearningOrder(**told)
 
 
+def prepare() -> None:
+    """Import what takes seconds."""
+    from training import learners  # noqa: F401
+
+
 def work(spec: dict[str, Any], reporter: Reporter) -> Mapping[str, Any]:
     """Carry out a specification."""
     settings = Settings()

@@ -12,6 +12,8 @@ from tests.running import RunningStack, until
 
 PASSWORD = "a long enough passphrase"
 SCOPES = ["read", "write", "predict"]
+#: Each has one stack, so all of its tests run in one process, beside those of the other.
+BACKENDS = ["embedded", "servers"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,10 @@ class Tenant:
     project: int
 
 
-@pytest.fixture(scope="session", params=["embedded", "servers"])
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in BACKENDS],
+)
 def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
     """Return the stack that all tests share, on one set of back ends and then on the other.
 

@@ -36,6 +36,7 @@ class Runner:
         """Run at most `workers` jobs at a time, each leased for `lease` and renewed in time."""
         self._database = database
         self._lease = lease
+        self._compute = compute
         self._workers = workers
         self._holder = new_uid()
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
@@ -74,11 +75,12 @@ class Runner:
             raise
 
     async def stop(self) -> None:
-        """End all runs of this process."""
+        """End all runs of this process, and what would do more work."""
         tasks = [task for _run, task in self._runs.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._compute.close()
 
     async def step(self) -> bool:
         """Begin one job, if there is one and a worker is free."""

@@ -1,6 +1,7 @@
 """The real worker on a small table, by itself and in the hands of the service."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -242,12 +243,12 @@ async def test_a_killed_worker_is_replaced_and_the_model_comes(bench: Bench, tab
     model = await posted(
         client, "/api/v1/trained_model/", configuration=configuration["id"], data_loc=5
     )
-    before = _children()
+    before = _grandchildren()
     running = asyncio.create_task(runner_of(bench).run())
     try:
-        await until(lambda: _children() - before)
-        for child in _children() - before:
-            os.kill(child, signal.SIGKILL)
+        await until(lambda: _grandchildren() - before)
+        for worker in _grandchildren() - before:
+            os.kill(worker, signal.SIGKILL)
         path = f"/api/v1/trained_model/{model['id']}/"
         async with asyncio.timeout(60):
             while not await bench.emitted(ModelReady):
@@ -263,7 +264,13 @@ async def test_a_killed_worker_is_replaced_and_the_model_comes(bench: Bench, tab
     assert ready.learner == "TopPopRecommender"
 
 
-def _children() -> set[int]:
-    """Return the processes that this one started."""
-    path = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-    return {int(text) for text in path.read_text().split()}
+def _grandchildren() -> set[int]:
+    """Return the processes that were forked by what this process started."""
+    return {worker for child in _children(os.getpid()) for worker in _children(child)}
+
+
+def _children(pid: int) -> set[int]:
+    with contextlib.suppress(OSError):  # ended meanwhile
+        path = Path(f"/proc/{pid}/task/{pid}/children")
+        return {int(text) for text in path.read_text().split()}
+    return set()
