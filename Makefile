@@ -9,7 +9,7 @@ bin := .venv/bin
 ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
 units := contracts chassis services deploy
-stacks := deploy integration observability scale chaos
+stacks := launcher deploy integration observability scale chaos
 # One process for each set of back ends: each has its own stack.
 by_backend := -n 2 --dist loadgroup
 parts := $(wildcard */pyproject.toml */*/pyproject.toml)

@@ -72,8 +72,9 @@ async def by_kafka(rig: Rig, *, turn: int) -> tuple[float, float]:
     """Write records to the tenant's topic; return those kept and those announced a second."""
     before = await rig.kept()
     behind = await rig.announced()
+    produce = rig.producing(RECORDS, first=3_000_000_000 + turn * RECORDS)
     started = time.perf_counter()
-    await rig.produce(RECORDS, first=3_000_000_000 + turn * RECORDS)
+    await asyncio.to_thread(produce)
     kept = await rig.settled(before + RECORDS)
     announced = await rig.settled(behind + RECORDS, announced=True)
     return RECORDS / (kept - started), RECORDS / (announced - started)

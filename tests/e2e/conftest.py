@@ -1,6 +1,7 @@
 """One stack for all end-to-end tests, and a fresh tenant for each that wants one."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -12,8 +13,9 @@ from tests.running import RunningStack, until
 
 PASSWORD = "a long enough passphrase"
 SCOPES = ["read", "write", "predict"]
-#: Each has one stack, so all of its tests run in one process, beside those of the other.
-BACKENDS = ["embedded", "servers"]
+#: Each has one stack, so all of its tests run in one process, beside those of the other, and on
+#: ports that the other does not choose.
+BACKENDS = {"embedded": "20000-25999", "servers": "26000-31999"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
 
     Who kills things starts another.
     """
-    with RunningStack.elsewhere(MILLRACE_BACKENDS=request.param) as stack:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stacks:
+        patch.setenv("MILLRACE_PORTS", BACKENDS[request.param])
+        stack = stacks.enter_context(RunningStack.elsewhere(MILLRACE_BACKENDS=request.param))
         try:
             stack.start()
             yield stack

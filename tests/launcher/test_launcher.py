@@ -18,9 +18,6 @@ from embedded.home import Home
 from tests import local
 from tests.running import RunningStack, until
 
-# One process runs them all: they share a stack.
-pytestmark = pytest.mark.xdist_group("launcher")
-
 NAMES = {"kafka", "gateway", "catalog", "training", "inference", "billing", "experiments"}
 
 

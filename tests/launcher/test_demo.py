@@ -14,8 +14,6 @@ from embedded.home import Home
 from embedded.lock import is_up
 from tests.running import RunningStack, until
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 LIMIT = 480
 #: What each chapter must have told, in the order of the story.
 KEY_LINES = (

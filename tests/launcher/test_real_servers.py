@@ -11,9 +11,6 @@ from tests import local
 from tests.e2e.conftest import PASSWORD, registered
 from tests.running import RunningStack, until
 
-# One process runs them all: they share a stack.
-pytestmark = pytest.mark.xdist_group("real_servers")
-
 SERVERS = {"postgres", "mongo", "redis", "s3", "otlp", "kafka-1", "kafka-2", "kafka-3"}
 
 
