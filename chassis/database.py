@@ -161,7 +161,8 @@ class Database:
             async with AsyncSession(self.engine, expire_on_commit=False) as session:
                 session.sync_session.info[tenancy.TENANT] = tenant_id
                 if self.is_sqlite:
-                    await session.execute(text("BEGIN IMMEDIATE" if write else "BEGIN"))
+                    begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+                    await (await session.connection()).exec_driver_sql(begin)
                 tx = Transaction(session, caller, self.clock)
                 yield tx
                 wake = tx.has_events

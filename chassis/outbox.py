@@ -173,17 +173,24 @@ class OutboxTable:
 
     def __init__(self, metadata: MetaData, *, clock: Clock = now) -> None:
         """Read one service's outbox."""
-        self._table = metadata.tables["outbox"]
+        table = self._table = metadata.tables["outbox"]
         self._clock = clock
+        # Statements of every sweep, built once.
+        unsent = select(table).where(table.c.sent_at.is_(None)).order_by(table.c.id)
+        self._unsent = unsent.limit(bindparam("most"))
+        self._sent = (
+            update(table)
+            .where(table.c.id == bindparam("sent_id"))
+            .values(sent_at=bindparam("moment"))
+        )
 
     async def waiting(
         self, connection: AsyncConnection, *, limit: int, without: Collection[str] = ()
     ) -> list[Outgoing]:
         """Return what has to leave next, oldest first, but nothing for some topics."""
-        unsent = select(self._table).where(self._table.c.sent_at.is_(None))
+        query = self._unsent
         if without:
-            unsent = unsent.where(self._table.c.topic.not_in(sorted(without)))
-        query = unsent.order_by(self._table.c.id).limit(limit)
+            query = query.where(self._table.c.topic.not_in(sorted(without)))
         return [
             Outgoing(
                 topic=row.topic,
@@ -193,19 +200,14 @@ class OutboxTable:
                 headers=json.loads(row.headers),
                 id=row.id,
             )
-            for row in await connection.execute(query)
+            for row in await connection.execute(query, {"most": limit})
         ]
 
     async def sent(self, connection: AsyncConnection, records: Sequence[Outgoing]) -> None:
         """Mark rows as sent."""
-        statement = (
-            update(self._table)
-            .where(self._table.c.id == bindparam("sent_id"))
-            .values(sent_at=bindparam("moment"))
-        )
         moment = self._clock()
         await connection.execute(
-            statement, [{"sent_id": record.id, "moment": moment} for record in records]
+            self._sent, [{"sent_id": record.id, "moment": moment} for record in records]
         )
 
     async def backlog(self, connection: AsyncConnection) -> tuple[int, datetime | None]:

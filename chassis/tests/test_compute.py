@@ -133,7 +133,11 @@ async def test_work_whose_parent_is_killed_has_crashed_and_the_next_finds_anothe
 
     [report] = [report async for report in reports]
     assert report.body["code"] == "CRASHED"
-    assert not is_alive(worker)
+
+    async def is_gone() -> bool:
+        return not is_alive(worker)
+
+    await until(is_gone)
     assert (await outcome(compute, do="introduce")).body["parent"] != parent
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +35,25 @@ _TOLD = (
     TABLE.c.source,
     TABLE.c.trace,
 )
+# Statements of every sweep, built once: building them anew would cost more than what they find.
+_BEHIND = select(AnnouncedRow.sequence).where(AnnouncedRow.source == _NAME)
+_WAITING = (
+    select(*_TOLD)
+    .where(
+        TABLE.c.sequence > func.coalesce(_BEHIND.scalar_subquery(), 0),
+        TABLE.c.sequence <= bindparam("last"),
+    )
+    .order_by(TABLE.c.sequence)
+    .limit(bindparam("limit"))
+)
+_NEWEST = select(func.max(TABLE.c.sequence))
+_MOVED = {
+    dialect.__name__.rpartition(".")[2]: dialect.insert(_CURSOR)
+    .values(source=_NAME, sequence=bindparam("to"))
+    .on_conflict_do_update(index_elements=["source"], set_={"sequence": bindparam("to")})
+    for dialect in (sqlite, postgresql)
+}
+_EVERYTHING = 2**63 - 1
 
 
 class Announcements:
@@ -46,25 +65,12 @@ class Announcements:
         """Return the next interactions as records, in the order of keeping."""
         if INTERACTIONS.name in without:
             return []
-        behind = await self._cursor(connection)
-        last = await _last_settled(connection)
-        query = (
-            select(*_TOLD)
-            .where(TABLE.c.sequence > behind, TABLE.c.sequence <= last)
-            .order_by(TABLE.c.sequence)
-            .limit(limit)
-        )
-        return [_record(row) for row in await connection.execute(query)]
+        sought = {"last": await _last_settled(connection), "limit": limit}
+        return [_record(row) for row in await connection.execute(_WAITING, sought)]
 
     async def sent(self, connection: AsyncConnection, records: Sequence[Outgoing]) -> None:
         """Move the cursor behind the last of them."""
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        values = {"source": _NAME, "sequence": records[-1].id}
-        await connection.execute(
-            insert(_CURSOR)  # type: ignore[arg-type] # a declarative table is a Table
-            .values(values)
-            .on_conflict_do_update(index_elements=["source"], set_={"sequence": values["sequence"]})
-        )
+        await connection.execute(_MOVED[connection.dialect.name], {"to": records[-1].id})
 
     async def backlog(self, connection: AsyncConnection) -> tuple[int, datetime | None]:
         """Return how many interactions wait and since when the oldest does."""
@@ -85,23 +91,22 @@ class Announcements:
 
     @staticmethod
     async def _cursor(connection: AsyncConnection) -> int:
-        query = select(AnnouncedRow.sequence).where(AnnouncedRow.source == _NAME)
-        return (await connection.execute(query)).scalar() or 0
+        return (await connection.execute(_BEHIND)).scalar() or 0
 
 
 async def _last_settled(connection: AsyncConnection) -> int:
     """Return the highest sequence below which nothing is still being written.
 
-    PostgreSQL hands numbers out before the commit: a walker that took what it sees would step over
-    the rows of a transaction that commits late. Under the fence no writer is between the two.
+    SQLite has one writer. PostgreSQL hands numbers out before the commit: a walker that took what
+    it sees would step over the rows of a transaction that commits late. Under the fence no writer
+    is between the two.
     """
-    newest = select(func.max(TABLE.c.sequence))
     if connection.dialect.name != "postgresql":
-        return (await connection.execute(newest)).scalar() or 0
+        return _EVERYTHING
     fence = {"fence": advisory_locks.FENCE}
     await connection.execute(text("SELECT pg_advisory_lock(:fence)"), fence)
     try:
-        return (await connection.execute(newest)).scalar() or 0
+        return (await connection.execute(_NEWEST)).scalar() or 0
     finally:
         await connection.execute(text("SELECT pg_advisory_unlock(:fence)"), fence)
 

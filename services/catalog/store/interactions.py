@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, delete, func, select, text
+from sqlalchemy import CursorResult, Table, bindparam, delete, func, select, text
 
 from catalog.domain.interactions import Interaction
 from catalog.store.tables import InteractionRow
@@ -16,6 +16,10 @@ from contracts.interactions import InteractionType
 _CHUNK = 500
 
 TABLE = cast(Table, InteractionRow.__table__)
+#: Asked before every insert, so built once.
+_SEEN = select(InteractionRow.event_id).where(
+    InteractionRow.event_id.in_(bindparam("ids", expanding=True))
+)
 
 
 async def take_turns(tx: Transaction, tenant_id: str) -> None:
@@ -40,8 +44,7 @@ async def by_event_id(tx: Transaction, ids: Sequence[str]) -> dict[str, Interact
     """Return those of the events that are kept already."""
     seen: list[str] = []
     for chunk in _chunks(ids):
-        query = select(InteractionRow.event_id).where(InteractionRow.event_id.in_(chunk))
-        seen.extend(await tx.session.scalars(query))
+        seen.extend(await tx.session.scalars(_SEEN, {"ids": chunk}))
     found: dict[str, Interaction] = {}
     for chunk in _chunks(seen):
         rows = await tx.session.scalars(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, delete, func, select
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select
 
 from catalog.domain.items import Draft, Item, next_revision, search_text
 from catalog.store.tables import ItemRow
@@ -14,6 +14,8 @@ from chassis.upserts import insert_new
 
 _CHUNK = 500
 _TABLE = cast(Table, ItemRow.__table__)
+#: Asked before every insert of interactions, so built once.
+_KNOWN = select(ItemRow.item_id).where(ItemRow.item_id.in_(bindparam("ids", expanding=True)))
 
 
 async def get(tx: Transaction, item_id: str, *, hold: bool = False) -> Item | None:
@@ -41,9 +43,7 @@ async def known(tx: Transaction, ids: Iterable[str]) -> set[str]:
     """Return those of the ids that name an item."""
     found: set[str] = set()
     for chunk in _chunks(list(ids)):
-        found.update(
-            await tx.session.scalars(select(ItemRow.item_id).where(ItemRow.item_id.in_(chunk)))
-        )
+        found.update(await tx.session.scalars(_KNOWN, {"ids": chunk}))
     return found
 
 
