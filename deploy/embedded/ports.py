@@ -11,8 +11,8 @@ from embedded.failure import Failure
 
 HOST = "127.0.0.1"
 #: Below the range that outgoing connections take theirs from, so that none is snatched in between.
-CHOICE = range(20_000, 32_000)
-#: Names others to choose from, where a firewall knows some, or stacks must not meet: `first-last`.
+RANGE = "20000-31999"
+#: Names another range, where a firewall knows some, or stacks must not meet.
 VARIABLE = "MILLRACE_PORTS"
 
 
@@ -56,13 +56,9 @@ def choose(count: int, *, besides: Collection[int] = ()) -> list[int]:
 
 
 def _allowed() -> range:
-    said = os.environ.get(VARIABLE)
-    if not said:
-        return CHOICE
+    said = os.environ.get(VARIABLE) or RANGE
     parts = re.fullmatch(r"(\d{1,5})-(\d{1,5})", said)
     first, last = map(int, parts.groups()) if parts else (0, 0)
     if not 1 <= first <= last <= 65_535:
-        raise Failure(
-            f"{VARIABLE} is the first and the last port, as in 20000-31999, not {said!r}."
-        )
+        raise Failure(f"{VARIABLE} is the first and the last port, as in {RANGE}, not {said!r}.")
     return range(first, last + 1)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from embedded import ports
 from embedded.failure import Failure
 from embedded.home import Home
 
@@ -18,6 +19,8 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path(".millrace"), validation_alias="MILLRACE_HOME")
     port: int = Field(default=8080, ge=1, le=65535)
     kafka_port: int = Field(default=9092, ge=1, le=65535)
+    #: What other ports are chosen from, first and last; who chooses reads it from the environment.
+    ports: str = ports.RANGE
     #: `servers` runs PostgreSQL and the others beside Kafka, which `embedded` does without.
     backends: Literal["embedded", "servers"] = "embedded"
     #: How many processes of each service there are.
