@@ -9,7 +9,9 @@ bin := .venv/bin
 ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
 units := contracts chassis services deploy
-stacks := launcher deploy integration observability scale chaos
+stacks := launcher scale chaos
+# They share no server and choose other ports, so they run beside each other.
+lanes := test-deploy test-integration
 # One process for each set of back ends: each has its own stack.
 by_backend := -n 2 --dist loadgroup
 parts := $(wildcard */pyproject.toml */*/pyproject.toml)
@@ -91,9 +93,10 @@ imports: $(ready) ## who may import whom
 	@$(bin)/lint-imports
 
 ## --- test
-test: $(ready) ## all tests: those that need nothing side by side, then folder by folder what runs stacks
+test: $(ready) ## all tests: two at a time where neither minds, then folder by folder what runs stacks
 	@failed=0; $(pytest) --durations=8 -n 2 $(units) tests/contract || failed=1; \
 		$(pytest) --durations=8 $(by_backend) tests/e2e || failed=1; \
+		make --no-print-directory --keep-going --jobs=2 --output-sync=target $(lanes) || failed=1; \
 		for part in $(stacks); do $(pytest) --durations=8 tests/$$part || failed=1; done; exit $$failed
 
 test-unit: $(ready) ## tests that need nothing; s=<service> for one
@@ -102,8 +105,13 @@ test-unit: $(ready) ## tests that need nothing; s=<service> for one
 test-contract: $(ready) ## what the services promise
 	@$(pytest) tests/contract
 
+test-deploy: $(ready) ## images, charts, backups, metrics and alerts
+	@$(pytest) --durations=8 tests/deploy tests/observability
+test-deploy: export MILLRACE_PORTS = 20000-25999
+
 test-integration: $(ready) ## across services, on real servers
-	@$(pytest) tests/integration
+	@$(pytest) --durations=8 tests/integration
+test-integration: export MILLRACE_PORTS = 26000-31999
 
 test-e2e: $(ready) ## the whole stack through the gateway
 	@$(pytest) $(by_backend) tests/e2e
@@ -134,5 +142,5 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
 .PHONY: help setup lock demo up servers down status logs trace assertion replay dead redrive migrate backup \
-	restore check format lint types imports test test-unit test-contract test-integration \
+	restore check format lint types imports test test-unit test-contract test-deploy test-integration \
 	test-e2e test-chaos bench contracts migration image deploy
