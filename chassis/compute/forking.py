@@ -18,6 +18,7 @@ from chassis.compute.process import Order
 _ANSWER_BYTES = 64
 #: How a worker ended when nobody is left who could tell: with the server, and as that ends it.
 _KILLED = -signal.SIGKILL
+_ENDED = "the fork server has ended"
 
 
 class Forked:
@@ -101,6 +102,8 @@ class ForkServer:
             raise OSError("the environment is too large")
         async with _pipes() as (worker, theirs):
             started = asyncio.get_running_loop().create_future()
+            if not self.is_alive:
+                raise ConnectionResetError(_ENDED)
             socket.send_fds(self._control, [message], theirs)
             self._starting.append((worker, started))
             await started
@@ -142,7 +145,7 @@ class ForkServer:
         """Say of all workers that they ended with the server."""
         for _worker, started in self._starting:
             if not started.done():
-                started.set_exception(ConnectionResetError("the fork server has ended"))
+                started.set_exception(ConnectionResetError(_ENDED))
         for worker in self._running.values():
             worker.end(_KILLED)
         self._starting.clear()
@@ -201,10 +204,10 @@ class ForkServers:
             OSError: it cannot be started.
         """
         try:
-            worker = await (await self._server(order)).fork(order)
+            server, worker = await self._forked(order)
         except ConnectionError:  # it was about to end; the next one is new
-            worker = await (await self._server(order)).fork(order)
-        farewell = asyncio.create_task(self._close_when_idle(order.module, worker))
+            server, worker = await self._forked(order)
+        farewell = asyncio.create_task(self._close_when_idle(order.module, server, worker))
         self._farewells.add(farewell)
         farewell.add_done_callback(self._farewells.discard)
         return worker
@@ -217,6 +220,10 @@ class ForkServers:
             while self._servers:
                 await self._servers.popitem()[1].close()
 
+    async def _forked(self, order: Order) -> tuple[ForkServer, Forked]:
+        server = await self._server(order)
+        return server, await server.fork(order)
+
     async def _server(self, order: Order) -> ForkServer:
         async with self._lock:
             server = self._servers.get(order.module)
@@ -227,8 +234,7 @@ class ForkServers:
                 server = self._servers[order.module] = await ForkServer.start(order)
             return server
 
-    async def _close_when_idle(self, module: str, worker: Forked) -> None:
-        server = self._servers[module]
+    async def _close_when_idle(self, module: str, server: ForkServer, worker: Forked) -> None:
         await worker.wait()
         await asyncio.sleep(self._linger)
         async with self._lock:
