@@ -10,7 +10,8 @@ ready := .venv/ready
 pytest := $(bin)/python -m pytest -q
 units := contracts chassis services deploy
 stacks := launcher scale chaos
-# They share no server and choose other ports, so they run beside each other.
+# They share no server and choose other ports, so they run beside each other. (By the plain name of
+# make: what names $(MAKE) is carried out even by `make -n`.)
 lanes := test-deploy test-integration
 # One process for each set of back ends: each has its own stack.
 by_backend := -n 2 --dist loadgroup

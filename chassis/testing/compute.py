@@ -67,6 +67,11 @@ class ComputeBehaviour:
         assert [report.kind for report in reports] == ["log", "result"]
         assert reports[0].body["message"] == "a report"
 
+    async def test_work_may_spawn_processes_of_its_own(self, compute: Compute) -> None:
+        report = await outcome(compute, do="spawn")
+
+        assert report.body["spawned"] != report.body["pid"]
+
     async def test_an_exception_becomes_an_error(self, compute: Compute) -> None:
         work_id = await compute.submit(MODULE, {"do": "fail", "message": "no rows"})
 

@@ -1,5 +1,6 @@
 """A worker that does what it is told, for the behaviour suite of compute."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -33,6 +34,12 @@ def echo(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
 def introduce(_spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
     """Answer which process this is, which is its parent, and who prepared the work."""
     return {"pid": os.getpid(), "parent": os.getppid(), "prepared_by": _prepared_by}
+
+
+def spawn(_spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
+    """Have a new interpreter do something, as time-limited trials do."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return {"pid": os.getpid(), "spawned": pool.apply(os.getpid)}
 
 
 def environment(spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
@@ -97,8 +104,8 @@ def wait(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
 
 def work(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
     """Do one of the above."""
-    kinds = (echo, introduce, environment, chatter, fail, be_hindered, crash, be_killed, rave)
-    return {kind.__name__: kind for kind in (*kinds, gorge, wait)}[spec["do"]](spec, reporter)
+    kinds = (echo, introduce, spawn, environment, chatter, fail, be_hindered, crash, be_killed)
+    return {kind.__name__: kind for kind in (*kinds, rave, gorge, wait)}[spec["do"]](spec, reporter)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Tenant:
     params=[pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in BACKENDS],
 )
 def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
-    """Return the stack that all tests share, on one set of back ends and then on the other.
+    """Return the stack that all tests share, on each set of back ends.
 
     Who kills things starts another.
     """

@@ -50,7 +50,7 @@ async def test_a_goodbye_that_takes_its_time_is_waited_for(
     close = session.__aexit__
 
     async def slowly(*error: object) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # a server that is slow: s3fs itself would wait 0.1 s
         await close(*error)
         said.append("goodbye")
 
