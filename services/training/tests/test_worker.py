@@ -171,12 +171,13 @@ async def test_a_project_without_times_is_learnt_too(carried_out: CarriedOut, ta
     assert (await carried_out(spec)).result["metrics"]["beats_popularity"] is True
 
 
-async def test_a_search_returns_the_best_it_found(carried_out: CarriedOut, table: Blob) -> None:
+def search(table: Blob, *, seconds: int | None = None) -> dict[str, Any]:
+    """Return the specification of a search whose trials may each take so long."""
     tuning = {
         "algorithms": ["TopPop", "CosineKNNRecommender", "Unheard"],
         "n_trials": 3,
         "timeout_overall": None,
-        "timeout_singlestep": None,
+        "timeout_singlestep": seconds,
         "memory_budget": 8000,
         "parallel": 1,
         "seed": 1,
@@ -191,13 +192,25 @@ async def test_a_search_returns_the_best_it_found(carried_out: CarriedOut, table
     }
     judged = {"metric": "ndcg", "cutoff": 5}
     spec = order(table, kind="tune", learner="collaborative", parameters={}, search_id=7)
-    ending = await carried_out(spec | {"tuning": tuning, "split": split, "evaluation": judged})
+    return spec | {"tuning": tuning, "split": split, "evaluation": judged}
+
+
+async def test_a_search_returns_the_best_it_found(carried_out: CarriedOut, table: Blob) -> None:
+    ending = await carried_out(search(table))
     assert ending.result["learner"] == "CosineKNNRecommender"
     assert 0 < ending.result["score"] <= 1
     assert ending.said[0] == "Start job 7 / worker 0."
     assert ending.said[-1] == "Job 7 complete."
     assert any(line.startswith("Trial 0 with ") for line in ending.said)
     assert any(line.startswith("Found best configuration: ") for line in ending.said)
+
+
+async def test_a_worker_limits_trials_in_processes_of_their_own(
+    compute: Compute, table: Blob
+) -> None:
+    work_id = await compute.submit("training.worker", search(table, seconds=60))
+    reports = [report async for report in compute.reports(work_id)]
+    assert reports[-1].body["learner"] == "CosineKNNRecommender", reports[-1]
 
 
 async def test_a_cancelled_worker_ends_and_cleans_up(
