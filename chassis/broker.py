@@ -5,13 +5,12 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from chassis.burial import Burial
 from chassis.cluster import Cluster, cluster_at
+from chassis.consumer import CooperativeBroker
 from chassis.database import Database
 from chassis.dispatch import Dispatcher
 from chassis.listener import Listener
@@ -55,7 +54,7 @@ class Consumers:
         self._database = database
         self._bury = Burial(service, database, producer)
         cluster = cluster_at(kafka)
-        self._broker = KafkaBroker(
+        self._broker = CooperativeBroker(
             cluster.addresses.split(","),
             security=_security(cluster),
             client_id=f"millrace-{service}",
@@ -132,8 +131,6 @@ class Consumers:
             "group_id": f"{self._service}.{subscription.name}",
             "group_instance_id": f"{self._service}-{self._replica}" if named else None,
             "session_timeout_ms": _NAMED_SESSION_MS if named else _SESSION_MS,
-            # The assignor remembers in its class what it was assigned: each group needs its own.
-            "partition_assignment_strategy": (type("Sticky", (StickyPartitionAssignor,), {}),),
         }
 
 

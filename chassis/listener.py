@@ -101,7 +101,7 @@ async def _acknowledge(message: KafkaMessage) -> None:
     try:
         await message.ack()
     except KafkaError:
-        telemetry.log.warning("handled records will come again, to no effect", exc_info=True)
+        telemetry.log.warning("handled records may come again, to no effect", exc_info=True)
 
 
 async def _undecoded(_message: Any) -> None:

@@ -1,15 +1,17 @@
-"""Consumers of one service in several processes: shared partitions, named members, no rebalance."""
+"""Consumers of one service in several processes: shared partitions, named members, no halt."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 from fastapi import FastAPI
 
@@ -62,19 +64,25 @@ class Group:
                     await asyncio.sleep(0.02)
             yield app
 
-    async def members(self) -> dict[str, set[tuple[str, int]]]:
-        """Return the partitions of each member, of all tenants' topics."""
+    async def _described(self) -> Any:
         admin = AdminClient({"bootstrap.servers": self.kafka})
         group = f"{self.name}.raw"
-        found: Any = await asyncio.to_thread(
+        return await asyncio.to_thread(
             lambda: admin.describe_consumer_groups([group])[group].result(20)
         )
+
+    async def members(self) -> dict[str, set[tuple[str, int]]]:
+        """Return the partitions of each member, of all tenants' topics."""
         return {
             member.group_instance_id or member.member_id: {
                 (each.topic, each.partition) for each in member.assignment.topic_partitions
             }
-            for member in found.members
+            for member in (await self._described()).members
         }
+
+    async def is_rebalancing(self) -> bool:
+        """Tell whether the brokers wait for members to join anew."""
+        return bool((await self._described()).state == ConsumerGroupState.PREPARING_REBALANCING)
 
     async def open(self) -> None:
         """Make a new tenant's topics."""
@@ -82,11 +90,10 @@ class Group:
         await topics.ensure_tenant(self.kafka, tenant_id)
         self.topics.append(INGEST_INTERACTIONS.of(tenant_id))
 
-    async def say(self, *words: bytes) -> None:
+    async def say(self, *words: bytes, partitions: Sequence[int] = tuple(PARTITIONS)) -> None:
         """Write records, one after the other to each partition."""
         async with AIOKafkaProducer(bootstrap_servers=self.kafka) as producer:
-            for number, word in enumerate(words):
-                partition = number % len(PARTITIONS)
+            for word, partition in zip(words, cycle(partitions)):
                 await producer.send_and_wait(self.topics[-1], word, partition=partition)
 
     async def until_heard(self, *words: bytes) -> None:
@@ -94,18 +101,45 @@ class Group:
             while not set(words) <= set(self.heard):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.02)
 
-    async def until_shared(self, *names: str) -> None:
-        """Wait until two members, the named ones, share all partitions."""
+    async def until_rebalancing(self) -> None:
         async with asyncio.timeout(60):
-            while not self._is_shared(await self.members(), names):  # noqa: ASYNC110 - as above
+            while not await self.is_rebalancing():  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.1)
+
+    async def until_shared(self, *names: str, by: int = 2) -> None:
+        """Wait until so many members, the named ones among them, share all partitions."""
+        async with asyncio.timeout(60):
+            while not self._is_shared(await self.members(), names, by):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.2)
 
-    def _is_shared(self, members: dict[str, set[tuple[str, int]]], names: Sequence[str]) -> bool:
+    def _is_shared(
+        self, members: dict[str, set[tuple[str, int]]], names: Sequence[str], by: int
+    ) -> bool:
         held = list(members.values())
         own = {(self.topics[-1], number) for number in PARTITIONS}
         disjoint = sum(map(len, held)) == len(set().union(*held))
         known = all(name in members for name in names)
-        return known and len(held) == 2 and all(held) and disjoint and own <= set().union(*held)
+        return known and len(held) == by and all(held) and disjoint and own <= set().union(*held)
+
+
+@contextmanager
+def hesitating(app: FastAPI) -> Iterator[None]:
+    """Have a process join its group anew only after the block, as one that is busy does."""
+    consumers: Consumers = app.state.consumers
+    (listener,) = consumers._listeners
+    coordinator = listener._subscriber.consumer._coordinator
+    may_join, join = asyncio.Event(), coordinator._do_rejoin_group
+
+    async def join_late(*given: Any) -> Any:
+        await may_join.wait()
+        return await join(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coordinator, "_do_rejoin_group", join_late)
+        try:
+            yield
+        finally:
+            may_join.set()
 
 
 @pytest.fixture
@@ -129,6 +163,27 @@ async def test_a_second_process_takes_its_share_and_what_it_leaves_is_read_on(
         await group.say(b"7", b"8", b"9")
         await group.until_heard(b"7", b"8", b"9")
     assert sorted(set(group.heard)) == [b"%d" % number for number in range(1, 10)]
+
+
+async def test_what_is_read_is_read_on_while_the_group_rebalances(group: Group) -> None:
+    names = [f"{group.name}-{number}" for number in (1, 2, 3)]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(group.member("1"))
+        second = await stack.enter_async_context(group.member("2"))
+        await group.until_shared(*names[:2])
+        mine = [part for topic, part in (await group.members())[names[0]] if topic in group.topics]
+        words = [b"%d" % number for number in range(10)]
+        with hesitating(second):
+            third = asyncio.create_task(stack.enter_async_context(group.member("3")))
+            await group.until_rebalancing()
+            await group.say(*words, partitions=mine)
+            await group.until_heard(*words)
+            assert await group.is_rebalancing()
+        await third
+        await group.until_shared(*names, by=3)
+        await group.say(b"a", b"b", b"c")
+        await group.until_heard(b"a", b"b", b"c")
+    assert sorted(group.heard) == sorted([*words, b"a", b"b", b"c"])
 
 
 async def test_a_named_member_keeps_its_partitions_while_it_starts_again(group: Group) -> None:
