@@ -1,5 +1,7 @@
 """Blobs in an S3 bucket, through fsspec's S3 file system, whose calls run in threads.
 
+A blob that goes into a file is read from the address that the file system signs for it.
+
 Keys to the bucket come from the environment or the machine's role, as everywhere with S3, and never
 from the URL: addresses end up in logs.
 """
@@ -15,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import s3fs
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
+from chassis.blobs.download import download
 from chassis.blobs.port import (
     CHUNK_BYTES,
     Blob,
@@ -32,7 +35,14 @@ T = TypeVar("T")
 #: What is larger than two of these is sent in parts: neither we nor the store hold it as a whole.
 _PART_BYTES = 8 << 20
 _PARTS_AT_ONCE = 2
-_CONFIG = {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 3}}
+#: How long an address is good for that names an object to whoever has it.
+_URL_SECONDS = 900
+_CONFIG = {
+    "connect_timeout": 5,
+    "read_timeout": 60,
+    "retries": {"max_attempts": 3},
+    "signature_version": "s3v4",
+}
 
 
 class S3Blobs(Blobs):
@@ -147,7 +157,7 @@ class S3Blobs(Blobs):
 
     def _fetch(self, key: str, path: str, *, to: Path, digest: str | None) -> Blob:
         with replacing(to) as fresh:
-            self._files.get_file(path, str(fresh))
+            download(self._files.url(path, expires=_URL_SECONDS), fresh)
             return checked(fresh, key=key, digest=digest)
 
     async def _do(self, work: Callable[[], T], key: str | None = None) -> T:

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import traceback
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from chassis.blobs import Blobs, BlobsUnavailable, open_blobs
-from chassis.testing.blobs import BlobsBehaviour
+from chassis.testing.blobs import BlobsBehaviour, names_in
 
 
 class TestS3Blobs(BlobsBehaviour):
@@ -57,6 +59,52 @@ async def test_a_goodbye_that_takes_its_time_is_waited_for(
     monkeypatch.setattr(session, "__aexit__", slowly, raising=False)
     await store.close()
     assert said == ["goodbye"]
+
+
+@asynccontextmanager
+async def store_that_answers(*answers: bytes) -> AsyncIterator[tuple[Blobs, list[bytes]]]:
+    """Open a store whose server gives these answers in turn, and yield what it is asked, too."""
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answers[min(len(asked), len(answers)) - 1])
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, open_blobs(f"s3://bucket/prefix?endpoint={endpoint}") as store:
+        yield store, asked
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nwhole"
+BROKEN_OFF = WHOLE.replace(b"whole", b"who")
+BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+REFUSED = BUSY.replace(b"503 Slow Down", b"403 Forbidden")
+
+
+@pytest.mark.usefixtures("s3_url")  # for the keys
+@pytest.mark.parametrize("first", [BROKEN_OFF, BUSY, b"", b"?\r\n\r\n"])
+async def test_a_download_that_fails_is_begun_again(first: bytes, tmp_path: Path) -> None:
+    async with store_that_answers(first, WHOLE) as (store, asked):
+        await store.fetch("a", to=tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"whole"
+    assert len(asked) == 2
+
+
+@pytest.mark.usefixtures("s3_url")
+@pytest.mark.parametrize("answer", [BROKEN_OFF, BUSY, REFUSED, b"", b"?\r\n\r\n"])
+async def test_a_download_that_keeps_failing_says_so_and_leaves_nothing(
+    answer: bytes, tmp_path: Path
+) -> None:
+    async with store_that_answers(answer) as (store, asked):
+        with pytest.raises(BlobsUnavailable) as refusal:
+            await store.fetch("a", to=tmp_path / "copy")
+    assert names_in(tmp_path) == []
+    assert len(asked) == 3
+    # Whoever has the address with its signature may read the object.
+    said = "".join(traceback.format_exception(refusal.value))
+    assert "X-Amz-Signature" not in said
 
 
 async def test_an_absent_bucket_is_said_to_be_unavailable(s3_url: str) -> None:
