@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chassis.batching import GroupWriter
+from chassis.problems import Unavailable
 from contracts.interactions import InteractionRecorded
 from contracts.tenants import PersonErased
 from inference.domain.histories import Entry, History, Recent, by_user
@@ -82,11 +84,33 @@ class Histories:
         self._cached = 0
         self._recent = Recent(_RECENT_USERS)
         self._began = time.monotonic()
+        self._reading = GroupWriter[tuple[str, str], Known](self._read_together)
 
     async def of(self, tenant_id: str, user_id: str) -> Known:
-        """Return what is known of one user."""
+        """Return what is known of one user.
+
+        Raises:
+            Unavailable: the store is away, or too many wait for it already.
+        """
         known = self._fresh(tenant_id, user_id)
-        return known or (await self.of_many(tenant_id, [user_id]))[0]
+        if known is not None:
+            return known
+        try:
+            return await self._reading.submit((tenant_id, user_id))
+        except OverflowError:
+            raise Unavailable("Too many histories wait to be read; try again.") from None
+
+    async def _read_together(self, asked: Sequence[tuple[str, str]]) -> list[Known]:
+        """Read whom all asked for that came during the read before."""
+        tenants: dict[str, list[str]] = {}
+        for tenant_id, user_id in asked:
+            tenants.setdefault(tenant_id, []).append(user_id)
+        found = {
+            (tenant_id, user_id): known
+            for tenant_id, users in tenants.items()
+            for user_id, known in zip(users, await self.of_many(tenant_id, users), strict=True)
+        }
+        return [found[each] for each in asked]
 
     async def of_many(self, tenant_id: str, users: Sequence[str]) -> list[Known]:
         """Return what is known of users, in their order, with one read at most."""

@@ -139,6 +139,30 @@ async def test_several_users_are_read_at_once_and_in_order(store: SlowStore) -> 
     assert store.reads == 1
 
 
+async def test_who_is_asked_for_while_another_is_read_is_read_with_all_others(
+    store: SlowStore,
+) -> None:
+    histories = Histories(store)
+    await histories.hear([interaction("tea", 1), interaction("cake", 1, tenant=OTHER_TENANT)])
+    store.go_on.clear()
+    first = asyncio.create_task(items(histories, "ben"))
+    await store.asked.wait()
+    others = [
+        asyncio.create_task(items(histories, user, tenant))
+        for tenant in (TENANT, OTHER_TENANT)
+        for user in ("ann", "cy", "ann", "dan")
+    ]
+    await asyncio.sleep(0)
+    store.go_on.set()
+
+    assert await first == []
+    assert await asyncio.gather(*others) == [
+        *(["tea"], [], ["tea"], []),
+        *(["cake"], [], ["cake"], []),
+    ]
+    assert store.reads == 3
+
+
 async def test_a_long_history_is_scored_in_part_and_left_out_whole(store: SlowStore) -> None:
     histories = Histories(store)
     await histories.hear([interaction(f"item-{n}", n) for n in range(HISTORY_LIMIT + 5)])
