@@ -22,6 +22,8 @@ from chassis.partitions import Partitioner
 
 #: Seconds that a producer which has failed gets to end.
 _LAST_WORDS = 3
+#: Seconds that brokers get to say which topics there are; then the next try connects anew.
+_PATIENCE = 30
 #: Largest request, in bytes: a record of a tenant is at most 1 MiB and grows by its envelope.
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 #: A dead letter is such a record and says why it is there.
@@ -107,7 +109,9 @@ async def _absent(producer: AIOKafkaProducer, topics: Iterable[str]) -> dict[str
         return {}
     for topic in unknown:
         producer.client.add_topic(topic)
-    if not await producer.client.force_metadata_update():
+    async with asyncio.timeout(_PATIENCE):
+        found = await producer.client.force_metadata_update()
+    if not found:
         raise KafkaConnectionError("no broker says which topics there are")
     return {
         topic: UnknownTopicOrPartitionError(topic)

@@ -1,6 +1,7 @@
 """One subscription's consumer: watched, measured, and started again when it falls silent."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,12 +14,15 @@ from chassis import telemetry
 from chassis.dispatch import Dispatcher
 from chassis.metrics import LAG
 from chassis.patience import patiently
-from chassis.progress import Progress, is_running
+from chassis.progress import Progress, failure_of, is_running
 from chassis.subscriptions import Subscription
 
 #: Seconds between two looks at a consumer, and how long the brokers get to say where topics end.
 _LOOK_EVERY = 1.0
 _PATIENCE = 5.0
+#: Seconds without one look that succeeds after which a consumer starts again: a library that has
+#: lost its way in an outage need not find it again by itself.
+_LOST_AFTER = 30.0
 
 
 class Listener:
@@ -30,6 +34,8 @@ class Listener:
         self._subscriber = subscriber
         self._dispatcher = dispatcher
         self._progress = Progress()
+        #: When it was last seen at work, by the monotonic clock.
+        self._seen_at = 0.0
 
         async def receive(_body: Any, message: KafkaMessage = Context("message")) -> None:  # noqa: B008
             records = message.raw_message
@@ -64,12 +70,14 @@ class Listener:
 
     async def watch(self) -> None:
         """Measure the lag, and start the consumer again when it has ended, until cancelled."""
+        self._seen_at = time.monotonic()
         while True:
             try:
-                if self.is_alive:
+                if self.is_alive and time.monotonic() - self._seen_at < _LOST_AFTER:
                     await self._measure()
                 else:
                     await self._revive()
+                self._seen_at = time.monotonic()
             except Exception:
                 telemetry.log.warning("%s: Kafka is away", self._dispatcher.name, exc_info=True)
             await asyncio.sleep(_LOOK_EVERY)
@@ -81,7 +89,11 @@ class Listener:
 
     async def _revive(self) -> None:
         """Start the consumer again; a start that fails is for the next look."""
-        telemetry.log.error("the consumer of %s died; it starts again", self._dispatcher.name)
+        telemetry.log.error(
+            "the consumer of %s is lost; it starts again",
+            self._dispatcher.name,
+            exc_info=failure_of(self._subscriber.consumer),
+        )
         await self._subscriber.stop()
         await self._subscriber.start()
 

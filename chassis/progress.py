@@ -4,8 +4,10 @@ What a consumer has fetched says nothing: it fetches ahead of a handler that wai
 The few looks into aiokafka's own state are all in here.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -82,10 +84,22 @@ def is_running(consumer: AIOKafkaConsumer) -> bool:
     """Tell whether a consumer was started and its own tasks go on: it never says when they end."""
     if consumer._fetcher is None or consumer._coordinator is None:
         return False
+    return not any(task.done() for task in _tasks(consumer))
+
+
+def failure_of(consumer: AIOKafkaConsumer | None) -> BaseException | None:
+    """Return what ended a consumer's own tasks, if anything did."""
+    if consumer is None or consumer._fetcher is None or consumer._coordinator is None:
+        return None
+    ended = [task for task in _tasks(consumer) if task.done() and not task.cancelled()]
+    return next((error for task in ended if (error := task.exception()) is not None), None)
+
+
+def _tasks(consumer: AIOKafkaConsumer) -> list[asyncio.Future[Any]]:
     # A consumer without a group has a coordinator that has no such task.
     coordination = getattr(consumer._coordinator, "_coordination_task", None)
-    tasks = [task for task in (consumer._fetcher._fetch_task, coordination) if task is not None]
-    return not any(task.done() for task in tasks)
+    tasks = (consumer._fetcher._fetch_task, consumer._client._sync_task, coordination)
+    return [task for task in tasks if task is not None]
 
 
 def _position(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:

@@ -151,12 +151,16 @@ async def _described(
     found: dict[str, dict[str, str]] = {}
     for topic in await admin.describe_topics(list(names)):
         partitions: Sequence[Mapping[str, Any]] = topic["partitions"]
+        if not partitions:
+            continue  # a broker may know a topic's name before it knows the topic
         copies = {len(partition["replicas"]) for partition in partitions}
         found[topic["topic"]] = {
             "partitions": str(len(partitions)),
             "replication": "/".join(str(count) for count in sorted(copies)),
         }
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    if not found:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
     for answer in await admin.describe_configs(resources):
         for code, message, _kind, name, entries in answer.resources:
             if code:

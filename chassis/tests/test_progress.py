@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
-from chassis.progress import Progress, is_running
+from chassis.progress import Progress, failure_of, is_running
 from chassis.testing import raw_record
 
 PARTITION = TopicPartition("t", 0)
@@ -98,19 +99,27 @@ async def test_where_no_position_is_known_nothing_is_caught_up_with() -> None:
     assert progress.waiting(consumer) == 0
 
 
-@pytest.mark.parametrize("grouped", [True, False])
-async def test_a_consumer_runs_while_all_its_tasks_do(grouped: bool) -> None:
-    fetching: asyncio.Future[None] = asyncio.Future()
-    coordinating: asyncio.Future[None] = asyncio.Future()
-    coordinator = SimpleNamespace(**({"_coordination_task": coordinating} if grouped else {}))
+@pytest.mark.parametrize(
+    ("grouped", "ended"),
+    [(True, "coordinating"), (True, "fetching"), (False, "fetching"), (False, "asking")],
+)
+async def test_a_consumer_runs_while_all_its_tasks_do(grouped: bool, ended: str) -> None:
+    tasks = {name: asyncio.Future[None]() for name in ("fetching", "coordinating", "asking")}
+    coordination = {"_coordination_task": tasks["coordinating"]} if grouped else {}
     consumer: Any = SimpleNamespace(
-        _fetcher=SimpleNamespace(_fetch_task=fetching), _coordinator=coordinator
+        _fetcher=SimpleNamespace(_fetch_task=tasks["fetching"]),
+        _coordinator=SimpleNamespace(**coordination),
+        _client=SimpleNamespace(_sync_task=tasks["asking"]),
     )
     assert is_running(consumer)
-    (coordinating if grouped else fetching).set_result(None)
+    assert failure_of(consumer) is None
+    failure = KafkaError("a broker said nonsense")
+    tasks[ended].set_exception(failure)
     assert not is_running(consumer)
+    assert failure_of(consumer) is failure
 
 
 def test_a_consumer_that_was_never_started_does_not_run() -> None:
     never: Any = SimpleNamespace(_fetcher=None, _coordinator=None)
     assert not is_running(never)
+    assert failure_of(never) is None
