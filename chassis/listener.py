@@ -23,6 +23,8 @@ _PATIENCE = 5.0
 #: Seconds without one look that succeeds after which a consumer starts again: a library that has
 #: lost its way in an outage need not find it again by itself.
 _LOST_AFTER = 30.0
+#: Seconds in which it has to have started, its place in the group included.
+_STARTED_WITHIN = 60.0
 
 
 class Listener:
@@ -94,8 +96,9 @@ class Listener:
             self._dispatcher.name,
             exc_info=failure_of(self._subscriber.consumer),
         )
-        await self._subscriber.stop()
-        await self._subscriber.start()
+        async with asyncio.timeout(_STARTED_WITHIN):
+            await self._subscriber.stop()
+            await self._subscriber.start()
 
     async def _receive(self, message: KafkaMessage, records: Sequence[ConsumerRecord]) -> None:
         """Handle records, however long it takes: FastStream would go on and commit past these."""

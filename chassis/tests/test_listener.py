@@ -35,6 +35,8 @@ class Subscriber:
         self.looked = 0
         self.starts = 0
         self.running = True
+        self.may_start = asyncio.Event()
+        self.may_start.set()
         going: asyncio.Future[None] = asyncio.Future()
         self.consumer = SimpleNamespace(
             _fetcher=SimpleNamespace(_fetch_task=going),
@@ -57,6 +59,7 @@ class Subscriber:
 
     async def start(self) -> None:
         self.starts += 1
+        await self.may_start.wait()
         self.running = True
 
 
@@ -115,6 +118,19 @@ async def test_one_that_finds_no_broker_for_long_starts_again(
         looked = subscriber.looked
         await until(lambda: subscriber.looked > looked + 20)
     assert subscriber.starts == 1
+
+
+async def test_one_whose_start_takes_for_ever_starts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listener, "_STARTED_WITHIN", 0.02)
+    subscriber = Subscriber(answered)
+    subscriber.running = False
+    subscriber.may_start.clear()
+    async with watched(subscriber):
+        await until(lambda: subscriber.starts > 1)
+        subscriber.may_start.set()
+        await until(lambda: subscriber.looked > 0)
 
 
 async def test_one_whose_tasks_ended_starts_again_at_once() -> None:
