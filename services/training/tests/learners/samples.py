@@ -35,6 +35,14 @@ def groups(*, users: int = 30, seed: int = 0) -> Interactions:
     return rows(*told)
 
 
+def wide(*, users: int = 60, items: int = 2400) -> Interactions:
+    """Return users who like few of many items: models of items with items take their time."""
+    liked = [
+        (user, (37 * user + 53 * step) % items, step) for user in range(users) for step in range(40)
+    ]
+    return rows(*((f"u{user}", f"i{item}", 1.0, day) for user, item, day in liked))
+
+
 def cells(matrix: Matrix) -> dict[str, Sequence[str]]:
     """Return each user's seen items, by name, in position order."""
     return {
