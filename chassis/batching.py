@@ -1,4 +1,4 @@
-"""Requests that wait together are written together: one commit, each answered after it."""
+"""Requests that wait together are served together: one commit or one read, then all answers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ class _Waiting(Generic[T, R]):
 
 
 class GroupWriter(Generic[T, R]):
-    """Collects what arrives while a write is under way and writes it in one go.
+    """Collects what arrives while a write is under way and writes it in one go; a read likewise.
 
     `write` gets the items and returns one result each, in order; a result that is an exception is
     raised to its own caller alone. When `write` itself fails, every item is tried alone, so that
