@@ -20,8 +20,8 @@ from chassis.subscriptions import Subscription
 #: Seconds between two looks at a consumer, and how long the brokers get to say where topics end.
 _LOOK_EVERY = 1.0
 _PATIENCE = 5.0
-#: Seconds without one look that succeeds after which a consumer starts again: a library that has
-#: lost its way in an outage need not find it again by itself.
+#: Seconds of looks that all fail after which a consumer starts again: a library that has lost its
+#: way in an outage need not find it again by itself.
 _LOST_AFTER = 30.0
 #: Seconds in which it has to have started, its place in the group included.
 _STARTED_WITHIN = 60.0
@@ -36,8 +36,8 @@ class Listener:
         self._subscriber = subscriber
         self._dispatcher = dispatcher
         self._progress = Progress()
-        #: When it was last seen at work, by the monotonic clock.
-        self._seen_at = 0.0
+        #: Since when each look has failed, by the monotonic clock; a pause of the process is none.
+        self._failing_since: float | None = None
 
         async def receive(_body: Any, message: KafkaMessage = Context("message")) -> None:  # noqa: B008
             records = message.raw_message
@@ -72,17 +72,22 @@ class Listener:
 
     async def watch(self) -> None:
         """Measure the lag, and start the consumer again when it has ended, until cancelled."""
-        self._seen_at = time.monotonic()
         while True:
             try:
-                if self.is_alive and time.monotonic() - self._seen_at < _LOST_AFTER:
+                if self.is_alive and not self._is_lost:
                     await self._measure()
                 else:
                     await self._revive()
-                self._seen_at = time.monotonic()
+                self._failing_since = None
             except Exception:
+                self._failing_since = self._failing_since or time.monotonic()
                 telemetry.log.warning("%s: Kafka is away", self._dispatcher.name, exc_info=True)
             await asyncio.sleep(_LOOK_EVERY)
+
+    @property
+    def _is_lost(self) -> bool:
+        since = self._failing_since
+        return since is not None and time.monotonic() - since >= _LOST_AFTER
 
     async def _measure(self) -> None:
         async with asyncio.timeout(_PATIENCE):
