@@ -6,9 +6,11 @@ from starlette.types import ASGIApp, Send
 
 from chassis import deadline
 from chassis.identity import ASSERTION_HEADER
+from gateway.domain.origins import Origins
 from gateway.forwarding.arrival import Arrival
 from gateway.forwarding.headers import forwarded, target_of, with_headers
 from gateway.forwarding.incoming import Headers
+from gateway.forwarding.origins import may_use_cookies
 from gateway.forwarding.remembered import Remembered
 
 _ASSERTION = ASSERTION_HEADER.lower().encode()
@@ -19,11 +21,22 @@ _CLAIMS = (b"millrace-", b"x-forwarded-")
 class Own:
     """Answers the paths that belong to the gateway."""
 
-    def __init__(self, app: ASGIApp, *, name: str, remembered: Remembered, patience: float) -> None:
-        """Give the application `patience` seconds to answer."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        name: str,
+        remembered: Remembered,
+        origins: Origins,
+        patience: float,
+    ) -> None:
+        """Give the application `patience` seconds to answer, and tell it whether a request comes
+        from a page of an origin that may use cookies.
+        """
         self.app = app
         self.name = name
         self._remembered = remembered
+        self._origins = origins
         self._patience = patience
 
     async def serve(self, arrival: Arrival, send: Send) -> None:
@@ -34,6 +47,7 @@ class Own:
         inner = dict(
             scope, path=path, raw_path=target_of(path), headers=kept + self._added(arrival)
         )
+        inner["millrace_may_use_cookies"] = may_use_cookies(self._origins, scope)
         if known is not None:
             inner["millrace_identity"] = known.identity
         extra = arrival.extra
