@@ -66,7 +66,7 @@ class Head:
         """
         if self._version not in ("1.1", "1.0"):
             # Not 505: what a client sends is no fault of ours, and 5xx wakes somebody up.
-            raise Malformed("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+            raise Malformed("Versions 1.1 and 1.0 of HTTP are spoken here.")
         if self.method == b"CONNECT":
             raise MethodNotAllowed("This server is no proxy.", headers=IMPLEMENTED)
         self._check_size()

@@ -50,6 +50,8 @@ class Reception(HttpToolsProtocol):
         #: What has come of a head that is not complete, or of what stands before it.
         self._begun = b""
         self._head_timer: TimerHandle | None = None
+        #: Whether the bytes at hand begin where a head began.
+        self._is_fresh = True
         #: Bytes since the last part of a body: what else chunks may carry has an end, too.
         self._unseen = 0
         #: The head of a request for another protocol, without that wish.
@@ -77,7 +79,7 @@ class Reception(HttpToolsProtocol):
         if self._is_refused:
             return  # read all the same: a socket that is closed with data in it loses our answer
         self._unset_keepalive_if_required()
-        is_fresh = not self._in_body
+        self._is_fresh = not self._in_body
         self._unseen += len(data)
         try:
             self.parser.feed_data(data)
@@ -90,7 +92,7 @@ class Reception(HttpToolsProtocol):
         if self._in_body and self._unseen > MAX_HEAD:
             self._refuse(HeadersTooLarge("The fields between and after chunks are too long."))
         elif self._in_head:
-            self._await_head(data, is_fresh=is_fresh)
+            self._await_head(data)
         elif self._head_timer is not None:
             self._stop_timer()
 
@@ -105,9 +107,9 @@ class Reception(HttpToolsProtocol):
 
     # --- heads
 
-    def _await_head(self, data: bytes, *, is_fresh: bool) -> None:
+    def _await_head(self, data: bytes) -> None:
         """Bound a head that is not complete yet, in size and in time."""
-        self._begun = self._begun + data if is_fresh else b""
+        self._begun = self._begun + data if self._is_fresh else b""
         line, has_line, _ = self._begun.lstrip(b"\r\n").partition(b"\n")
         if len(self._begun) > MAX_HEAD:
             self._refuse(too_long(is_target=not has_line))
@@ -153,7 +155,7 @@ class Reception(HttpToolsProtocol):
             self.app = app
         else:
             super().on_headers_complete()
-        self._in_head, self._in_body, self._unseen = False, True, 0
+        self._in_head, self._in_body, self._is_fresh, self._unseen = False, True, False, 0
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of a body."""
@@ -190,7 +192,7 @@ class Reception(HttpToolsProtocol):
 
     def _told(self, error: httptools.HttpParserError, data: bytes) -> Problem:
         """Return what a client is told of what the parser made of its bytes."""
-        if isinstance(error, httptools.HttpParserInvalidMethodError):
+        if isinstance(error, httptools.HttpParserInvalidMethodError) and self._is_fresh:
             line = _REQUEST_LINE.match(self._begun + data)
             if line is not None:
                 method = line[1].decode()[:32]
