@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from chassis.ids import MAX_ID
 from chassis.problems import Invalid, NotFound, UnsupportedMedia
+from chassis.reading import with_json
 from chassis.validation import problem_of
 
 #: Largest JSON value that a tenant may hang on a thing, in characters, and its deepest nesting.
@@ -95,7 +96,14 @@ class Dialect(APIRoute):
 
     def get_route_handler(self) -> Handle:
         """Return the handler, with validation errors turned into problems."""
-        return self._told(super().get_route_handler())
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return self._told(handle)
+
+        async def read(request: Request) -> Response:
+            return await handle(await with_json(request))
+
+        return self._told(read)
 
     @cached_property
     def bare(self) -> Handle | None:
