@@ -50,12 +50,14 @@ def validated(content: bytes, adapter: TypeAdapter[T]) -> T:
     Raises:
         Unreadable: they are no JSON, hold what cannot be kept, or values that are refused.
     """
-    if any(sign in content for sign in _SUSPICIOUS):
-        parsed(content)
     try:
-        return adapter.validate_json(content)
+        told = adapter.validate_json(content)
     except ValidationError as error:
         raise Unreadable(list(error.errors(include_url=False))) from None
+    # Last, because a validator that refuses a member says more about it.
+    if any(sign in content for sign in _SUSPICIOUS):
+        parsed(content)
+    return told
 
 
 def _broken(complaint: str) -> dict[str, Any]:

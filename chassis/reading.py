@@ -86,6 +86,13 @@ def documented(body: type[BaseModel], *parameters: dict[str, Any]) -> dict[str, 
     return {**told, "parameters": list(parameters)} if parameters else told
 
 
+def documented_rows(member: str, row: type[BaseModel], *, at_most: int) -> dict[str, Any]:
+    """Return what the OpenAPI document says of a body with rows, each of which is judged alone."""
+    rows = {"type": "array", "maxItems": at_most, "items": schema_of(row)}
+    schema = {"type": "object", "required": [member], "properties": {member: rows}}
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """Return a model's schema that stands for itself: in another document its `$defs` would be
     looked for at the root."""

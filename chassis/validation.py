@@ -73,6 +73,8 @@ def problem_of(errors: Sequence[Any], *, status: int = 400) -> Problem:
 
 def problem_in(error: ValidationError | Unreadable) -> Problem:
     """Return the refusal of one record or row, as if it had been the body of a request."""
-    is_read = isinstance(error, ValidationError)
-    found = error.errors(include_url=False) if is_read else error.findings
+    if isinstance(error, Unreadable):
+        found = error.findings
+    else:
+        found = list(error.errors(include_url=False))
     return problem_of([{**each, "loc": ("body", *each["loc"])} for each in found])
