@@ -183,9 +183,9 @@ def _counted(receive: Receive, limit: int) -> Receive:
 
 
 def body_of(problem: Problem, path: str) -> bytes:
-    """Return a problem's JSON for the request to `path`."""
+    """Return a problem's JSON for the request to `path`, whatever it quotes of the request."""
     found: dict[str, Any] = problem.to_dict(instance=path, trace_id=telemetry.trace_id())
-    return json.dumps(found).encode()
+    return json.dumps(found, ensure_ascii=False).encode(errors="replace")
 
 
 async def send_problem(problem: Problem, scope: Scope, send: Any) -> None:

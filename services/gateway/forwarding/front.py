@@ -10,6 +10,7 @@ from chassis.edge import CLIENT_GONE, send_problem
 from chassis.problems import Malformed, NotFound, Problem, UnsupportedMedia
 from gateway.domain.routing import Match, Table, canonical
 from gateway.forwarding import incoming as heads
+from gateway.forwarding.address import check
 from gateway.forwarding.arrival import Arrival
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.gate import Gate
@@ -63,6 +64,7 @@ class Front:
         incoming = Incoming()
         try:
             incoming = heads.read(scope["headers"])
+            check(scope)
             match = self._match(scope, incoming)
             admission = await self._gate.admit(match, incoming, scope)
         except Exception as error:
