@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from chassis.parsing import Unreadable
 from chassis.problems import NON_FIELD, Invalid, Malformed, NotFound, Problem
 
 REQUIRED = "This field is required."
@@ -70,7 +71,10 @@ def problem_of(errors: Sequence[Any], *, status: int = 400) -> Problem:
     return Invalid(fields=fields, status=status)
 
 
-def problem_in(error: ValidationError) -> Problem:
+def problem_in(error: ValidationError | Unreadable) -> Problem:
     """Return the refusal of one record or row, as if it had been the body of a request."""
-    found = error.errors(include_url=False)
+    if isinstance(error, Unreadable):
+        found = error.findings
+    else:
+        found = list(error.errors(include_url=False))
     return problem_of([{**each, "loc": ("body", *each["loc"])} for each in found])

@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Event
-from contracts.interactions import EventIdentifier, Identifier, Timestamp
+from contracts.interactions import EventIdentifier, Identifier
+from contracts.moments import Timestamp
 
 
 class ConversionType(StrEnum):

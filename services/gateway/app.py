@@ -150,7 +150,14 @@ def _front(
     proxies = Proxies(settings.trusted_proxies)
 
     def around(app: ASGIApp) -> Front:
-        own = Own(app, name=SELF, remembered=remembered, origins=origins, patience=_PATIENCE)
+        own = Own(
+            app,
+            name=SELF,
+            intake=intake,
+            remembered=remembered,
+            origins=origins,
+            patience=_PATIENCE,
+        )
         return Front(
             own, forwarder, sockets, table=ROUTES, gate=gate, proxies=proxies, origins=origins
         )

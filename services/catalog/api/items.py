@@ -14,6 +14,7 @@ from chassis.dependencies import Tx
 from chassis.identity import needs
 from chassis.ids import new_uid
 from chassis.problems import Conflict, Invalid, NotFound
+from chassis.reading import documented_rows
 from chassis.validation import problem_of
 from chassis.wire import CamelPage, CamelWire, JsonObject, Text, enveloped, router
 from contracts.interactions import Identifier
@@ -117,7 +118,12 @@ async def add(body: ItemIn, tx: Tx) -> ItemOut:
     return ItemOut.from_domain(await items.add(tx, body.to_domain()))
 
 
-@items_router.post("/api/items/bulk", status_code=201, dependencies=_WRITE)
+@items_router.post(
+    "/api/items/bulk",
+    status_code=201,
+    dependencies=_WRITE,
+    openapi_extra=documented_rows("items", ItemIn, at_most=_MOST),
+)
 async def add_all(body: BulkIn, tx: Tx) -> BulkOut:
     """Add up to 1,000 items; each row that is refused says why, the others are kept."""
     rows: dict[int, BulkRow] = {}

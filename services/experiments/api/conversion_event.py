@@ -13,6 +13,7 @@ from chassis.dependencies import Store, Tx
 from chassis.idempotency import IdempotencyKey
 from chassis.identity import CurrentCaller, needs
 from chassis.problems import Invalid, Problem
+from chassis.reading import documented_rows
 from chassis.validation import problem_in
 from chassis.wire import JsonValue, Key, Name, Text, Wire
 from contracts.conversions import ConversionType
@@ -131,7 +132,12 @@ async def record(
     return (await door.record(report, caller)).conversion
 
 
-@router.post(f"{PATH}/batch", status_code=201, dependencies=[TELL])
+@router.post(
+    f"{PATH}/batch",
+    status_code=201,
+    dependencies=[TELL],
+    openapi_extra=documented_rows("events", ConversionIn, at_most=BATCH_LIMIT),
+)
 async def batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
     if len(body.events) > BATCH_LIMIT:
         raise Invalid(fields={"events": [f"A batch may hold {BATCH_LIMIT} events."]})

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from chassis.problems import Unauthenticated
+from chassis.wire import Text
 from gateway.api.cookies import CookiesPart
 from gateway.api.parts import ProbesPart, RememberedPart, SessionsPart
 from gateway.forwarding import incoming
@@ -41,7 +42,7 @@ async def page(request: Request, probes: ProbesPart, remembered: RememberedPart)
 async def login(
     sessions: SessionsPart,
     cookies: CookiesPart,
-    username: Annotated[str, Form(max_length=320)],
+    username: Annotated[Text, Form(max_length=320)],
     password: Annotated[str, Form(max_length=4096)],
 ) -> Response:
     """Sign the operator in."""

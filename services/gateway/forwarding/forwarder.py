@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.types import Send
 
-from chassis.edge import Answer, send_problem
+from chassis.edge import CLIENT_GONE, Answer, send_problem
 from chassis.identity import ASSERTION_HEADER
 from chassis.problems import Problem
 from chassis.server_spans import ServerSpan
@@ -20,8 +20,6 @@ from gateway.forwarding.remembered import Remembered
 from gateway.forwarding.upstream import Upstream
 
 _ASSERTION = ASSERTION_HEADER.lower().encode()
-#: Status in traces and metrics of a request that its client gave up.
-_CLIENT_GONE = 499
 
 
 class Forwarder:
@@ -51,7 +49,7 @@ class Forwarder:
             request = self._request(arrival, upstream, span)
             await self._relay.pass_on(request, upstream, send=answer, extra=arrival.extra)
         except ClientGone:
-            answer.status = _CLIENT_GONE
+            answer.status = CLIENT_GONE
         except Exception as error:
             failed = True
             if answer.status:

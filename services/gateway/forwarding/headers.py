@@ -21,10 +21,17 @@ def forwarded(incoming: Incoming, scope: Scope) -> Headers:
     """Return what services are told of the client's side of the connection."""
     client = scope.get("client")
     return [
-        (b"x-forwarded-host", incoming.host),
+        (b"x-forwarded-host", incoming.host or _own_host(scope)),
         (b"x-forwarded-proto", scope.get("scheme", "http").encode()),
         (b"x-forwarded-for", client[0].encode() if client else b"unknown"),
     ]
+
+
+def _own_host(scope: Scope) -> bytes:
+    """Return the address that the client connected to: HTTP/1.0 needs no Host header."""
+    address, port = scope.get("server") or ("localhost", None)
+    bracketed = f"[{address}]" if ":" in address else address
+    return (f"{bracketed}:{port}" if port else bracketed).encode()
 
 
 def extra_for(match: Match, admission: Admission) -> Headers:

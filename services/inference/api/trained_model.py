@@ -13,7 +13,7 @@ from chassis import crud
 from chassis.identity import Caller, CurrentCaller
 from chassis.ids import new_uid
 from chassis.problems import Forbidden, Invalid, NotFound
-from chassis.wire import Text, Wire
+from chassis.wire import Text, Whole, Wire
 from chassis.wire import router as new_router
 from inference.operations.predicting import Predictor
 from inference.operations.serving import Serving
@@ -43,7 +43,7 @@ class SampleOut(Wire):
 
 class ProfileIn(Wire):
     item_ids: Annotated[list[ItemId], Field(max_length=10_000)]
-    cutoff: Annotated[int, Field(ge=1)]
+    cutoff: Annotated[Whole, Field(ge=1)]
 
 
 class ProfileOut(Wire):
