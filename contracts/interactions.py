@@ -15,15 +15,7 @@ from pydantic import (
 )
 
 from contracts.envelope import Event
-
-#: Identifiers that tenants choose: any text of 1 to 256 characters without control characters.
-Identifier = Annotated[
-    str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$", strict=True)
-]
-EventIdentifier = Annotated[
-    str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$", strict=True)
-]
-
+from contracts.identifiers import EventIdentifier, Identifier
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(3000, 1, 1, tzinfo=UTC)

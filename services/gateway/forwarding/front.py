@@ -7,8 +7,9 @@ import time
 from starlette.types import Receive, Scope, Send
 
 from chassis.edge import send_problem
+from chassis.paths import written
 from chassis.problems import Malformed, NotFound, Problem, UnsupportedMedia
-from gateway.domain.routing import Match, Table, canonical
+from gateway.domain.routing import Match, Table, is_ambiguous
 from gateway.forwarding import incoming as heads
 from gateway.forwarding.arrival import Arrival
 from gateway.forwarding.forwarder import Forwarder
@@ -74,8 +75,8 @@ class Front:
             await self._forwarder.serve(arrival, send)
 
     def _match(self, scope: Scope, incoming: Incoming) -> Match:
-        path = canonical(scope["path"])
-        if path is None:
+        path = written(scope)
+        if is_ambiguous(path):
             raise Malformed("The path can be read in two ways.")
         match = self._table.find(path)
         if match is None:
