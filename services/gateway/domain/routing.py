@@ -60,7 +60,7 @@ class Table:
 
     def find(self, path: str) -> Match | None:
         """Return the match of a written path, or None."""
-        if "//" in path:
+        if "//" in f"{path}/":
             return None
         route = self._find(path)
         if route is not None:
