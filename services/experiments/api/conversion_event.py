@@ -15,9 +15,9 @@ from chassis.identity import CurrentCaller, needs
 from chassis.problems import Invalid, Problem
 from chassis.reading import documented_rows
 from chassis.validation import problem_in
-from chassis.wire import JsonValue, Key, Name, Text, Wire
+from chassis.wire import JsonValue, Key, Wire
 from contracts.conversions import ConversionType
-from contracts.interactions import EventIdentifier
+from contracts.identifiers import EventIdentifier, Identifier, OptionalIdentifier
 from experiments.domain.conversions import Conversion, Report, Source
 from experiments.operations.conversions import Conversions, Kept
 from experiments.operations.doors import SingleDoor, record_batch
@@ -34,8 +34,8 @@ TELL = needs("write", "predict")
 class ConversionIn(Wire):
     project: Key
     deployment_slot: Key
-    user_id: Name
-    item_id: Annotated[Text, Field(max_length=256)] = ""
+    user_id: Identifier
+    item_id: OptionalIdentifier = ""
     event_type: ConversionType
     recommendation_request_id: UUID | None = None
     metadata_json: JsonValue = Field(default_factory=dict)

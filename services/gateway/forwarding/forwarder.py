@@ -11,7 +11,7 @@ from chassis.problems import Problem
 from chassis.server_spans import ServerSpan
 from gateway.forwarding.arrival import Arrival
 from gateway.forwarding.gate import Gate
-from gateway.forwarding.headers import forwarded, target_of
+from gateway.forwarding.headers import forwarded
 from gateway.forwarding.intake import ClientGone
 from gateway.forwarding.observed import STATUS, observe, span_of
 from gateway.forwarding.refusals import problem_of
@@ -83,7 +83,7 @@ class Forwarder:
         added.append((b"traceparent", span.traceparent.encode()))
         if "tracestate" in incoming.trace:
             added.append((b"tracestate", incoming.trace["tracestate"].encode("latin-1")))
-        target = target_of(arrival.match.path)
+        target = arrival.match.path.encode("ascii")
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
         return head_of(

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from chassis import deadline
 from chassis.identity import ASSERTION_HEADER
 from gateway.forwarding.arrival import Arrival
-from gateway.forwarding.headers import forwarded, target_of, with_headers
+from gateway.forwarding.headers import forwarded, with_headers
 from gateway.forwarding.incoming import Headers
 from gateway.forwarding.intake import Intake
 from gateway.forwarding.remembered import Remembered
@@ -59,9 +59,8 @@ class Own:
         scope, known = arrival.scope, arrival.admission.known
         path = arrival.match.path
         kept = [pair for pair in scope["headers"] if not pair[0].startswith(_CLAIMS)]
-        inner = dict(
-            scope, path=path, raw_path=target_of(path), headers=kept + self._added(arrival)
-        )
+        raw = path.encode("ascii")
+        inner = dict(scope, path=path, raw_path=raw, headers=kept + self._added(arrival))
         if known is not None:
             inner["millrace_identity"] = known.identity
         extra = arrival.extra
