@@ -148,6 +148,7 @@ async def download(files: DataFiles, file: DataFile) -> StreamingResponse:
         media_type="application/octet-stream",
         headers={
             "Content-Disposition": disposition,
+            "Content-Length": str(file.filesize),
             "Cache-Control": "no-cache",
             "X-Content-Type-Options": "nosniff",
         },
