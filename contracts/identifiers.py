@@ -1,4 +1,4 @@
-"""Ids that tenants choose, of users, items, sessions, requests and events: one rule at every door."""
+"""Ids that tenants choose, of users, items, sessions, requests and events: one rule for all."""
 
 import re
 from typing import Annotated
@@ -51,9 +51,7 @@ _DESCRIBED = {"pattern": _PATTERN, "description": _RULE}
 #: The id of a user, an item, a session or a request.
 Identifier = Annotated[
     str,
-    Field(
-        min_length=1, max_length=MAX_CHARACTERS, strict=True, json_schema_extra=dict(_DESCRIBED)
-    ),
+    Field(min_length=1, max_length=MAX_CHARACTERS, strict=True, json_schema_extra=dict(_DESCRIBED)),
     AfterValidator(_sound),
 ]
 #: The same, or nothing at all.

@@ -124,9 +124,7 @@ async def test_what_an_erased_person_did_is_forgotten(bench: Bench, announced: A
 
 
 @pytest.mark.parametrize("member", ["userId", "itemId", "sessionId", "requestId", "eventId"])
-async def test_what_is_no_id_is_one_reject(
-    bench: Bench, announced: Announced, member: str
-) -> None:
+async def test_what_is_no_id_is_one_reject(bench: Bench, announced: Announced, member: str) -> None:
     await bench.ingest("interactions", *(record(**{member: each}) for each in NO_IDS), record())
     refused = await rejects(bench)
     assert [each["field"] for each in refused] == [member] * len(NO_IDS)

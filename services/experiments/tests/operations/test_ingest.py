@@ -130,9 +130,7 @@ async def test_a_huge_record_is_shown_in_part(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("member", ["user_id", "item_id", "eventId"])
-async def test_what_is_no_id_is_one_reject(
-    bench: Bench, body: dict[str, Any], member: str
-) -> None:
+async def test_what_is_no_id_is_one_reject(bench: Bench, body: dict[str, Any], member: str) -> None:
     texts = NO_IDS[1:] if member == "item_id" else NO_IDS
     await told(bench, *(body | {member: text} for text in texts), body)
     assert [reject["field"] for reject in await rejects(bench)] == [member] * len(texts)
