@@ -1,4 +1,4 @@
-"""Ids that tenants choose, of users, items, sessions, requests and events: one rule everywhere."""
+"""Ids that tenants choose, of users, items, sessions, requests and events: one rule for all."""
 
 import re
 from typing import Annotated

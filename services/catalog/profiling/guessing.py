@@ -1,7 +1,7 @@
-"""What the columns of a table hold: text is read as numbers and flags where it spells just those.
+"""What the columns of a table hold: texts that spell numbers or flags exactly are read as such.
 
-All formats are told apart here by nothing: a column of the same values becomes the same, whether
-it came as text or with types of its own.
+Formats make no difference here: equal values become the same column, whether they came as texts or
+with types of their own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -103,9 +103,14 @@ def _digits(text: pl.Expr) -> pl.Expr:
 
 def _iso(name: str, kind: pl.DataType) -> pl.Expr:
     """Spell times here: Python knows neither nanoseconds nor years above 9999."""
-    forms = {pl.Date: "%Y-%m-%d", pl.Time: "%H:%M:%S%.f", pl.Datetime: "%Y-%m-%dT%H:%M:%S%.f"}
-    zone = "%:z" if isinstance(kind, pl.Datetime) and kind.time_zone else ""
-    return pl.col(name).dt.to_string(forms[kind.base_type()] + zone)
+    form = "%Y-%m-%dT%H:%M:%S%.f"
+    if isinstance(kind, pl.Date):
+        form = "%Y-%m-%d"
+    elif isinstance(kind, pl.Time):
+        form = "%H:%M:%S%.f"
+    elif isinstance(kind, pl.Datetime) and kind.time_zone:
+        form += "%:z"
+    return pl.col(name).dt.to_string(form)
 
 
 def _true(frame: pl.LazyFrame, wanted: Mapping[str, pl.Expr]) -> set[str]:
