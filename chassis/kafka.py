@@ -142,10 +142,15 @@ async def _sent(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> dict
 
 async def _send(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[Any]:
     headers = [
-        ("millrace-event-id", record.event_id.encode()),
-        *((name, text.encode()) for name, text in record.headers.items()),
+        ("millrace-event-id", _bytes(record.event_id)),
+        *((name, _bytes(text)) for name, text in record.headers.items()),
     ]
-    key = record.key.encode()
+    key = _bytes(record.key)
     sent: asyncio.Future[Any]
     sent = await producer.send(record.topic, value=record.value, key=key, headers=headers)
     return sent
+
+
+def _bytes(text: str) -> bytes:
+    """Return text as it was read of a record, which need not have been UTF-8."""
+    return text.encode(errors="surrogateescape")

@@ -25,8 +25,9 @@ EventIdentifier = Annotated[
 ]
 
 
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime(3000, 1, 1, tzinfo=UTC)
+#: When an event may have happened: from the first moment on, before the last.
+FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MOMENT = datetime(3000, 1, 1, tzinfo=UTC)
 _LAST_MS = 32_503_680_000_000
 
 
@@ -39,7 +40,7 @@ def _read_moment(sent: object) -> object:
 
 
 def _within_bounds(moment: datetime) -> datetime:
-    if not _FIRST <= moment < _LAST:
+    if not FIRST_MOMENT <= moment < LAST_MOMENT:
         raise ValueError("Must lie between the years 1970 and 3000.")
     return moment.astimezone(UTC)
 
