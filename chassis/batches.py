@@ -143,9 +143,7 @@ class Batch:
         _ATTRIBUTES.pack_into(plain, _ATTRIBUTES_AT, attributes & ~_CODEC_BITS)
         return memoryview(plain + decompress(codec, packed, limit=MAX_BATCH_BYTES))
 
-    def _rest(
-        self, begins: int, plain: memoryview | None, error: Exception
-    ) -> Iterator[Any]:
+    def _rest(self, begins: int, plain: memoryview | None, error: Exception) -> Iterator[Any]:
         """Yield what can be read leniently from an offset on, and what says that there is more."""
         if plain is not None:
             try:

@@ -96,8 +96,10 @@ def as_sent(written: bytes | None) -> str:
 
 
 def _copied(record: ConsumerRecord) -> dict[str, str]:
-    """Return the headers that a copy of a record has: as they are, but for names that are none."""
-    return {name: as_sent(value) for name, value in record.headers if value and "\ufffd" not in name}
+    """Return the headers that a copy of a record has: as they are, if their names are text."""
+    return {
+        name: as_sent(value) for name, value in record.headers if value and "\ufffd" not in name
+    }
 
 
 async def letters(cluster: Cluster, topics: Sequence[str]) -> list[DeadLetter]:

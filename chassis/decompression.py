@@ -1,4 +1,4 @@
-"""What producers compress, unpacked into a bounded space: a megabyte can hold gigabytes of zeros."""
+"""What producers compress, unpacked into a bounded space: a megabyte can hold gigabytes."""
 
 import mmap
 import zlib

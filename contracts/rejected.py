@@ -37,5 +37,5 @@ class Rejected:
             "record": self.record[:SHOWN_BYTES].decode(errors="replace"),
             "rejected_at": self.at.isoformat().replace("+00:00", "Z"),
         }
-        # What is said may repeat a member of the record, which need not be text that can be written.
+        # What is said may repeat a member of the record: any text, be it half a character.
         return json.dumps(body, ensure_ascii=False).encode(errors="replace")
