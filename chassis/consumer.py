@@ -3,8 +3,8 @@
 aiokafka takes all partitions from a consumer at each rebalance, and their places with them. Here
 the state of its subscription, which it asks at every step, holds on to both. It also gives out what
 it has fetched in one go, of which a partition that cannot be read takes everything along; here each
-partition is taken by itself. This module, `chassis.batches` and `chassis.progress` are the only ones
-that know aiokafka from within.
+partition is taken by itself. This module, `chassis.batches` and `chassis.progress` are the only
+ones that know aiokafka from within.
 """
 
 import asyncio
