@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -68,7 +68,8 @@ class DeadLetter:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what operators read of it, the record's own content left out."""
-        return {name: value for name, value in asdict(self).items() if name != "record"}
+        names = (each.name for each in fields(self))
+        return {name: getattr(self, name) for name in names if name != "record"}
 
 
 def is_for(record: ConsumerRecord, subscription: str) -> bool:
