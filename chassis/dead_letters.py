@@ -250,8 +250,11 @@ async def _whole(
         return
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
-    await consumer.seek_to_beginning(*partitions)
-    places = {each: await consumer.position(each) for each in partitions}
+    places = dict(await consumer.beginning_offsets(partitions))
+    for partition, start in places.items():
+        # Said in so many words: an answer to "where does it end", under way since the assignment,
+        # would be taken for the one to "where does it begin".
+        consumer.seek(partition, start)
     read_on = time.monotonic()
     while left := [each for each in partitions if places[each] < ends[each]]:
         for batch in (await consumer.getmany(*left, timeout_ms=_WAIT_MS)).values():

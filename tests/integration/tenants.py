@@ -105,7 +105,7 @@ class Platform:
         async with consumer:
             consumer.assign([partition])
             [end] = (await consumer.end_offsets([partition])).values()
-            await consumer.seek_to_beginning(partition)
+            consumer.seek(partition, 0)
             told = []
             while len(told) < end:
                 told.append(json.loads((await consumer.getone()).value))
