@@ -109,6 +109,10 @@ class ResultsOut(Wire):
 class PromotedOut(Wire):
     status: str = "promoted"
     winner_slot_id: int
+    applies_after_ab_test: int | None = Field(
+        default=None,
+        description="Another running A/B test after whose end the new weight acts, if any.",
+    )
 
 
 crud.resource(
@@ -136,11 +140,13 @@ async def results(id: str, tx: Tx) -> ResultsOut:
     return ResultsOut.of(*await ab_tests.judge(tx, crud.row_id(id, tests.noun)))
 
 
-@router.post(f"{PATH}/{{id}}/promote_winner", dependencies=[crud.WRITE])
+@router.post(
+    f"{PATH}/{{id}}/promote_winner", dependencies=[crud.WRITE], response_model_exclude_none=True
+)
 async def promote_winner(id: str, tx: Tx, body: Annotated[Any, Body()] = None) -> PromotedOut:
     chosen = body.get("slot_id") if isinstance(body, dict) else None
     winner = await ab_tests.promote_winner(tx, crud.row_id(id, tests.noun), chosen)
-    return PromotedOut(winner_slot_id=winner)
+    return PromotedOut(winner_slot_id=winner.id, applies_after_ab_test=winner.applies_after_ab_test)
 
 
 def _rounded(interval: tuple[float, float]) -> tuple[float, float]:
