@@ -33,11 +33,14 @@ def build(settings: TrainingSettings) -> Service:
     blobs = open_blobs(settings.blobs())
     runner = Runner(
         database,
-        compute=open_compute(settings.compute, threads=_THREADS),
+        compute=open_compute(
+            settings.compute, threads=_THREADS, silence=settings.training_silence_seconds
+        ),
         blobs=blobs,
         workers=settings.workers,
         lease=settings.lease,
         heartbeat=settings.heartbeat,
+        limit=settings.limit,
     )
 
     async def consider() -> None:

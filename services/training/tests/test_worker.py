@@ -259,7 +259,7 @@ async def test_a_killed_worker_is_replaced_and_the_model_comes(bench: Bench, tab
     before = _grandchildren()
     running = asyncio.create_task(runner_of(bench).run())
     try:
-        await until(lambda: _grandchildren() - before)
+        await until(lambda: _grandchildren() - before, seconds=60)
         for worker in _grandchildren() - before:
             os.kill(worker, signal.SIGKILL)
         path = f"/api/v1/trained_model/{model['id']}/"
