@@ -17,7 +17,7 @@ class Watched:
         self.looks = 0
         self._used = used
         monkeypatch.setattr(vigil, "processor_seconds", lambda _pid: next(self._used))
-        monkeypatch.setattr(vigil.asyncio, "sleep", self._look)
+        monkeypatch.setattr(asyncio, "sleep", self._look)
 
     async def _look(self, _seconds: float) -> None:
         self.looks += 1
@@ -55,7 +55,7 @@ async def test_a_word_is_a_sign_of_life_where_nothing_can_be_told_of_the_process
         if watched.looks <= 50:
             watch.heard()
 
-    monkeypatch.setattr(vigil.asyncio, "sleep", heard)
+    monkeypatch.setattr(asyncio, "sleep", heard)
 
     await watch.over()
 
