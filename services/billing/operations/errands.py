@@ -5,7 +5,7 @@ from typing import Literal
 
 from billing.domain.errands import LIFETIME, Errand
 from billing.domain.plans import Interval, Plan, plan_of
-from billing.operations import plans
+from billing.operations import invoices, plans
 from billing.store import errands as store
 from chassis.database import Database, Transaction
 from chassis.problems import Conflict, Invalid, NotFound
@@ -75,6 +75,8 @@ async def _decide(
         raise Invalid(fields={"planId": ["There is no such plan."]})
     async with tx.scoped(errand.tenant_id):
         await plans.change(tx, plan, interval=interval)
+        if interval == "annual":
+            await invoices.pay_year(tx, plan, at=tx.clock())
         if errand.kind == "checkout":
             await store.finish(tx.session, errand.secret)
     return plan
