@@ -28,16 +28,17 @@ async def receive(tx: Transaction, notice: Notice) -> None:
         return
     before = await _spoken_of(tx, notice)
     purchase = heard(before, notice)
+    # A purchase that is given to another tenant is none of the one before.
     for tenant_id in {await _keep(tx, purchase), _tenant_of(before)} - {NOBODY}:
         async with tx.scoped(tenant_id):
-            await apply(tx)
+            await apply(tx, has_bought=before.paid is not None)
 
 
-async def apply(tx: Transaction) -> None:
+async def apply(tx: Transaction, *, has_bought: bool = False) -> None:
     """Put the tenant on the plan that it has paid for; nothing changes where it never bought."""
     present = await subscriptions.get(tx.session)
     bought = [each for each in await purchases.of(tx.session, tx.tenant_id) if each.paid]
-    if present is None or not bought:
+    if present is None or not (bought or has_bought):
         return
     await purchases.claim(tx.session)
     for each in bought:
