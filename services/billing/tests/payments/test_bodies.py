@@ -74,26 +74,30 @@ def with_(event: dict[str, Any], value: Any, *path: str) -> dict[str, Any]:
 
 SESSION = ("data", "object")
 ABOUT = subscription("evt_1", 1_780_000_000)
+#: A place in an event, and values that have nothing to do there.
+OUT_OF_PLACE: list[tuple[dict[str, Any], tuple[str, ...], list[Any]]] = [
+    (GOOD, ("id",), [5, None, "", [], {}, HUGE, "a\0b", NO_TEXT, "ä"]),
+    (GOOD, ("type",), [5, None, "", [], HUGE, NO_TEXT]),
+    (GOOD, ("created",), ["1", -1, 1.5, 10**30, [], True, 10**18]),
+    (GOOD, ("data",), [None, [], 5, "x", {}]),
+    (GOOD, SESSION, [None, [], 5, "x"]),
+    (GOOD, (*SESSION, "metadata"), [[], 5, "x", {"tenant_id": 5}]),
+    (GOOD, (*SESSION, "metadata", "tenant_id"), [None, HUGE, "\0", []]),
+    (GOOD, (*SESSION, "metadata", "plan_id"), [None, HUGE, NO_TEXT, {}]),
+    (GOOD, (*SESSION, "customer"), [5, {}, HUGE, ""]),
+    (GOOD, (*SESSION, "subscription"), [5, [], HUGE, NO_TEXT]),
+    (GOOD, (*SESSION, "payment_status"), [5, [], HUGE]),
+    (ABOUT, (*SESSION, "customer"), [None, 5, {}, HUGE]),
+    (ABOUT, (*SESSION, "id"), [5, {}, HUGE]),
+    (ABOUT, (*SESSION, "status"), [5, {}, HUGE]),
+    (ABOUT, (*SESSION, "items"), [5, [], {"data": 5}, {"data": [5]}]),
+    (ABOUT, (*SESSION, "items"), [{"data": [{"price": {"unit_amount": "1"}}]}]),
+]
 UNREADABLE: list[Any] = [
     *([], None, 42, "x", True, {}, [GOOD]),
     *(without(GOOD, name) for name in ("id", "type", "data")),
-    *(with_(GOOD, value, "id") for value in (5, None, "", [], {}, HUGE, "a\0b", NO_TEXT, "ä")),
-    *(with_(GOOD, value, "type") for value in (5, None, "", [], HUGE, NO_TEXT)),
-    *(with_(GOOD, value, "created") for value in ("1", -1, 1.5, 10**30, [], True, 10**18)),
-    *(with_(GOOD, value, "data") for value in (None, [], 5, "x", {})),
-    *(with_(GOOD, value, *SESSION) for value in (None, [], 5, "x")),
-    *(with_(GOOD, value, *SESSION, "metadata") for value in ([], 5, "x", {"tenant_id": 5})),
-    *(with_(GOOD, value, *SESSION, "metadata", "tenant_id") for value in (None, HUGE, "\0", [])),
-    *(with_(GOOD, value, *SESSION, "metadata", "plan_id") for value in (None, HUGE, NO_TEXT, {})),
-    *(with_(GOOD, value, *SESSION, "customer") for value in (5, {}, HUGE, "")),
-    *(with_(GOOD, value, *SESSION, "subscription") for value in (5, [], HUGE, NO_TEXT)),
-    *(with_(GOOD, value, *SESSION, "payment_status") for value in (5, [], HUGE)),
     without(ABOUT, *SESSION, "customer"),
-    *(with_(ABOUT, value, *SESSION, "customer") for value in (None, 5, {}, HUGE)),
-    *(with_(ABOUT, value, *SESSION, "id") for value in (5, {}, HUGE)),
-    *(with_(ABOUT, value, *SESSION, "status") for value in (5, {}, HUGE)),
-    *(with_(ABOUT, value, *SESSION, "items") for value in (5, [], {"data": 5}, {"data": [5]})),
-    with_(ABOUT, {"data": [{"price": {"unit_amount": "1", "recurring": 5}}]}, *SESSION, "items"),
+    *(with_(event, value, *place) for event, place, values in OUT_OF_PLACE for value in values),
 ]
 NO_JSON = [
     *(b"", b" ", b"{", b"[" * 3_000, b"[" * 3_000 + b"]" * 3_000, b'{"a":' * 3_000, b"\xff\xfe"),
