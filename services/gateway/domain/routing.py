@@ -7,9 +7,14 @@ than the owner of a thing does with it.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from contracts.http import Cost
 from gateway.domain.doors import Door
 
-Row = tuple[str, str, Door, str | None] | tuple[str, str, Door, str | None, int]
+Row = (
+    tuple[str, str, Door, str | None]
+    | tuple[str, str, Door, str | None, Cost]
+    | tuple[str, str, Door, str | None, Cost, str]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +26,16 @@ class Route:
     door: Door
     #: Which limit counts a request: `api` (by the caller's kind), `inference`, `login`, or none.
     zone: str | None
-    #: Hundredths of a billing unit that one POST uses; 0 where nothing is counted.
-    cost: int = 0
+    #: What a request is billed; absent where nothing is.
+    cost: Cost | None = None
+    #: The method that is billed; the others are free.
+    billed: str = "POST"
     #: Whether files come to the prefix itself.
     takes_files: bool = False
+
+    def cost_of(self, method: str) -> Cost | None:
+        """Return what a request of a method costs, or None. HEAD does what GET does."""
+        return self.cost if self.billed == ("GET" if method == "HEAD" else method) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +99,8 @@ class Table:
 def table(
     *rows: Row, files: Collection[str] = (), aliases: Sequence[tuple[str, str]] = ()
 ) -> Table:
-    """Return the table of these rows: prefix, owner, door, zone and, where metered, the cost of a
-    POST. Files come to the prefixes `files`.
+    """Return the table of these rows: prefix, owner, door, zone and, where something is billed, the
+    cost and the method if it is not POST. Files come to the prefixes `files`.
     """
     routes = (Route(*row) for row in rows)
     return Table((replace(each, takes_files=each.prefix in files) for each in routes), aliases)
