@@ -84,7 +84,8 @@ class ImplicitFactors(Factors):
         if not past.positions.size:
             return np.zeros(self.n_items)
         liked, normal, pull = self._problem(past)
-        return self._ranked(np.linalg.solve(normal, liked.T @ pull), past)
+        user: Doubles = np.asarray(np.linalg.solve(normal, liked.T @ pull), dtype=np.float64)
+        return self._ranked(user, past)
 
     def shares(self, profile: Profile, positions: Positions) -> Doubles:
         past = profile.within(self.factors.shape[0])
@@ -111,7 +112,7 @@ class LinearFactors(Factors):
 
     def scores(self, profile: Profile) -> Scores:
         past = profile.within(self.factors.shape[0])
-        user = past.strengths @ self.factors[past.positions].astype(np.float64)
+        user: Doubles = past.strengths @ self.factors[past.positions].astype(np.float64)
         return self._ranked(user, past)
 
     def shares(self, profile: Profile, positions: Positions) -> Doubles:
