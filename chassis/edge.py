@@ -96,7 +96,8 @@ class Edge:
             expiry = _Expiry(scope, answer)
             timer = asyncio.get_running_loop().call_later(left, expiry)
             try:
-                await self._bounded(scope, headers, receive, answer)
+                with deadline.due_in(left):
+                    await self._bounded(scope, headers, receive, answer)
             except asyncio.CancelledError:
                 if expiry.told is None:
                     raise
