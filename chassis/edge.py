@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import deadline, telemetry
 from chassis.metrics import observe_request
+from chassis.paths import written
 from chassis.problems import PROBLEM_JSON, Problem, TooLarge, Unavailable
 from chassis.server_spans import ServerSpan
 
@@ -45,10 +46,9 @@ class Edge:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        path: str = scope["path"]
-        if len(path) > 1 and path.endswith("/"):
-            # A trailing slash is optional everywhere, and never worth a redirect.
-            scope = dict(scope, path=path.rstrip("/") or "/")
+        path = written(scope)
+        if path != scope["path"]:
+            scope = dict(scope, path=path)
         if scope["type"] == "websocket" or path in QUIET:
             await self._app(scope, receive, send)
             return
@@ -96,7 +96,8 @@ class Edge:
             expiry = _Expiry(scope, answer)
             timer = asyncio.get_running_loop().call_later(left, expiry)
             try:
-                await self._bounded(scope, headers, receive, answer)
+                with deadline.due_in(left):
+                    await self._bounded(scope, headers, receive, answer)
             except asyncio.CancelledError:
                 if expiry.told is None:
                     raise

@@ -69,19 +69,12 @@ class Head:
             raise Malformed("Versions 1.1 and 1.0 of HTTP are spoken here.")
         if self.method == b"CONNECT":
             raise MethodNotAllowed("This server is no proxy.", headers=IMPLEMENTED)
-        self._check_size()
         self._check_target()
-        self._check_host()
-        self._check_framing()
-
-    def _check_size(self) -> None:
-        if len(self.target) > MAX_TARGET:
-            raise too_long(is_target=True)
-        size = sum(len(name) + len(value) + 4 for name, value in self._headers)
-        if len(self.target) + size > MAX_HEAD:
-            raise too_long(is_target=False)
+        self._check_headers()
 
     def _check_target(self) -> None:
+        if len(self.target) > MAX_TARGET:
+            raise too_long(is_target=True)
         if b"#" in self.target:
             raise Malformed("An address in a request has no fragment.")
         if self.target.startswith(b"/") or (self.target == b"*" and self.method == b"OPTIONS"):
@@ -94,18 +87,23 @@ class Head:
         self._headers[:] = [(n, host if n == b"host" else v) for n, v in self._headers]
         self.target = path if path.startswith(b"/") else b"/" + path
 
-    def _check_host(self) -> None:
-        hosts = [value for name, value in self._headers if name == b"host"]
-        if len(hosts) > 1 or (not hosts and self._version == "1.1"):
-            raise Malformed("A request has one Host header.")
-        if hosts and not is_host(hosts[0]):
-            raise Malformed("The Host header holds no host.")
-
-    def _check_framing(self) -> None:
+    def _check_headers(self) -> None:
+        """Look at each header once: every request pays for this."""
+        size, hosts = len(self.target), 0
         for name, value in self._headers:
-            is_known = value.lower() == b"chunked" and self._version == "1.1"
-            if name == b"transfer-encoding" and not is_known:
+            size += len(name) + len(value) + 4
+            if name == b"host":
+                hosts += 1
+                if not is_host(value):
+                    raise Malformed("The Host header holds no host.")
+            elif name == b"transfer-encoding" and (
+                value.lower() != b"chunked" or self._version == "1.0"
+            ):
                 raise Malformed("The body's encoding is not understood.")
+        if size > MAX_HEAD:
+            raise too_long(is_target=False)
+        if hosts > 1 or (hosts == 0 and self._version == "1.1"):
+            raise Malformed("A request has one Host header.")
 
     def check_handshake(self) -> None:
         """Refuse what the WebSocket library would refuse in plain text, or wait for in vain.

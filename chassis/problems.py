@@ -40,13 +40,16 @@ class Problem(Exception):
     def to_dict(self, *, instance: str, trace_id: str) -> dict[str, Any]:
         """Return the body. Field messages stand both in `errors` and as members of their own."""
         phrase = HTTPStatus(self.status).phrase
-        fields = {name: [_bounded(text) for text in texts] for name, texts in self.fields.items()}
+        fields = {
+            name: [bounded(text) if isinstance(text, str) else text for text in texts]
+            for name, texts in self.fields.items()
+        }
         body: dict[str, Any] = {**fields, **self.members}
         body |= {
             "type": f"urn:millrace:problem:{self.code_constant.lower().replace('_', '-')}",
             "title": phrase,
             "status": self.status,
-            "detail": _bounded(self.detail),
+            "detail": bounded(self.detail),
             "instance": instance,
             "traceId": trace_id,
             "code": self.code_constant,
@@ -184,11 +187,9 @@ def unknown_reference(field: str, value: object) -> Invalid:
     return Invalid(fields={field: [f'Invalid pk "{value}" - object does not exist.']})
 
 
-def _bounded(message: Any) -> Any:
+def bounded(message: str) -> str:
     """Return a message, cut where it quotes more than anybody reads."""
-    if isinstance(message, str) and len(message) > MAX_MESSAGE:
-        return f"{message[:MAX_MESSAGE]}…"
-    return message
+    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
 
 
 def _first_message(fields: FieldMessages | None) -> str | None:

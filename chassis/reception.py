@@ -137,7 +137,9 @@ class Reception(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; what comes after the body is none."""
         if self._in_head:
-            super().on_header(name, value.rstrip(b" \t"))
+            if value.endswith((b" ", b"\t")):
+                value = value.rstrip(b" \t")
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin the request, if its head can only be understood in one way."""

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from chassis.parsing import Unreadable
-from chassis.problems import NON_FIELD, Invalid, Malformed, NotFound, Problem
+from chassis.problems import NON_FIELD, Invalid, Malformed, NotFound, Problem, bounded
 
 REQUIRED = "This field is required."
 _PLAIN = {
@@ -38,7 +38,7 @@ def message_of(error: dict[str, Any]) -> str:
     if kind != "missing" and error.get("input", ...) is None:
         return "This field may not be null."
     if kind in {"enum", "literal_error"}:
-        return f'"{error.get("input")}" is not a valid choice.'
+        return f'"{bounded(str(error.get("input")))}" is not a valid choice.'
     if kind == "string_too_long":
         return f"Ensure this field has no more than {context['max_length']} characters."
     if kind in {"less_than_equal", "less_than"}:
@@ -47,7 +47,7 @@ def message_of(error: dict[str, Any]) -> str:
         bound = context.get("ge", context.get("gt"))
         return f"Ensure this value is greater than or equal to {bound}."
     if kind == "value_error":
-        return str(context.get("error", error["msg"]))
+        return bounded(str(context.get("error", error["msg"])))
     return _PLAIN.get(kind, str(error["msg"]))
 
 

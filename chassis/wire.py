@@ -151,9 +151,11 @@ class Dialect(APIRoute):
 
     def _told(self, handle: Handle) -> Handle:
         readable = _media_types(self.openapi_extra) or _JSON
+        # What is read by hand is what it should be, unless the client says otherwise.
+        assumed = "" if self.body_field is not None else readable[0]
 
         async def handled(request: Request) -> Response:
-            kind = request.headers.get("content-type", "")
+            kind = request.headers.get("content-type", assumed)
             if not kind.lower().startswith(readable) and _has_body(request):
                 raise UnsupportedMedia(_unsupported(kind, readable))
             try:

@@ -23,7 +23,7 @@ _MEMBERS: dict[str, Any] = {
     "scopes": ["read"],
     "expires_at": "2999-01-01T00:00:00Z",
     "recommender_class_name": "TopPopRecommender",
-    "parameters_json": {"a": [1]},
+    "parameters_json": {},
     "metadata": {"a": [1]},
     "metadata_json": {"a": [1]},
     "cron_expression": "0 2 * * 0",
@@ -33,7 +33,8 @@ _MEMBERS: dict[str, Any] = {
     "username": f"name{FRESH}",
     "password": PASSWORD,
     "email": f"somebody{FRESH}@example.com",
-    "planId": "starter",
+    "itemId": "mine",
+    "planId": "plan-growth",
     "capAmount": 5,
     "userId": "u1",
     "user_id": "u1",
@@ -44,6 +45,7 @@ _MEMBERS: dict[str, Any] = {
     "tried_algorithms_json": ["TopPopRecommender"],
     "target_metric_name": "ctr",
     "recommendation_request_id": "00000000-0000-4000-8000-000000000001",
+    "confidence_level": 0.9,
     "n_trials": 1,
     "n_heldout": 1,
     "n_test_users": 1,
@@ -177,7 +179,7 @@ def sound(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
 
 def single(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the first of a schema's alternatives that is not null."""
-    options = schema.get("anyOf") or schema.get("oneOf")
+    options = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
     if not options:
         return schema
     return single(next(each for each in options if each.get("type") != "null"))
@@ -207,9 +209,8 @@ def spelled(body: Any, place: Place = (), fragment: str | None = None) -> bytes:
     """Return a body as JSON, with what stands at a place replaced by a fragment as it is."""
     if fragment is None:
         return fresh(json.dumps(body)).encode()
-    text = json.dumps(_with_hole(body, place))
-    before, _, after = fresh(text).partition(f'"{_HOLE}"')
-    return f"{before}{fragment}{after}".encode("utf-8", "surrogatepass")
+    before, _, after = fresh(json.dumps(_with_hole(body, place))).partition(f'"{_HOLE}"')
+    return f"{before}{fragment}{after}".encode()
 
 
 def _with_hole(value: Any, place: Place) -> Any:

@@ -7,9 +7,10 @@ import time
 from starlette.types import Receive, Scope, Send
 
 from chassis.edge import CLIENT_GONE, send_problem
+from chassis.paths import written
 from chassis.problems import Malformed, NotFound, Problem, UnsupportedMedia
 from gateway.domain.origins import Origins
-from gateway.domain.routing import Match, Table, canonical
+from gateway.domain.routing import Match, Table, is_ambiguous
 from gateway.forwarding import incoming as heads
 from gateway.forwarding.address import check
 from gateway.forwarding.arrival import Arrival
@@ -94,10 +95,10 @@ class Front:
             await _refuse(problem, incoming, scope, send, began)
 
     def _match(self, scope: Scope, incoming: Incoming) -> Match:
-        path = canonical(scope["path"])
-        if path is None:
+        path = written(scope)
+        if is_ambiguous(path):
             raise Malformed("The path can be read in two ways.")
-        if "\x00" in path:
+        if "%00" in path:
             raise NotFound("Not found.")  # PostgreSQL cannot even be asked for it
         match = self._table.find(path)
         if match is None:

@@ -1,7 +1,5 @@
 """The headers that the gateway adds: what services are told of the client, what clients of us."""
 
-from urllib.parse import quote
-
 from starlette.types import Message, Scope, Send
 
 from gateway.domain.routing import Match
@@ -10,11 +8,6 @@ from gateway.forwarding.incoming import Headers, Incoming
 
 #: Since when `/api/X` is deprecated, as RFC 9745 writes dates.
 _DEPRECATED = b"@1767225600"
-
-
-def target_of(path: str) -> bytes:
-    """Return a path as a request line spells it."""
-    return quote(path, safe="/:@!$&'()*+,;=~-._").encode("ascii")
 
 
 def forwarded(incoming: Incoming, scope: Scope) -> Headers:
@@ -41,7 +34,7 @@ def extra_for(match: Match, admission: Admission) -> Headers:
         named = admission.window.headers().items()
         extra += [(name.lower().encode(), text.encode()) for name, text in named]
     if match.is_alias:
-        successor = f'<{quote(match.path)}>; rel="successor-version"'
+        successor = f'<{match.path}>; rel="successor-version"'
         extra += [(b"deprecation", _DEPRECATED), (b"link", successor.encode())]
     return extra
 

@@ -8,7 +8,7 @@ from chassis import deadline
 from chassis.identity import ASSERTION_HEADER
 from gateway.domain.origins import Origins
 from gateway.forwarding.arrival import Arrival
-from gateway.forwarding.headers import forwarded, target_of, with_headers
+from gateway.forwarding.headers import forwarded, with_headers
 from gateway.forwarding.incoming import Headers
 from gateway.forwarding.intake import Intake
 from gateway.forwarding.origins import may_use_cookies
@@ -65,9 +65,8 @@ class Own:
         scope, known = arrival.scope, arrival.admission.known
         path = arrival.match.path
         kept = [pair for pair in scope["headers"] if not pair[0].startswith(_CLAIMS)]
-        inner = dict(
-            scope, path=path, raw_path=target_of(path), headers=kept + self._added(arrival)
-        )
+        raw = path.encode("ascii")
+        inner = dict(scope, path=path, raw_path=raw, headers=kept + self._added(arrival))
         inner["millrace_may_use_cookies"] = may_use_cookies(self._origins, scope)
         if known is not None:
             inner["millrace_identity"] = known.identity
