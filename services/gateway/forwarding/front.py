@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from chassis.edge import CLIENT_GONE, send_problem
 from chassis.paths import written
 from chassis.problems import Malformed, NotFound, Problem, UnsupportedMedia
+from gateway.domain.origins import Origins
 from gateway.domain.routing import Match, Table, is_ambiguous
 from gateway.forwarding import incoming as heads
 from gateway.forwarding.address import check
@@ -19,6 +20,7 @@ from gateway.forwarding.incoming import Incoming
 from gateway.forwarding.intake import ClientGone
 from gateway.forwarding.metrics import count_refusal
 from gateway.forwarding.observed import STATUS, observe, span_of
+from gateway.forwarding.origins import refuse_foreign
 from gateway.forwarding.own import Own
 from gateway.forwarding.proxies import Proxies
 from gateway.forwarding.refusals import problem_of
@@ -40,9 +42,10 @@ class Front:
         table: Table,
         gate: Gate,
         proxies: Proxies,
+        origins: Origins,
     ) -> None:
         """Send what the table names, and the gate lets pass, to our own application or to the
-        service that it belongs to.
+        service that it belongs to. Cookies count from our own pages and those of `origins`.
         """
         self._own = own
         self._forwarder = forwarder
@@ -50,6 +53,7 @@ class Front:
         self._table = table
         self._gate = gate
         self._proxies = proxies
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the life of the application."""
@@ -67,6 +71,7 @@ class Front:
             incoming = heads.read(scope["headers"])
             check(scope)
             match = self._match(scope, incoming)
+            refuse_foreign(self._origins, incoming, scope)
             admission = await self._gate.admit(match, incoming, scope)
         except Exception as error:
             await _refuse(problem_of(error), incoming, scope, send, began)

@@ -6,10 +6,12 @@ from starlette.types import ASGIApp, Message, Receive, Send
 
 from chassis import deadline
 from chassis.identity import ASSERTION_HEADER
+from gateway.domain.origins import Origins
 from gateway.forwarding.arrival import Arrival
 from gateway.forwarding.headers import forwarded, with_headers
 from gateway.forwarding.incoming import Headers
 from gateway.forwarding.intake import Intake
+from gateway.forwarding.origins import may_use_cookies
 from gateway.forwarding.remembered import Remembered
 
 _ASSERTION = ASSERTION_HEADER.lower().encode()
@@ -27,13 +29,17 @@ class Own:
         name: str,
         intake: Intake,
         remembered: Remembered,
+        origins: Origins,
         patience: float,
     ) -> None:
-        """Give the application `patience` seconds to answer, once `intake` has the body."""
+        """Give the application `patience` seconds to answer once `intake` has the body, and tell it
+        whether a request comes from a page of an origin that may use cookies.
+        """
         self.app = app
         self.name = name
         self._intake = intake
         self._remembered = remembered
+        self._origins = origins
         self._patience = patience
 
     async def serve(self, arrival: Arrival, send: Send) -> None:
@@ -61,6 +67,7 @@ class Own:
         kept = [pair for pair in scope["headers"] if not pair[0].startswith(_CLAIMS)]
         raw = path.encode("ascii")
         inner = dict(scope, path=path, raw_path=raw, headers=kept + self._added(arrival))
+        inner["millrace_may_use_cookies"] = may_use_cookies(self._origins, scope)
         if known is not None:
             inner["millrace_identity"] = known.identity
         extra = arrival.extra

@@ -69,9 +69,9 @@ class ModelConfigurations:
         self, tx: Transaction, *, page: Page, where: Mapping[str, Any]
     ) -> tuple[Sequence[ModelConfiguration], int]:
         """Return one page and the number of all."""
-        chosen = dict(where)
-        if tx.caller.project is not None:
-            chosen["project"] = tx.caller.project
+        chosen = tx.caller.narrowed(where)
+        if chosen is None:
+            return [], 0
         return await store.find_named(
             tx, store.models, where=chosen, offset=page.offset, limit=page.size
         )

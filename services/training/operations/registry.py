@@ -26,9 +26,9 @@ async def find(
     tx: Transaction, *, where: Mapping[str, Any], offset: int, limit: int
 ) -> tuple[Sequence[TrainedModel], int]:
     """Return one page of the projects' own models and the number of all."""
-    chosen = dict(where)
-    if tx.caller.project is not None:
-        chosen["project"] = tx.caller.project
+    chosen = tx.caller.narrowed(where)
+    if chosen is None:
+        return [], 0
     rows, total = await store.find(tx, where=chosen, offset=offset, limit=limit)
     return await _linked(tx, rows), total
 

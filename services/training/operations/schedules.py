@@ -33,9 +33,9 @@ class Schedules:
         self, tx: Transaction, *, page: Page, where: Mapping[str, Any]
     ) -> tuple[Sequence[Schedule], int]:
         """Return one page and the number of all."""
-        chosen = dict(where)
-        if tx.caller.project is not None:
-            chosen["project"] = tx.caller.project
+        chosen = tx.caller.narrowed(where)
+        if chosen is None:
+            return [], 0
         return await store.schedules.find(tx, where=chosen, offset=page.offset, limit=page.size)
 
     async def get(self, tx: Transaction, row_id: int) -> Schedule | None:
