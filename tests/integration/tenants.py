@@ -106,7 +106,7 @@ class Platform:
             consumer.assign([partition])
             [end] = (await consumer.end_offsets([partition])).values()
             consumer.seek(partition, 0)
-            told = []
+            told: list[dict[str, Any]] = []
             while len(told) < end:
                 told.append(json.loads((await consumer.getone()).value))
         return told

@@ -10,8 +10,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from prometheus_client import REGISTRY
 
+from chassis import dead_letters
 from chassis.batches import MAX_BATCH_BYTES
-from contracts.topics import MAX_RECORD_BYTES
+from chassis.cluster import cluster_at
+from contracts.topics import MAX_RECORD_BYTES, TENANTS
 from servers.server import Server
 from tests.integration.raw_records import CODECS, Raw, batch
 from tests.integration.tenants import Place, Platform, Tenant, platform, until
@@ -166,17 +168,17 @@ async def test_a_time_of_no_calendar_is_one_reject_unless_the_record_tells_its_o
     running: Platform, tenant: Tenant, topic: str
 ) -> None:
     name = getattr(tenant, topic)
-    absurd = [-62_135_596_800_001, -(2**63), -2, -1]
     own = tenant.sound(name, timestamp="2026-01-01T00:00:00Z")
-    first = await running.writer.write(
-        name, 0, batch([Raw(tenant.sound(name), timestamp=each) for each in absurd])
-    )
-    # A batch tells times as distances from its first, so what is furthest apart comes by itself.
-    told = await running.writer.write(name, 1, batch([Raw(own, timestamp=absurd[0])]))
-    epoch = await running.writer.write(name, 1, batch([Raw(tenant.sound(name), timestamp=0)]))
-    kept, refused = await running.settled(tenant, len(absurd) + 2)
-    assert set(kept) == {f"{name}:1:{told}", f"{name}:1:{epoch}"}
-    assert refused == {(name, 0, first + at): 1 for at in range(len(absurd))}
+    bare = tenant.sound(name)
+    absurd = (-62_135_596_800_001, -62_135_596_800_000_000, -2, -1)
+    refused_ones = [
+        await running.writer.write(name, 0, batch([Raw(bare, timestamp=each)])) for each in absurd
+    ]
+    fine = [Raw(own, timestamp=absurd[0]), Raw(own, timestamp=-1), Raw(bare, timestamp=0)]
+    kept_ones = [await running.writer.write(name, 1, batch([each])) for each in fine]
+    kept, refused = await running.settled(tenant, len(absurd) + len(fine))
+    assert set(kept) == {f"{name}:1:{each}" for each in kept_ones}
+    assert refused == {(name, 0, each): 1 for each in refused_ones}
     assert {each["field"] for each in await running.rejected(tenant)} == {"timestamp"}
 
 
@@ -225,6 +227,26 @@ async def test_a_transaction_that_stays_open_holds_up_its_own_partition_alone(
         await producer.commit_transaction()
     kept, _ = await running.settled(tenant, 3)
     assert set(kept) == {"in the transaction", "behind it", "beside it"}
+
+
+async def test_dead_letters_are_listed_to_their_end_whatever_was_taken_back(
+    running: Platform,
+) -> None:
+    async with AIOKafkaProducer(
+        bootstrap_servers=running.kafka, transactional_id=uuid4().hex
+    ) as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(TENANTS.dead, b"taken back")
+        await producer.abort_transaction()
+        await producer.begin_transaction()
+        headers = [("x", b"\xff"), ("millrace-buried-at", b"\xff"), ("traceparent", None)]
+        await producer.send_and_wait(TENANTS.dead, b"\xff", key=b"\xfe", headers=headers)
+        await producer.commit_transaction()
+        await producer.begin_transaction()
+        await producer.send_and_wait(TENANTS.dead, b"taken back")
+        await producer.abort_transaction()
+    found = await dead_letters.letters(cluster_at(running.kafka), [TENANTS.dead])
+    assert [each.record.value for each in found] == [b"\xff"]
 
 
 def waiting_partitions() -> float:
