@@ -20,7 +20,6 @@ class Allowance:
     used: int
     allowed: int | None
     cycle_ends_at: datetime
-    stated_at: datetime
     revision: int
 
 

@@ -58,7 +58,7 @@ def test_what_was_used_is_not_counted_for_hours_because_the_clock_was_set_back()
     allowances = Allowances(timer=lambda: seconds[0])
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     ends = noon + timedelta(days=1)
-    allowances.state("shop", Allowance(0, 1000, ends, stated_at=noon, revision=1))
+    allowances.state("shop", Allowance(0, 1000, ends, revision=1))
     for _use in range(10):
         used = allowances.reserve("shop", 100, now=noon.timestamp())
         assert used is not None

@@ -147,10 +147,8 @@ async def test_a_window_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await windows.hit("me", rate)).used == 1
 
 
-def _allowance(
-    used: int, allowed: int | None, *, at: datetime = NOW, revision: int = 1
-) -> Allowance:
-    return Allowance(used, allowed, NOW + timedelta(days=30), at, revision)
+def _allowance(used: int, allowed: int | None, *, revision: int = 1) -> Allowance:
+    return Allowance(used, allowed, NOW + timedelta(days=30), revision)
 
 
 def test_what_does_not_fit_is_refused_and_takes_nothing() -> None:
@@ -234,7 +232,7 @@ def test_a_new_cycle_opens_by_itself() -> None:
     allowances.state("t", _allowance(100, None, revision=2))
     assert allowances.reserve("t", 1, now=NOW.timestamp())
     later = NOW + timedelta(days=60)
-    allowances.state("t", Allowance(7, 100, later, NOW, 3))
+    allowances.state("t", Allowance(7, 100, later, 3))
     assert allowances.left("t") == 93
 
 
