@@ -4,13 +4,14 @@ import json
 from contextlib import closing
 from functools import partial
 from http.client import HTTPConnection
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from chassis.testing.ids import NO_IDS, ODD_IDS
 from tests.e2e.conftest import Tenant
-from tests.e2e.journey import is_problem
+from tests.e2e.journey import configured, is_problem, trained, uploaded
 from tests.running import RunningStack, until
 
 
@@ -63,10 +64,11 @@ def test_dots_are_resolved_by_nobody(stack: RunningStack, tenant: Tenant) -> Non
             assert (answer.status, json.loads(answer.read())["status"]) == (400, 400)
 
 
-def recommended_to(client: httpx.Client, user_id: str) -> list[dict[str, object]]:
+def recommended_to(client: httpx.Client, user_id: str) -> set[str]:
+    """Return what a user of one item is recommended, or nothing while that item is among it."""
     answer = client.post("/api/v1/recommend", json={"userId": user_id, "count": 100})
-    rows: list[dict[str, object]] = answer.raise_for_status().json()
-    return rows
+    found = {str(row["itemId"]) for row in answer.raise_for_status().json()}
+    return set() if user_id in found else found
 
 
 def test_odd_ids_are_recommended_and_asked_about(tenant: Tenant) -> None:
@@ -76,8 +78,7 @@ def test_odd_ids_are_recommended_and_asked_about(tenant: Tenant) -> None:
     assert sent.status_code == 201
     assert set(catalogue(client)) == set(ODD_IDS)
     for each in ("x/", "../x", "%2F", "x" * 256):
-        rows = until(partial(recommended_to, client, each))
-        assert {row["itemId"] for row in rows} <= set(ODD_IDS) - {each}
+        assert until(partial(recommended_to, client, each)) <= set(ODD_IDS)
 
 
 def test_what_is_no_id_is_refused_at_every_door(tenant: Tenant) -> None:
@@ -94,3 +95,39 @@ def test_what_is_no_id_is_refused_at_every_door(tenant: Tenant) -> None:
         ):
             assert is_problem(client.post(path, json=body), 400), (path, text)
     assert catalogue(client) == {}
+
+
+def test_ids_beyond_64_bits_are_trained_on_and_recommended_as_they_are(tenant: Tenant) -> None:
+    users = [str(2**64 + n) for n in range(8)]
+    items = [*(str(2**70 + n) for n in range(4)), "1.10", "1.1", "007", "1e5"]
+    rows = [
+        {"user_id": user, "item_id": item, "timestamp": 1_768_000_000 + n}
+        for n, user in enumerate(users)
+        for item in items[n % 5 :][:4]
+    ]
+    content = "\n".join(json.dumps(_as_numbers(row)) for row in rows)
+    model = trained(
+        tenant, configuration=configured(tenant), data=uploaded(tenant, content, name="a.ndjson")
+    )
+    told = []
+    for user in users:
+        path = f"/api/v1/trained_model/{model}/recommendation/?user_id={user}&cutoff=8"
+        answer = until(partial(recommendation, tenant.client, path))
+        told += [row["item_id"] for row in answer]
+        seen = {row["item_id"] for row in rows if row["user_id"] == user}
+        assert {row["item_id"] for row in answer} == set(items) - seen
+    assert set(told) == set(items)
+
+
+def _as_numbers(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as somebody writes it who has numbers for ids."""
+    return {
+        name: int(value) if str(value).isdecimal() and len(str(value)) > 3 else value
+        for name, value in row.items()
+    }
+
+
+def recommendation(client: httpx.Client, path: str) -> list[dict[str, Any]]:
+    answer = client.get(path)
+    rows: list[dict[str, Any]] = answer.json() if answer.status_code == 200 else []
+    return rows

@@ -33,8 +33,10 @@ class Columns:
         """Look for each column.
 
         Raises:
-            Unreadable: some are not there.
+            Unreadable: some are not there, or one is to hold two things.
         """
+        if self.time in self.ids:
+            raise Unreadable(f'Column "{self.time}" cannot hold both ids and times.')
         missing = [name for name in self.wanted if name not in present]
         if missing:
             raise Unreadable(

@@ -82,7 +82,8 @@ async def source(tx: Transaction, data: DataFile) -> dict[str, Any]:
         "digest": data.table_digest,
         "user": project.user_column,
         "item": project.item_column,
-        "time": project.time_column,
+        # Recotem's clients write no name as an empty one.
+        "time": project.time_column or None,
     }
 
 

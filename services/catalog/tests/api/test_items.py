@@ -1,6 +1,8 @@
 """The catalogue: searched, changed with rising revisions, and nobody else's."""
 
+import json
 from typing import Any
+from unittest.mock import ANY
 from urllib.parse import quote
 
 import pytest
@@ -212,3 +214,17 @@ async def test_what_is_no_id_names_no_item(bench: Bench, item_id: str) -> None:
     assert "items.0.id" in bulk.json()
     assert "id" in single.json()
     assert await listed(bench) == []
+
+
+async def test_numbers_keep_each_digit_or_are_refused(bench: Bench) -> None:
+    kept = '{"gtin": 9223372036854775807, "less": -9223372036854775807, "a": 0.1, "b": -0.0}'
+    async with bench.as_caller(ADMIN) as client:
+        headers = {"content-type": "application/json"}
+        made = await client.post(PATH, content=f'{{"metadata": {kept}}}', headers=headers)
+        found = await client.get(f"{PATH}/{made.json()['id']}")
+        assert json.dumps(found.json()["metadata"]) == kept
+        for number in ("9223372036854775808", "1" * 25, "-9223372036854775809", "1e400"):
+            body = f'{{"metadata": {{"n": [{number}]}}}}'
+            answer = await client.post(PATH, content=body, headers=headers)
+            assert (answer.status_code, list(answer.json()["metadata"])) == (400, [ANY])
+        assert (await client.get(PATH)).json()["total"] == 1
