@@ -62,6 +62,12 @@ NUMBERS = (
     *("-0", "-0.0", "0", "-1", "1.5", str(2**31), str(2**63), str(2**63 - 1), str(-(2**63))),
     *(str(2**64), "1" + "0" * 5000),
 )
+#: What stands deep in a member that may hold any JSON.
+INNER = {
+    **ANYTHING,
+    **{name: TEXTS[name] for name in ("1 MB", "bidi", "half a pair inside")},
+    **{number: number for number in ("1e400", "NaN", "-0.0", str(2**63), str(2**64))},
+}
 MOMENTS = (
     *("0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"),
     *("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00", "10000-01-01T00:00:00Z"),
@@ -86,7 +92,7 @@ BODIES = {
     "very deep": b"[" * 100_000,
 }
 #: Requests in flight; some wait a moment for word of what they name.
-AT_ONCE = 4
+AT_ONCE = 8
 #: These end the session of whoever calls them, or start work that others' samples wait for.
 UNSENT = {"POST /api/v1/auth/logout", "POST /auth/v1/logout", "GET /api/v1/schema"}
 #: What a generation, which a sound sample orders, may have taken away.
@@ -291,8 +297,7 @@ def fragments(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         entry = '"x"' if chosen.get("items", {}).get("type") == "string" else "{}"
         yield from ((name, f"[{','.join([entry] * n)}]") for name, n in LISTS.items())
     if kind in {"object", None} and "properties" not in chosen:
-        inner = {**ANYTHING, **TEXTS, **{each: each for each in NUMBERS}}
-        yield from ((f"in it, {name[:40]}", f'{{"a": [{each}]}}') for name, each in inner.items())
+        yield from ((f"in it, {name}", f'{{"a": [{each}]}}') for name, each in INNER.items())
 
 
 def addresses_of(sample: Sample, estate: Estate) -> Iterator[str]:
