@@ -14,8 +14,10 @@ from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from chassis.hosts import is_host
 from chassis.ids import MAX_ID
-from chassis.problems import Invalid, NotFound, UnsupportedMedia
+from chassis.methods import without_stream
+from chassis.problems import Invalid, Malformed, NotFound, UnsupportedMedia
 from chassis.reading import with_json
 from chassis.validation import problem_of
 
@@ -161,13 +163,15 @@ class Dialect(APIRoute):
 
     def _told(self, handle: Handle) -> Handle:
         readable = _media_types(self.openapi_extra) or _JSON
+        # What is read by hand is what it should be, unless the client says otherwise.
+        assumed = "" if self.body_field is not None else readable[0]
 
         async def handled(request: Request) -> Response:
-            kind = request.headers.get("content-type", "")
-            if kind and not kind.lower().startswith(readable) and _has_body(request):
-                raise UnsupportedMedia(f'Unsupported media type "{kind}" in request.')
+            kind = request.headers.get("content-type", assumed)
+            if not kind.lower().startswith(readable) and _has_body(request):
+                raise UnsupportedMedia(_unsupported(kind, readable))
             try:
-                return await handle(request)
+                return without_stream(request, await handle(request))
             except RequestValidationError as error:
                 raise problem_of(error.errors(), status=self.refusal) from error
 
@@ -178,6 +182,10 @@ def _media_types(document: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the media types that a route's own part of the OpenAPI document names."""
     body: Mapping[str, Any] = (document or {}).get("requestBody", {})
     return tuple(body.get("content", ()))
+
+
+def _unsupported(kind: str, readable: tuple[str, ...]) -> str:
+    return f'Unsupported media type "{kind}" in request. This path reads {readable[0]}.'
 
 
 def _has_body(request: Request) -> bool:
@@ -267,9 +275,15 @@ def enveloped(page: Page, *, total: int, rows: Sequence[Any]) -> dict[str, Any]:
 
 
 def public_base(request: Request) -> str:
-    """Return the scheme and host that the client used, as the gateway tells them."""
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+    """Return the scheme and host that the client used, as the gateway tells them.
+
+    Raises:
+        Malformed: the host is none, or the scheme is not of the web: no link can be made of them.
+    """
+    scheme = request.headers.get("x-forwarded-proto", request.scope["scheme"])
     host = request.headers.get("x-forwarded-host") or request.headers.get("host", "localhost")
+    if scheme not in {"http", "https"} or not is_host(host.encode("latin-1")):
+        raise Malformed("The Host header holds no host.")
     return f"{scheme}://{host}"
 
 

@@ -6,15 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Event
+from contracts.identifiers import EventIdentifier, Identifier
 from contracts.moments import Timestamp
-
-#: Identifiers that tenants choose: any text of 1 to 256 characters without control characters.
-Identifier = Annotated[
-    str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$", strict=True)
-]
-EventIdentifier = Annotated[
-    str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$", strict=True)
-]
 
 
 class InteractionType(StrEnum):

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, WithJsonSchema
 
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime(3000, 1, 1, tzinfo=UTC)
+#: When an event may have happened: from the first moment on, before the last.
+FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MOMENT = datetime(3000, 1, 1, tzinfo=UTC)
 _LAST_MS = 32_503_680_000_000
 #: A date, a time of day and perhaps an offset. A validator alone also takes a date without a time,
 #: and digits as seconds or as milliseconds, by their size.
@@ -24,7 +25,7 @@ def _read_timestamp(sent: object) -> object:
 
 
 def _within_bounds(moment: datetime) -> datetime:
-    if not _FIRST <= moment < _LAST:
+    if not FIRST_MOMENT <= moment < LAST_MOMENT:
         raise ValueError("Must lie between the years 1970 and 3000.")
     return moment.astimezone(UTC)
 

@@ -68,6 +68,8 @@ def _read(record: IngestedRecord) -> Interaction | Problem:
         return _interaction(validated(record.value, _RECORD), record)
     except Unreadable as error:
         return problem_in(error)
+    except Problem as problem:
+        return problem
 
 
 def _interaction(sent: _Record, record: IngestedRecord) -> Interaction:
@@ -76,7 +78,7 @@ def _interaction(sent: _Record, record: IngestedRecord) -> Interaction:
         user_id=sent.user_id,
         item_id=sent.item_id,
         interaction_type=sent.interaction_type,
-        occurred_at=sent.timestamp or record.timestamp,
+        occurred_at=record.time_of(sent.timestamp),
         timed=sent.timestamp is not None,
         value=sent.value,
         session_id=sent.session_id,

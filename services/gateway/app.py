@@ -146,7 +146,7 @@ def _front(
     proxies = Proxies(settings.trusted_proxies)
 
     def around(app: ASGIApp) -> Front:
-        own = Own(app, name=SELF, remembered=remembered, patience=_PATIENCE)
+        own = Own(app, name=SELF, intake=intake, remembered=remembered, patience=_PATIENCE)
         return Front(own, forwarder, sockets, table=ROUTES, gate=gate, proxies=proxies)
 
     return around

@@ -17,6 +17,8 @@ from sqlalchemy import Table, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from billing.domain.plans import STARTER
+from billing.store import caps as billing_caps
 from billing.store import subscriptions as billing_subscriptions
 from billing.store import usage as billing_usage
 from catalog.store import data_files, outcomes, projects
@@ -269,7 +271,8 @@ ASKED: dict[str, dict[str, Ask]] = {
         "a subscription": lambda tx: billing_subscriptions.held(
             tx.session, anchor=NOW, tenant_id=TENANT
         ),
-        "usage": lambda tx: billing_usage.of(tx.session, 7),
+        "usage": lambda tx: billing_usage.of(tx.session, 7, plan=STARTER),
+        "past caps": lambda tx: billing_caps.since(tx.session, NOW),
         "an item": lambda tx: billing_usage.know_item(
             tx.session, "item_id-7", revision=1, is_there=True
         ),

@@ -25,8 +25,6 @@ from chassis.ids import new_uid
 from chassis.problems import Invalid, NotFound, Unavailable, unknown_reference
 from chassis.wire import Page
 
-#: Rows that a preview can show.
-PREVIEWED = tables.PREVIEWED
 #: Tables that are read at the same time; each needs memory and a core.
 _READERS = 2
 

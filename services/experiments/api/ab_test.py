@@ -109,6 +109,10 @@ class ResultsOut(Wire):
 class PromotedOut(Wire):
     status: str = "promoted"
     winner_slot_id: int
+    applies_after_ab_test: int | None = Field(
+        default=None,
+        description="Another running A/B test after whose end the new weight acts, if any.",
+    )
 
 
 crud.resource(
@@ -147,11 +151,16 @@ _CHOICE = {
 }
 
 
-@router.post(f"{PATH}/{{id}}/promote_winner", dependencies=[crud.WRITE], openapi_extra=_CHOICE)
+@router.post(
+    f"{PATH}/{{id}}/promote_winner",
+    dependencies=[crud.WRITE],
+    openapi_extra=_CHOICE,
+    response_model_exclude_none=True,
+)
 async def promote_winner(id: str, tx: Tx, body: Annotated[Any, Body()] = None) -> PromotedOut:
     chosen = body.get("slot_id") if isinstance(body, dict) else None
     winner = await ab_tests.promote_winner(tx, crud.row_id(id, tests.noun), chosen)
-    return PromotedOut(winner_slot_id=winner)
+    return PromotedOut(winner_slot_id=winner.id, applies_after_ab_test=winner.applies_after_ab_test)
 
 
 def _rounded(interval: tuple[float, float]) -> tuple[float, float]:

@@ -36,6 +36,9 @@ class SlotOut(Wire):
     trained_model: int = Field(validation_alias="model_id")
     weight: float
     is_active: bool
+    applies_after_ab_test: int | None = Field(
+        description="The running A/B test after whose end `weight` acts; null where it acts now."
+    )
     ins_datetime: datetime
     updated_at: datetime
 

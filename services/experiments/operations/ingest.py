@@ -64,7 +64,7 @@ def report_of(record: IngestedRecord) -> Report:
         details=told.metadata_json,
         source="kafka",
         event_id=told.event_id or record.fallback_event_id,
-        occurred_at=told.timestamp or record.timestamp,
+        occurred_at=record.time_of(told.timestamp),
         time_told=told.timestamp is not None,
     )
 

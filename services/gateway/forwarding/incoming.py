@@ -5,6 +5,7 @@ on.
 from dataclasses import dataclass, field
 from typing import Any
 
+from chassis.hosts import is_host
 from chassis.problems import Malformed
 from gateway.domain.keys import MARK
 
@@ -72,7 +73,7 @@ def read(headers: Any) -> Incoming:
     """Sort the headers of a request.
 
     Raises:
-        Malformed: they say in two ways how long the body is.
+        Malformed: they say in two ways how long the body is, or name no host.
     """
     incoming = Incoming()
     nominated: set[bytes] = set()
@@ -92,7 +93,9 @@ def read(headers: Any) -> Incoming:
 
 def _take(incoming: Incoming, name: bytes, value: bytes, nominated: set[bytes]) -> None:
     if name == b"host":
-        incoming.host = incoming.host or value
+        if incoming.host or not is_host(value):
+            raise Malformed("A request has one Host header, and it holds a host.")
+        incoming.host = value
     elif name == b"x-api-key":
         text = value.decode("latin-1")
         # What is no key of ours is no credential: the next one is looked at.

@@ -5,7 +5,7 @@ code.
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
@@ -13,8 +13,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from chassis import telemetry
 from chassis.identity import ASSERTION_HEADER
+from chassis.paths import written
 from chassis.problems import Malformed, Problem
-from gateway.domain.routing import Match, Table, canonical
+from gateway.domain.routing import Match, Table, is_ambiguous
 from gateway.forwarding import incoming as heads
 from gateway.forwarding.gate import Gate
 from gateway.forwarding.incoming import Incoming
@@ -63,7 +64,7 @@ class Sockets:
         await send({"type": "websocket.accept"})
         try:
             incoming = heads.read(scope["headers"])
-            match = self._match(scope["path"])
+            match = self._match(written(scope))
             known = await self._admitted(match, incoming, scope)
             await self._pass_on(match, known, incoming, scope, receive, send)
         except Malformed:
@@ -72,8 +73,7 @@ class Sockets:
             await send({"type": "websocket.close", "code": refusal.code})
 
     def _match(self, path: str) -> Match:
-        plain = canonical(path)
-        match = self._table.find(plain) if plain else None
+        match = None if is_ambiguous(path) else self._table.find(path)
         if match is None or not match.path.startswith(_PREFIX):
             raise Refused(_NOT_FOUND)
         return match
@@ -101,7 +101,7 @@ class Sockets:
     ) -> None:
         upstream = self._upstreams[match.route.owner]
         rest = urlencode([pair for pair in _query(scope) if pair[0] != "token"])
-        target = f"{quote(match.path)}?{rest}" if rest else quote(match.path)
+        target = f"{match.path}?{rest}" if rest else match.path
         parent = telemetry.extract(incoming.trace) if incoming.trace else None
         with telemetry.span(f"WS {match.route.prefix}", parent=parent):
             headers = {ASSERTION_HEADER: self._remembered.assertion(known), **telemetry.inject()}

@@ -404,6 +404,6 @@ async def test_items_that_cannot_be_refuse_the_whole_file(bench: Bench, content:
 async def test_an_item_that_cannot_be_is_named_with_its_row(bench: Bench) -> None:
     answer = await upload(bench, b"item_id,t\na,b\n\x01,c\n", path=META)
     assert answer.json()["file"] == [
-        'Column "item_id" holds an id that no item can have.',
-        'Column "item_id" holds "\\u0001" in row 2.',
+        'Column "item_id" holds "\\u0001", which is no id, in row 2.',
+        "Control characters are not allowed.",
     ]

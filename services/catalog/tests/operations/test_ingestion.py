@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chassis.testing import ADMIN, OTHER_TENANT, TENANT, Bench
+from chassis.testing.ids import NO_IDS, ODD_IDS
 from contracts.interactions import InteractionRecorded
 from contracts.tenants import PersonErased
 
@@ -125,3 +126,21 @@ async def test_what_an_erased_person_did_is_forgotten(bench: Bench, announced: A
     )
     heard = {(each.tenant_id, each.user_id) for each in await announced()}
     assert heard == {(TENANT, "u2"), (OTHER_TENANT, "p-uid")}
+
+
+@pytest.mark.parametrize("member", ["userId", "itemId", "sessionId", "requestId", "eventId"])
+async def test_what_is_no_id_is_one_reject(bench: Bench, announced: Announced, member: str) -> None:
+    await bench.ingest("interactions", *(record(**{member: each}) for each in NO_IDS), record())
+    refused = await rejects(bench)
+    assert [each["field"] for each in refused] == [member] * len(NO_IDS)
+    assert len(await announced()) == 1
+
+
+async def test_every_id_is_kept_as_it_is_written(bench: Bench, announced: Announced) -> None:
+    records = [record(userId=each, itemId=each, sessionId=each) for each in ODD_IDS]
+    await bench.ingest("interactions", *records)
+    heard = await announced()
+    assert [(each.user_id, each.item_id, each.session_id) for each in heard] == [
+        (each, each, each) for each in ODD_IDS
+    ]
+    assert await rejects(bench) == []
