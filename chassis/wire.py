@@ -1,10 +1,11 @@
 """House style of the wire: base models, checked JSON, list envelopes, routers with a dialect."""
 
 import math
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from inspect import iscoroutinefunction, signature
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -51,9 +52,20 @@ def _numbers_of(model: type[BaseModel]) -> tuple[str, ...]:
     found = [
         (name, field.alias)
         for name, field in model.model_fields.items()
-        if {int, float} & {field.annotation, *get_args(field.annotation)}
+        if {int, float} & set(_kinds_in(field.annotation))
     ]
     return tuple(name for names in found for name in names if name is not None)
+
+
+def _kinds_in(annotation: Any) -> Iterator[Any]:
+    """Yield the alternatives of an annotation, each without what is annotated."""
+    if isinstance(annotation, type) or not get_args(annotation):
+        yield annotation
+    elif get_origin(annotation) is Annotated:
+        yield from _kinds_in(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for each in get_args(annotation):
+            yield from _kinds_in(each)
 
 
 class CamelWire(Wire):

@@ -23,7 +23,7 @@ def _known_scopes(value: Any) -> Any:
     complaint = scope_complaint(value)
     if complaint:
         raise ValueError(complaint)
-    return value
+    return list(dict.fromkeys(value))
 
 
 Scopes = Annotated[list[str], BeforeValidator(_known_scopes)]

@@ -109,7 +109,9 @@ async def test_a_refused_record_is_told_with_its_reason(
     assert reject["rejected_at"] == "2026-01-15T10:30:00Z"
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[]", b"5", b"null"])
+@pytest.mark.parametrize(
+    "value", [b"", b"{", b"\xff\xfe", b"[]", b"5", b"null", b'{"user_id":"\\ud800"}', b"[" * 9999]
+)
 async def test_what_is_no_object_is_rejected(bench: Bench, value: bytes) -> None:
     await told(bench, value)
     [reject] = await rejects(bench)
