@@ -188,7 +188,7 @@ async def test_the_index_shows_each_caller_what_it_may_list(stage: Stage) -> Non
 )
 async def test_a_host_that_is_none_gets_into_no_link(stage: Stage, host: str) -> None:
     for path in ("/api/v1/", "/api/v1/project/", "/health"):
-        told = await stage.client().get(path, headers=[(b"Host", host.encode("latin-1"))])
+        told = await stage.client().get(path, headers={b"Host": host.encode("latin-1")})
         assert (told.status_code, told.json()["code"]) == (400, "INVALID_REQUEST"), path
     assert stage.recorder.heard == []
 

@@ -71,7 +71,7 @@ async def begun(
 async def met(condition: Callable[[], Any]) -> None:
     """Return once a condition holds."""
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - files appear and go without an event
+        while not condition():  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
 
 
