@@ -329,15 +329,16 @@ async def test_the_assertion_is_what_services_accept(stage: Stage, keys: Path) -
     assert caller.person_id == me["pk"]
 
 
-@pytest.mark.parametrize("item_id", ODD_IDS, ids=ascii)
-async def test_a_service_is_asked_for_the_very_id(stage: Stage, item_id: str) -> None:
+async def test_a_service_is_asked_for_the_very_id(stage: Stage) -> None:
     """Whatever stands in a segment goes on as it is written, so that the service reads the same."""
     admin = await stage.admin()
-    path = f"/api/items/{quote(item_id, safe='')}"
-    for written in (path, f"{path}/", f"{path}?a=b%2F"):
-        assert (await admin.get(written)).status_code == 200
-        assert unquote(stage.recorder.last.target).partition("?a")[0] == f"/api/items/{item_id}"
-    assert stage.recorder.last.target.endswith("?a=b%2F")
+    for item_id in ODD_IDS:
+        path = f"/api/items/{quote(item_id, safe='')}"
+        for written in (path, f"{path}/", f"{path}?a=b%2F"):
+            assert (await admin.get(written)).status_code == 200
+            path_seen = stage.recorder.last.target.partition("?")[0]
+            assert unquote(path_seen) == f"/api/items/{item_id}"
+        assert stage.recorder.last.target.endswith("?a=b%2F")
 
 
 @pytest.mark.parametrize(
