@@ -11,36 +11,29 @@ import asyncio
 import json
 import re
 import sys
-import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaConnectionError
 
-from chassis import batches
 from chassis.clock import now
 from chassis.cluster import Cluster
-from chassis.kafka import MAX_REQUEST_BYTES, OutboxProducer
+from chassis.kafka import OutboxProducer
 from chassis.outbox import Outgoing
 from chassis.remembering import REPLAYED
 from chassis.settings import Settings
 from chassis.subscriptions import headers_of, moment_of
+from chassis.whole_topics import present, reader, whole
 from contracts.topics import INGEST_REJECTED, TOPICS, tenant_of
 
-batches.take_over()
 #: Subscription, `<service>.<name>`, that a copy is for, and the `partition:offset` it is a copy of.
 FOR = "millrace-redrive-for"
 ORIGINAL = "millrace-redrive-of"
 _DEAD = ".dead"
 _REJECTED = re.compile(INGEST_REJECTED.pattern)
-#: Seconds that a broker gets to hand out the next records, and milliseconds of one look.
-_PATIENCE = 10
-_WAIT_MS = 250
 _COLUMNS = ("topic", "partition", "offset", "when", "event", "tenant", "subscription", "state")
 
 
@@ -105,10 +98,10 @@ def _copied(record: ConsumerRecord) -> dict[str, str]:
 
 async def letters(cluster: Cluster, topics: Sequence[str]) -> list[DeadLetter]:
     """Return what lies in dead letter topics (or tenants' rejects), oldest first."""
-    present = await _present(cluster)
-    async with _reader(cluster) as consumer:
+    there = await present(cluster)
+    async with reader(cluster) as consumer:
         records = [
-            record for topic in topics async for record in _whole(consumer, present.get(topic, []))
+            record for topic in topics async for record in whole(consumer, there.get(topic, []))
         ]
     redriven = {
         (record.topic, headers[ORIGINAL])
@@ -124,7 +117,7 @@ async def letters(cluster: Cluster, topics: Sequence[str]) -> list[DeadLetter]:
 
 async def rejects(cluster: Cluster) -> list[str]:
     """Return the names of all tenants' topics of rejects."""
-    return sorted(name for name in await _present(cluster) if _REJECTED.match(name))
+    return sorted(name for name in await present(cluster) if _REJECTED.match(name))
 
 
 async def redrive(
@@ -207,65 +200,6 @@ def _copy(letter: DeadLetter) -> Outgoing:
             ORIGINAL: f"{letter.partition}:{letter.offset}",
         },
     )
-
-
-@asynccontextmanager
-async def _reader(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
-    # Without a group: nothing is committed, so reading leaves no trace and needs no further right.
-    consumer = AIOKafkaConsumer(
-        **cluster.client(),
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=MAX_REQUEST_BYTES,
-    )
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-async def _present(cluster: Cluster) -> dict[str, list[TopicPartition]]:
-    """Return the partitions of every topic that there is."""
-    admin = AIOKafkaAdminClient(**cluster.client())
-    await admin.start()
-    try:
-        described = await admin.describe_topics()
-    finally:
-        await admin.close()
-    return {
-        topic["topic"]: [
-            TopicPartition(topic["topic"], each["partition"]) for each in topic["partitions"]
-        ]
-        for topic in described
-    }
-
-
-async def _whole(
-    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
-) -> AsyncIterator[ConsumerRecord]:
-    """Read the partitions of a topic from their beginning to what is their end now."""
-    if not partitions:
-        return
-    consumer.assign(partitions)
-    ends = await consumer.end_offsets(partitions)
-    places = dict(await consumer.beginning_offsets(partitions))
-    for partition, start in places.items():
-        # Said in so many words: an answer to "where does it end", under way since the assignment,
-        # would be taken for the one to "where does it begin".
-        consumer.seek(partition, start)
-    read_on = time.monotonic()
-    while left := [each for each in partitions if places[each] < ends[each]]:
-        for batch in (await consumer.getmany(*left, timeout_ms=_WAIT_MS)).values():
-            for record in batch:
-                yield record
-        # What a transaction took back is passed over without a record.
-        moved = {each: await consumer.position(each) for each in partitions}
-        if moved != places:
-            places, read_on = moved, time.monotonic()
-        elif time.monotonic() - read_on > _PATIENCE:
-            raise TimeoutError(f"{partitions[0].topic} could not be read to its end")
 
 
 def _letter(record: ConsumerRecord, *, redriven: bool) -> DeadLetter:

@@ -30,6 +30,7 @@ _WAIT = 0.2
 _PAUSE = 1.0
 #: Seconds that records at hand get to have their effect before a consumer ends without it.
 _AT_HAND = 15.0
+_LAST_WORDS = 1.0
 
 
 class Listener:
@@ -92,6 +93,9 @@ class Listener:
             await asyncio.wait({reading}, timeout=_AT_HAND)
         finally:
             reading.cancel()
+        await asyncio.wait({reading}, timeout=_LAST_WORDS)
+        if reading.done() and not reading.cancelled() and (error := reading.exception()):
+            telemetry.log.error("%s: reading has ended", self._dispatcher.name, exc_info=error)
 
     async def watch(self) -> None:
         """Measure the lag, and start the consumer again when it has ended, until cancelled."""

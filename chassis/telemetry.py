@@ -219,3 +219,6 @@ def start_logs(service: str, settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level_number, handlers=[handler], force=True)
     for chatty in ("aiokafka", "faststream", "uvicorn.access", "botocore", "aiosqlite"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, settings.log_level_number))
+    # It calls it information that a consumer's place is gone, and that it begins elsewhere.
+    places = logging.getLogger("aiokafka.consumer.fetcher")
+    places.setLevel(max(logging.INFO, settings.log_level_number))

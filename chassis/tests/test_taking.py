@@ -57,6 +57,10 @@ class Unstarted(CooperativeConsumer):
         """Have nothing to close."""
 
 
+def _unstarted() -> Any:
+    return Unstarted()
+
+
 class Fetched:
     """A consumer that has fetched some records, and asks for no more."""
 
@@ -64,7 +68,7 @@ class Fetched:
         self.records: OrderedDict[TopicPartition, Any] = OrderedDict()
         self.positions: dict[TopicPartition, int] = {}
         self.asked_again = 0
-        self.consumer: Any = Unstarted()
+        self.consumer: Any = _unstarted()
         self.consumer._closed = False
         self.consumer._coordinator = SimpleNamespace(check_errors=lambda: None)
         self.consumer._subscription = SimpleNamespace(

@@ -189,8 +189,12 @@ def test_a_conversion_counts_once_through_both_doors(
 def test_any_client_may_compress_set_headers_and_take_back(
     door: Door, tenant: Tenant, rejects: Consumer
 ) -> None:
-    headers = [("x-agent", b"\xc3\x28\xff"), ("x-agent", None), ("traceparent", b"\xff\xfe")]
-    headers.append(("reply_to", door.topics["rejected_topic"].encode()))
+    headers: list[tuple[str, str | bytes | None]] = [
+        ("x-agent", b"\xc3\x28\xff"),
+        ("x-agent", None),
+        ("traceparent", b"\xff\xfe"),
+        ("reply_to", door.topics["rejected_topic"]),
+    ]
     topic, codecs = door.topics["interactions_topic"], ("none", "gzip", "snappy", "lz4", "zstd")
     for codec in codecs:
         producer = Producer({"bootstrap.servers": door.kafka, "compression.type": codec})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import jsonschema
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
@@ -14,6 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chassis.wire import MAX_JSON_CHARACTERS
+from contracts.conversions import IngestedConversion
+from contracts.interactions import IngestedInteraction
 from tests.integration.raw_records import CODECS, Raw, batch
 from tests.integration.tenants import Place, Platform, Tenant, platform
 
@@ -164,6 +167,18 @@ async def test_every_record_ends_in_one_place(running: Platform, rounds: list[Wr
     for tenant in tenants:
         await check(running, tenant, expected[tenant.uid])
     await running.caught_up()
+
+
+async def test_the_schemas_that_tenants_are_told_take_what_is_kept() -> None:
+    tenant = Tenant("00000000-0000-0000-0000-000000000000", slot=1, project=1)
+    for name, kind in (
+        (tenant.interactions, IngestedInteraction),
+        (tenant.conversions, IngestedConversion),
+    ):
+        schema = kind.model_json_schema(by_alias=True)
+        for shape in SHAPES:
+            if shape.ends is KEPT:
+                jsonschema.validate(json.loads(value_of(tenant, name, shape) or b""), schema)
 
 
 async def check(running: Platform, tenant: Tenant, expected: dict[Place, bool | None]) -> None:
