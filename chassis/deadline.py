@@ -5,6 +5,9 @@ in the service's own socket, which only a moment lets it see. Clocks must agree 
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 HEADER = "Millrace-Deadline"
 
@@ -19,3 +22,23 @@ def left(value: str | None) -> float | None:
     if not value or len(value) > 20 or not value.replace(".", "", 1).isdecimal():
         return None
     return float(value) - time.time()
+
+
+#: Moment by the monotonic clock at which the request of the running task has to be answered.
+_DUE: ContextVar[float | None] = ContextVar("due", default=None)
+
+
+@contextmanager
+def due_in(seconds: float) -> Iterator[None]:
+    """Let what runs inside know that it has so many seconds."""
+    token = _DUE.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _DUE.reset(token)
+
+
+def remaining() -> float | None:
+    """Return the seconds that the running request has left; None where it has no deadline."""
+    due = _DUE.get()
+    return None if due is None else due - time.monotonic()

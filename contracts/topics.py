@@ -7,7 +7,9 @@ from contracts.billing import AllowanceChanged
 from contracts.catalog import CatalogEvent
 from contracts.conversions import ConversionRecorded, IngestedConversion
 from contracts.envelope import Event
+from contracts.generations import GenerationChanged
 from contracts.interactions import IngestedInteraction, InteractionRecorded
+from contracts.model_states import ModelStateEvent
 from contracts.models import ModelEvent
 from contracts.serving import Served
 from contracts.slots import SlotEvent
@@ -38,6 +40,8 @@ class Topic:
 INTERACTIONS = Topic("interactions.v1", InteractionRecorded, "catalog")
 TRAINING_REQUESTS = Topic("training-requests.v1", TrainingRequested, "training")
 MODEL_READY = Topic("model-ready.v1", ModelEvent, "training", compacted=True, partitions=1)
+MODEL_STATES = Topic("model-states.v1", ModelStateEvent, "inference", compacted=True, partitions=1)
+GENERATIONS = Topic("generations.v1", GenerationChanged, "inference", compacted=True, partitions=1)
 CONVERSIONS = Topic("conversions.v1", ConversionRecorded, "experiments")
 CATALOG_CHANGES = Topic("catalog-changes.v1", CatalogEvent, "catalog", compacted=True)
 SERVINGS = Topic("servings.v1", Served, "inference")
@@ -49,6 +53,8 @@ TOPICS: tuple[Topic, ...] = (
     INTERACTIONS,
     TRAINING_REQUESTS,
     MODEL_READY,
+    MODEL_STATES,
+    GENERATIONS,
     CONVERSIONS,
     CATALOG_CHANGES,
     SERVINGS,

@@ -13,12 +13,12 @@ from inference.events import subscriptions
 from inference.operations.artefacts import Artefacts, Build, verified
 from inference.operations.briefs import Briefs
 from inference.operations.catalogue import Catalogue
+from inference.operations.generating import Generating
 from inference.operations.histories import Histories
-from inference.operations.models import News, Refusals
+from inference.operations.models import News, States
 from inference.operations.popularity import Popularity
 from inference.operations.predicting import Predictor
 from inference.operations.preloading import Preloading
-from inference.operations.recommendations import Generating
 from inference.operations.recommending import Recommender
 from inference.operations.recording import Recording
 from inference.operations.scoring import Scoring
@@ -57,13 +57,15 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
         build=verify or verified(settings.key_file("artefact.pub.pem")),
         disk_bytes=settings.model_disk_bytes,
     )
+    states = States(database)
     shelf = Shelf(
         artefacts.load,
         capacity=settings.model_memory_bytes,
-        on_refusal=Refusals(database).note,
+        on_refusal=states.refused,
+        on_load=states.loaded,
         first=settings.preloaded,
     )
-    preloading = Preloading(shelf)
+    preloading = Preloading(shelf, is_told=states.is_told, on_absence=states.refused)
     servings = Servings(
         open_spool(settings.folder("inference", "spool"), limit_bytes=settings.spool_bytes),
         OutboxProducer(settings.kafka),
@@ -81,6 +83,7 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
         catalogue=catalogue,
         scoring=scoring,
         popularity=Popularity(database),
+        newest_loaded=states.newest_loaded,
         patience=settings.patience,
     )
     predictor = Predictor(
@@ -106,9 +109,10 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
             "predictor": predictor,
             "servings": servings,
             "generating": generating,
+            "states": states,
         },
         parts=[_Closing(documents), artefacts, servings],
-        tasks=[preloading.run, servings.run, generating.run, sessions.run],
+        tasks=[preloading.run, states.run, servings.run, generating.run, sessions.run],
         checks={"models": preloading.settled},
         answers_from_memory=True,
         collect_every=3600,

@@ -259,7 +259,9 @@ ASKED: dict[str, dict[str, Ask]] = {
         "a user's recommendations": lambda tx: generated.find(
             tx.session, user_id="user_id-7", algorithm=None, **PAGE
         ),
-        "the next generation": lambda tx: _everybody(tx, lambda: generated.unfinished(tx.session)),
+        "the next generation": lambda tx: _everybody(
+            tx, lambda: generated.unfinished(tx.session, now=NOW)
+        ),
     },
     "billing": {
         "allowances due": lambda tx: _everybody(

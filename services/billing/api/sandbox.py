@@ -17,7 +17,8 @@ router = APIRouter(include_in_schema=False)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": a form would then be sent with the origin `null`, and cookies not count.
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
 _MOST_FIELDS = 20

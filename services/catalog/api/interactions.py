@@ -22,7 +22,7 @@ from chassis.dependencies import Tx
 from chassis.idempotency import IdempotencyKey
 from chassis.identity import admitted, needs
 from chassis.problems import Invalid
-from chassis.reading import body_of, documented, json, schema_of
+from chassis.reading import body_of, documented, documented_rows, json
 from chassis.validation import problem_in
 from chassis.wire import CamelWire, JsonObject, router
 from contracts.interactions import IngestedInteraction
@@ -106,25 +106,7 @@ async def record(request: Request) -> Response:
     "/api/v1/interactions/batch",
     status_code=201,
     dependencies=[needs("write")],
-    openapi_extra={
-        "requestBody": {
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["interactions"],
-                        "properties": {
-                            "interactions": {
-                                "type": "array",
-                                "maxItems": _MOST,
-                                "items": schema_of(IngestedInteraction),
-                            }
-                        },
-                    }
-                }
-            }
-        }
-    },
+    openapi_extra=documented_rows("interactions", IngestedInteraction, at_most=_MOST),
 )
 async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx, response: Response) -> BatchOut:
     """Keep up to 1,000 interactions, all or none of them."""

@@ -13,10 +13,11 @@ from chassis.dependencies import Store, Tx
 from chassis.idempotency import IdempotencyKey
 from chassis.identity import CurrentCaller, needs
 from chassis.problems import Invalid, Problem
+from chassis.reading import documented_rows
 from chassis.validation import problem_in
-from chassis.wire import JsonValue, Key, Name, Text, Wire
+from chassis.wire import JsonValue, Key, Wire
 from contracts.conversions import ConversionType
-from contracts.interactions import EventIdentifier
+from contracts.identifiers import EventIdentifier, Identifier, OptionalIdentifier
 from experiments.domain.conversions import CENTIUNITS, Conversion, Report, Source
 from experiments.operations.conversions import Conversions, Kept
 from experiments.operations.doors import SingleDoor, record_batch
@@ -33,8 +34,8 @@ TELL = needs("write", "predict")
 class ConversionIn(Wire):
     project: Key
     deployment_slot: Key
-    user_id: Name
-    item_id: Annotated[Text, Field(max_length=256)] = ""
+    user_id: Identifier
+    item_id: OptionalIdentifier = ""
     event_type: ConversionType
     recommendation_request_id: UUID | None = None
     metadata_json: JsonValue = Field(default_factory=dict)
@@ -134,7 +135,12 @@ async def record(
     return kept.conversion
 
 
-@router.post(f"{PATH}/batch", status_code=201, dependencies=[TELL])
+@router.post(
+    f"{PATH}/batch",
+    status_code=201,
+    dependencies=[TELL],
+    openapi_extra=documented_rows("events", ConversionIn, at_most=BATCH_LIMIT),
+)
 async def batch(body: BatchIn, key: IdempotencyKey, tx: Tx, response: Response) -> BatchOut:
     if len(body.events) > BATCH_LIMIT:
         raise Invalid(fields={"events": [f"A batch may hold {BATCH_LIMIT} events."]})

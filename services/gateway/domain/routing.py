@@ -40,7 +40,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route with the path as its owner knows it."""
+    """A route with the path as its owner knows it, in the spelling of `chassis.paths.written`."""
 
     route: Route
     path: str
@@ -70,7 +70,9 @@ class Table:
                 self._actions.setdefault(prefix, {})[name] = route
 
     def find(self, path: str) -> Match | None:
-        """Return the match of a canonical path, or None."""
+        """Return the match of a written path, or None."""
+        if "//" in f"{path}/":
+            return None
         route = self._find(path)
         if route is not None:
             return Match(route, path)
@@ -104,11 +106,6 @@ def table(
     return Table((replace(each, takes_files=each.prefix in files) for each in routes), aliases)
 
 
-def canonical(path: str) -> str | None:
-    """Return a path without trailing slashes, or None for one that could be read in two ways."""
-    trimmed = path.rstrip("/") or "/"
-    return None if "/." in trimmed and _climbs(trimmed) else trimmed
-
-
-def _climbs(path: str) -> bool:
-    return any(segment in {".", ".."} for segment in path.split("/"))
+def is_ambiguous(path: str) -> bool:
+    """Tell whether a written path has a segment `.` or `..`, which others would resolve."""
+    return "/." in path and any(segment in {".", ".."} for segment in path.split("/"))

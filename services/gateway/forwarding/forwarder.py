@@ -7,13 +7,13 @@ from typing import Any
 from starlette.types import Message, Send
 
 from chassis import units
-from chassis.edge import Answer, send_problem
+from chassis.edge import CLIENT_GONE, Answer, send_problem
 from chassis.identity import ASSERTION_HEADER
 from chassis.problems import Problem
 from chassis.server_spans import ServerSpan
 from gateway.forwarding.arrival import Arrival
 from gateway.forwarding.gate import Gate
-from gateway.forwarding.headers import forwarded, target_of
+from gateway.forwarding.headers import forwarded
 from gateway.forwarding.intake import ClientGone
 from gateway.forwarding.observed import STATUS, observe, span_of
 from gateway.forwarding.refusals import problem_of
@@ -23,8 +23,6 @@ from gateway.forwarding.upstream import Upstream
 
 _UNITS = units.HEADER.lower().encode()
 _ASSERTION = ASSERTION_HEADER.lower().encode()
-#: Status in traces and metrics of a request that its client gave up.
-_CLIENT_GONE = 499
 
 
 class Billed(Answer):
@@ -67,7 +65,7 @@ class Forwarder:
             request = self._request(arrival, upstream, span)
             await self._relay.pass_on(request, upstream, send=answer, extra=arrival.extra)
         except ClientGone:
-            answer.status = _CLIENT_GONE
+            answer.status = CLIENT_GONE
         except Exception as error:
             failed, known = True, not isinstance(error, Late | Gone)
             if answer.status:
@@ -106,7 +104,7 @@ class Forwarder:
         added.append((b"traceparent", span.traceparent.encode()))
         if "tracestate" in incoming.trace:
             added.append((b"tracestate", incoming.trace["tracestate"].encode("latin-1")))
-        target = target_of(arrival.match.path)
+        target = arrival.match.path.encode("ascii")
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
         return head_of(

@@ -13,6 +13,7 @@ from chassis.problems import NotFound, Unprocessable
 from chassis.reading import body_of, documented, json
 from chassis.wire import Wire
 from chassis.wire import router as new_router
+from contracts.identifiers import Identifier
 from inference.api.asking import asking
 from inference.domain.slots import Slot
 from inference.operations.predicting import Prediction, Predictor
@@ -24,16 +25,15 @@ router = new_router(refusal=422, tags=["inference"])
 _MOST_USERS = 100
 
 Cutoff = Annotated[int, Field(ge=1, le=1000, strict=True)]
-UserId = Annotated[str, Field(strict=True, min_length=1, max_length=512)]
 
 
 class PredictIn(Wire):
-    user_id: UserId
+    user_id: Identifier
     cutoff: Cutoff = 10
 
 
 class BatchIn(Wire):
-    user_ids: list[UserId]
+    user_ids: list[Identifier]
     cutoff: Cutoff = 10
 
 

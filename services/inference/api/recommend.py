@@ -10,7 +10,7 @@ from chassis.ids import new_uid
 from chassis.reading import body_of, documented, json
 from chassis.wire import CamelWire
 from chassis.wire import router as new_router
-from contracts.interactions import Identifier
+from contracts.identifiers import Identifier
 from inference.api.asking import asking
 from inference.operations.recommending import Recommendations, Recommender
 from inference.operations.servings import Answered, Servings

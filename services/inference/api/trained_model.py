@@ -13,8 +13,9 @@ from chassis import crud, units
 from chassis.identity import Caller, CurrentCaller
 from chassis.ids import new_uid
 from chassis.problems import Forbidden, Invalid, NotFound
-from chassis.wire import Text, Wire
+from chassis.wire import Whole, Wire
 from chassis.wire import router as new_router
+from contracts.identifiers import Identifier, fault_in
 from inference.operations.predicting import Predictor
 from inference.operations.serving import Serving
 from inference.operations.servings import Answered, Servings
@@ -26,8 +27,6 @@ _NOUN = "TrainedModel"
 _PATH = "/api/v1/trained_model/{id}"
 #: How many items a sample shows.
 _SHOWN = 20
-
-ItemId = Annotated[Text, Field(min_length=1, max_length=512)]
 
 
 class ScoredItem(Wire):
@@ -42,8 +41,8 @@ class SampleOut(Wire):
 
 
 class ProfileIn(Wire):
-    item_ids: Annotated[list[ItemId], Field(max_length=10_000)]
-    cutoff: Annotated[int, Field(ge=1)]
+    item_ids: Annotated[list[Identifier], Field(max_length=10_000)]
+    cutoff: Annotated[Whole, Field(ge=1)]
 
 
 class ProfileOut(Wire):
@@ -62,6 +61,9 @@ async def recommendation(
     """Return the best items for a user; already seen ones are left out."""
     if not user_id:
         raise Invalid("user_id is required.")
+    fault = fault_in(user_id)
+    if fault:
+        raise Invalid(fields={"user_id": [fault]})
     k = _cutoff(cutoff)
     serving = await _serving(request, caller, id)
     [prediction] = await _predictor(request).predict(serving, [user_id], cutoff=k)

@@ -17,6 +17,7 @@ from chassis.problems import Unavailable
 from contracts.artefact import MANIFEST_LIMIT, MANIFEST_NAME, Manifest
 from inference import scorers
 from inference.domain.models import Model, ModelMissing, ModelRefused
+from inference.operations.turns import Turns
 from inference.scorers import Scorer
 
 T = TypeVar("T")
@@ -67,7 +68,8 @@ class Artefacts:
         self._folder = folder
         self._build = build
         self._disk_bytes = disk_bytes
-        # One thread: while it builds, the others keep answering.
+        # One thread: while it builds, the others keep answering. Tenants take turns at it.
+        self._turns = Turns()
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="model-builder")
 
     async def start(self) -> None:
@@ -103,6 +105,10 @@ class Artefacts:
             raise
 
     async def _built(self, folder: Path, model: Model) -> Scorer:
+        async with self._turns.of(model.tenant_id):
+            return await self._build_apart(folder, model)
+
+    async def _build_apart(self, folder: Path, model: Model) -> Scorer:
         loop = asyncio.get_running_loop()
         with telemetry.span_within("build model"):
             return await loop.run_in_executor(self._builder, self._build, folder, model)

@@ -156,6 +156,10 @@ class Histories:
         """Return ids of known users that follow `after`."""
         return await self._store.users(tenant_id, after=after, limit=limit)
 
+    async def count(self, tenant_id: str) -> int:
+        """Return how many users are known."""
+        return await self._store.count(tenant_id)
+
     def _fresh(self, tenant_id: str, user_id: str) -> Known | None:
         key = (tenant_id, user_id)
         known = self._cache.get(key)

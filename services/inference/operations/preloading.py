@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from chassis import telemetry
@@ -25,12 +25,30 @@ class _Wanted:
     first_pass: bool = False
 
 
+async def _surely(_model: Model) -> bool:
+    return True
+
+
 class Preloading:
     """The models that still have to be brought into memory."""
 
-    def __init__(self, shelf: Shelf, *, first_pause: float = 0.5) -> None:
-        """Fill this shelf, most wanted first; pauses grow from `first_pause`."""
+    def __init__(
+        self,
+        shelf: Shelf,
+        *,
+        is_told: Callable[[Model], Awaitable[bool]] = _surely,
+        on_absence: Callable[[Model, str], Awaitable[None]] | None = None,
+        first_pause: float = 0.5,
+    ) -> None:
+        """Fill this shelf, most wanted first; pauses grow from `first_pause`.
+
+        A model of which nobody can say yet whether it can answer (`is_told`) is loaded once, even
+        where memory has no room for it beside newer ones. `on_absence` hears of artefacts that are
+        given up because they are not there.
+        """
         self._shelf = shelf
+        self._is_told = is_told
+        self._on_absence = on_absence
         self._first_pause = first_pause
         self._wanted: dict[int, _Wanted] = {}
         self._news = asyncio.Event()
@@ -84,20 +102,26 @@ class Preloading:
 
     async def _try(self, wanted: _Wanted) -> None:
         model = wanted.model
-        if self._shelf.is_superseded(model) or not self._shelf.fits(model):
-            self.forget(model.model_id)
-            return
         try:
+            if await self._is_left_out(model):
+                self.forget(model.model_id)
+                return
             with telemetry.span_continuing(wanted.trace, "swap", model=model.model_id):
                 await self._shelf.load(model)
         except ModelRefused:
             self.forget(model.model_id)
         except Exception as error:
-            self._postpone(wanted, error)
+            await self._postpone(wanted, error)
         else:
             self.forget(model.model_id)
 
-    def _postpone(self, wanted: _Wanted, error: Exception) -> None:
+    async def _is_left_out(self, model: Model) -> bool:
+        """Tell whether a model is left to requests: a newer one is in its place, or in its way."""
+        if self._shelf.is_superseded(model):
+            return True
+        return not self._shelf.fits(model) and await self._is_told(model)
+
+    async def _postpone(self, wanted: _Wanted, error: Exception) -> None:
         known = isinstance(error, Unavailable | ModelMissing)
         telemetry.log.warning(
             "model %s is not loaded yet: %s",
@@ -108,6 +132,8 @@ class Preloading:
         wanted.failures += 1
         if not isinstance(error, Unavailable) and wanted.failures >= _LOOKS:
             self.forget(wanted.model.model_id)
+            if self._on_absence is not None:
+                await self._on_absence(wanted.model, f"it could not be loaded: {error}")
             return
         wanted.due = time.monotonic() + min(
             _LONGEST_PAUSE, self._first_pause * 2.0**wanted.failures

@@ -1,6 +1,7 @@
 """Recommendations for a tenant's users and items by algorithm: always useful, always honest."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +19,8 @@ from inference.operations.scoring import Profile, Scoring
 from inference.operations.serving import Serving, Shelf
 from inference.operations.sessions import Sessions
 from inference.scorers import Ranking
+
+NewestLoaded = Callable[[str, str], Awaitable[int | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,13 @@ class Recommender:
         catalogue: Catalogue,
         scoring: Scoring,
         popularity: Popularity,
+        newest_loaded: NewestLoaded,
         patience: float,
     ) -> None:
-        """Wait `patience` seconds for an item that nobody has spoken of yet."""
+        """Wait `patience` seconds for what others know of already and this process does not.
+
+        `newest_loaded` names the model that answers for an algorithm in some process.
+        """
         self._shelf = shelf
         self._histories = histories
         self._sessions = sessions
@@ -55,6 +62,7 @@ class Recommender:
         self._scoring = scoring
         self._fusing = Fusing(scoring)
         self._popularity = popularity
+        self._newest_loaded = newest_loaded
         self._patience = patience
 
     async def recommend(
@@ -66,13 +74,19 @@ class Recommender:
         algorithm: str,
         session_id: str | None = None,
     ) -> Recommendations:
-        """Return the best items for a user by the algorithm, or by the best that stands in."""
+        """Return the best items for a user by the algorithm, or by the best that stands in.
+
+        Nothing stands in for a model of the algorithm that is only not in memory.
+
+        Raises:
+            Unavailable: there is a model, but it could not be loaded in time.
+        """
         known = await self._histories.of(tenant_id, user_id)
         if session_id is not None:
             known = await self._sessions.beside(known, tenant_id, session_id)
         first: Serving | None = None
         for names in STAND_INS[algorithm]:
-            servings = await self._answering(tenant_id, names)
+            servings = await self._answering(tenant_id, names, asked_for=algorithm)
             if not servings:
                 continue
             first = first or servings[0]
@@ -105,9 +119,23 @@ class Recommender:
             raise unknown_reference("itemId", item_id)
         return Recommendations(())
 
-    async def _answering(self, tenant_id: str, names: Sequence[str]) -> tuple[Serving, ...]:
-        found = [await self._shelf.answering(tenant_id, name) for name in names]
+    async def _answering(
+        self, tenant_id: str, names: Sequence[str], *, asked_for: str
+    ) -> tuple[Serving, ...]:
+        if asked_for in names:
+            await self._heard_of(tenant_id, asked_for)
+        found = await asyncio.gather(
+            *(self._shelf.answering(tenant_id, n, optional=n != asked_for) for n in names)
+        )
         return tuple(serving for serving in found if serving is not None)
+
+    async def _heard_of(self, tenant_id: str, algorithm: str) -> None:
+        """Wait for the announcement of a model that another process answers by already."""
+        if self._shelf.has(tenant_id, algorithm):
+            return
+        if await self._newest_loaded(tenant_id, algorithm) is not None:
+            has = partial(self._shelf.has, tenant_id, algorithm)
+            await wait_until(has, seconds=self._patience)
 
     def _personal(
         self, servings: Sequence[Serving], user_id: str, known: Known, count: int

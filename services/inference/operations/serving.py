@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
-from chassis import telemetry
+from chassis import deadline, telemetry
 from chassis.problems import Conflict, NotFound, Unavailable
 from inference.domain.models import Model, ModelMissing, ModelRefused
 from inference.operations.metrics import (
@@ -21,11 +21,21 @@ from inference.scorers import Scorer
 
 Load = Callable[[Model], Awaitable[Scorer]]
 OnRefusal = Callable[[Model, str], Awaitable[None]]
+OnLoad = Callable[[Model], None]
 #: A tenant and the algorithm that a model answers for.
 Place = tuple[str, str]
 
-#: Seconds that a request waits for a model that has to be loaded first.
+#: Seconds that a request without a deadline waits for a model that has to be loaded first, and that
+#: one waits that can do without the model.
 _PATIENCE = 8.0
+#: Seconds before its deadline at which a request stops waiting, so that it can still say why.
+_MARGIN = 0.25
+
+
+class NotLoadedYet(Unavailable):
+    """A model that was asked for is not in memory, and did not come in time."""
+
+    code = "MODEL_LOADING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +51,23 @@ class Shelf:
     """The models of all tenants, as many as fit."""
 
     def __init__(
-        self, load: Load, *, capacity: int, on_refusal: OnRefusal, first: Collection[int] = ()
+        self,
+        load: Load,
+        *,
+        capacity: int,
+        on_refusal: OnRefusal,
+        on_load: OnLoad = lambda _model: None,
+        first: Collection[int] = (),
     ) -> None:
         """Hold at most `capacity` bytes, the models in `first` longest of all.
 
-        `on_refusal` tells the world of a bad artefact.
+        `on_refusal` tells the world of a bad artefact, `on_load` of a good one.
         """
         self._load = load
         self._first = frozenset(first)
         self._capacity = capacity
         self._on_refusal = on_refusal
+        self._on_load = on_load
         self._known: dict[int, Model] = {}
         self._retired: set[int] = set()
         self._refused: dict[int, str] = {}
@@ -96,8 +113,10 @@ class Shelf:
         """Return what was announced of a model."""
         return self._known.get(model_id)
 
-    async def named(self, model_id: int) -> Serving:
-        """Return a model, loaded first if need be.
+    async def named(self, model_id: int, *, optional: bool = False) -> Serving:
+        """Return a model, loaded first if need be: the request waits for it up to its deadline.
+
+        One that can do without (`optional`) waits a part of that.
 
         Raises:
             NotFound: there is none of this id.
@@ -112,26 +131,47 @@ class Shelf:
         if model is None:
             raise NotFound(f"Model {model_id} not found")
         try:
-            return await asyncio.wait_for(asyncio.shield(self.load(model)), _PATIENCE)
+            return await asyncio.wait_for(asyncio.shield(self.load(model)), _patience(optional))
         except ModelRefused as error:
             raise Conflict(f"Model {model_id} cannot be served: {error}") from error
-        except (TimeoutError, ModelMissing) as error:
+        except TimeoutError as error:
+            raise NotLoadedYet(f"Model {model_id} is being loaded; try again.") from error
+        except ModelMissing as error:
             raise Unavailable(f"Model {model_id} is not loaded yet; try again.") from error
 
-    async def answering(self, tenant_id: str, algorithm: str) -> Serving | None:
-        """Return the model that answers for a tenant's algorithm, None where there is none."""
-        current = self._serving.get((tenant_id, algorithm))
+    async def answering(
+        self, tenant_id: str, algorithm: str, *, optional: bool = True
+    ) -> Serving | None:
+        """Return the model that answers for a tenant's algorithm, None where there is none.
+
+        Raises:
+            Unavailable: there is one and it is not `optional`, but it could not be loaded in time.
+        """
+        place = (tenant_id, algorithm)
+        current = self._serving.get(place)
         if current is not None:
             serving = self._loaded.get(current)
             if serving is not None:
                 self._loaded.move_to_end(current)
                 return serving
-        for model_id in self._candidates((tenant_id, algorithm), current):
+        late: Unavailable | None = None
+        for model_id in self._candidates(place, current):
             try:
-                return await self.named(model_id)
-            except (Conflict, Unavailable, NotFound):
+                return await self.named(model_id, optional=optional)
+            except (Conflict, NotFound):
                 telemetry.log.warning("model %s cannot answer", model_id, exc_info=True)
+            except Unavailable as error:
+                telemetry.log.warning("model %s cannot answer yet: %s", model_id, error)
+                late = late or error
+                if isinstance(error, NotLoadedYet):
+                    break  # nor is there time to load another one
+        if late is not None and not optional:
+            raise late
         return None
+
+    def has(self, tenant_id: str, algorithm: str) -> bool:
+        """Tell whether a model was announced that may answer for a tenant's algorithm."""
+        return bool(self._places.get((tenant_id, algorithm)))
 
     def load(self, model: Model) -> asyncio.Task[Serving]:
         """Return the one task that loads a model, started if need be."""
@@ -194,6 +234,7 @@ class Shelf:
         self._loaded[model.model_id] = serving
         self._swap(model)
         self._measure()
+        self._on_load(model)
         telemetry.log.info("model %s is loaded in %.2f s", model.model_id, seconds)
         return serving
 
@@ -227,3 +268,11 @@ class Shelf:
     def _measure(self) -> None:
         MODELS_LOADED.set(len(self._loaded))
         MODEL_BYTES.set(self.held_bytes)
+
+
+def _patience(optional: bool) -> float:
+    """Return how many seconds the running request waits for a model."""
+    left = deadline.remaining()
+    if left is None:
+        return _PATIENCE
+    return max(0.0, min(_PATIENCE, left / 2) if optional else left - _MARGIN)

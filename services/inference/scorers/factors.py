@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from inference.scorers.arrays import Array, Doubles, Floats, Mask, Positions, Scores
+from inference.scorers.arrays import Doubles, Floats, Mask, Positions, Scores
+from inference.scorers.precision import product
 from inference.scorers.profile import Profile
 from inference.scorers.similarity import widened
 
@@ -44,12 +45,18 @@ class Factors:
         return np.asarray(np.linalg.norm(self.factors, axis=1), dtype=np.float32)
 
     @cached_property
+    def _longest(self) -> float:
+        return float(self._lengths.max(initial=0.0))
+
+    @cached_property
     def _gram(self) -> Doubles:
         doubles = self.factors.astype(np.float64)
         return doubles.T @ doubles
 
-    def _ranked(self, user: Array) -> Scores:
-        return widened(self.factors @ user.astype(np.float32), self.n_items)
+    def _ranked(self, user: Doubles, past: Profile) -> Scores:
+        terms = float(np.linalg.norm(user)) * self._longest
+        scores = product(user, self.factors.T, terms=terms, seen=past.seen)
+        return widened(scores, self.n_items)
 
     def _spread(self, parts: Doubles, past: Profile, profile: Profile) -> Doubles:
         """Return parts (warm history, k) as shares of the whole history, unknown items having
@@ -77,7 +84,8 @@ class ImplicitFactors(Factors):
         if not past.positions.size:
             return np.zeros(self.n_items)
         liked, normal, pull = self._problem(past)
-        return self._ranked(np.linalg.solve(normal, liked.T @ pull))
+        user: Doubles = np.asarray(np.linalg.solve(normal, liked.T @ pull), dtype=np.float64)
+        return self._ranked(user, past)
 
     def shares(self, profile: Profile, positions: Positions) -> Doubles:
         past = profile.within(self.factors.shape[0])
@@ -104,7 +112,8 @@ class LinearFactors(Factors):
 
     def scores(self, profile: Profile) -> Scores:
         past = profile.within(self.factors.shape[0])
-        return self._ranked(past.strengths @ self.factors[past.positions].astype(np.float64))
+        user: Doubles = past.strengths @ self.factors[past.positions].astype(np.float64)
+        return self._ranked(user, past)
 
     def shares(self, profile: Profile, positions: Positions) -> Doubles:
         past = profile.within(self.factors.shape[0])
@@ -118,7 +127,8 @@ class NonNegativeFactors(Factors):
 
     def scores(self, profile: Profile) -> Scores:
         past = profile.within(self.factors.shape[0])
-        return self._ranked(non_negative(self._normal, self._pull(past) - self.details["l1"]))
+        user = non_negative(self._normal, self._pull(past) - self.details["l1"])
+        return self._ranked(user, past)
 
     def shares(self, profile: Profile, positions: Positions) -> Doubles:
         past = profile.within(self.factors.shape[0])

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from inference.scorers.arrays import Doubles, Positions, Rows, Scores
+from inference.scorers.arrays import Doubles, Mask, Positions, Rows, Scores
 from inference.scorers.cooccurrence import CoOccurrence
 from inference.scorers.profile import Profile
 from inference.scorers.similarity import widened
@@ -78,8 +78,15 @@ class UserNeighbours:
             theirs = self._norms ** (2 * (1 - self.alpha))
             height = np.maximum(own * theirs + self.shrinkage, 1e-300)
         similarity = near / height
-        edge = 0.0
-        if self.top_k < similarity.size:
-            edge = float(np.partition(similarity, -self.top_k)[-self.top_k])
-        chosen = np.flatnonzero((similarity >= edge * (1 - TIE)) & (similarity > 0))
+        # A similarity may be 0 or negative: who shares an item is a candidate all the same.
+        chosen = np.flatnonzero(self._sharing(past))
+        if self.top_k < chosen.size:
+            edge = float(np.partition(similarity[chosen], -self.top_k)[-self.top_k])
+            chosen = chosen[similarity[chosen] >= edge - TIE * abs(edge)]
         return chosen, similarity[chosen], height[chosen]
+
+    def _sharing(self, past: Profile) -> Mask:
+        """Return which users (users,) like an item of the history."""
+        _, at = self._weighted_by_item.cells(past.positions)
+        users = self._weighted_by_item.indices[at]
+        return np.bincount(users, minlength=self._weighted_by_item.width) > 0

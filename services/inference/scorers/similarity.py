@@ -5,10 +5,12 @@ Sarwar et al. 2001, Cooper et al. 2014, Paudel et al. 2017, Ning & Karypis 2011 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from inference.scorers.arrays import Doubles, Floats, Positions, Rows, Scores
+from inference.scorers.precision import product
 from inference.scorers.profile import Profile
 
 
@@ -49,11 +51,13 @@ class DenseSimilarity:
 
     @property
     def nbytes(self) -> int:
-        return self.weights.nbytes
+        return self.weights.nbytes + self._largest.nbytes
 
     def scores(self, profile: Profile) -> Scores:
         known = profile.within(self.weights.shape[0])
-        votes = known.strengths.astype(np.float32) @ self.weights[known.positions]
+        terms = float(known.strengths @ self._largest[known.positions])
+        rows = self.weights[known.positions]
+        votes = product(known.strengths, rows, terms=terms, seen=known.seen)
         return widened(votes, self.n_items)
 
     def shares(self, profile: Profile, positions: Positions) -> Doubles:
@@ -69,6 +73,12 @@ class DenseSimilarity:
 
     def nearness(self, position: int) -> Scores:
         return self.scores(Profile(np.array([position]), np.ones(1)))
+
+    @cached_property
+    def _largest(self) -> Floats:
+        """Return the largest absolute weight of each row (warm,)."""
+        highest = self.weights.max(axis=1, initial=0.0)
+        return np.asarray(np.maximum(highest, -self.weights.min(axis=1, initial=0.0)))
 
 
 def widened(scores: Scores, n_items: int) -> Scores:

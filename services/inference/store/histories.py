@@ -59,6 +59,11 @@ class HistoryStore:
             )
         return [document["id"] for document in found]
 
+    async def count(self, tenant_id: str) -> int:
+        """Return how many users have a history."""
+        with translated():
+            return await self._documents.count(self.collection, tenant_id=tenant_id)
+
     async def erase(self, tenant_id: str, user_id: str) -> None:
         """Delete a user's document."""
         with translated():

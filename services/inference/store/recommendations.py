@@ -1,8 +1,9 @@
 """The table of generated recommendations and of the jobs that generate them."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference.store.tables import Generation, Recommendation
@@ -70,12 +71,13 @@ async def held(session: AsyncSession, job_id: int) -> Generation | None:
     return found
 
 
-async def unfinished(session: AsyncSession) -> Generation | None:
-    """Return the oldest generation that is not finished, of any tenant."""
+async def unfinished(session: AsyncSession, *, now: datetime) -> Generation | None:
+    """Return the generation of any tenant that can go on and has waited longest."""
+    row = Generation
     found: Generation | None = await session.scalar(
-        select(Generation)
-        .where(Generation.state == "processing")
-        .order_by(Generation.id)
+        select(row)
+        .where(row.state == "processing", or_(row.not_before.is_(None), row.not_before <= now))
+        .order_by(func.coalesce(row.not_before, row.moved_at, row.requested_at), row.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Index, String
+from sqlalchemy import JSON, BigInteger, Float, Index, String, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.tables import Identified, LongText, Moment, new_metadata
@@ -30,6 +30,10 @@ class ModelVersion(TenantScoped, Base):
     announced_at: Mapped[datetime] = mapped_column(Moment)
     #: Why it is not served, where its artefact was refused.
     refusal: Mapped[str | None] = mapped_column(LongText)
+    #: Which state was announced last, `loaded` or `refused`; none while neither has come about.
+    told: Mapped[str | None] = mapped_column(String(16))
+    #: False for a model that answers under its own id alone; true where nobody has noted it.
+    deploys_itself: Mapped[bool] = mapped_column(default=True, server_default=true())
 
 
 class ItemPopularity(Base):
@@ -57,6 +61,14 @@ class Generation(Identified, TenantScoped, Base):
     #: The last user served, in order of their ids.
     last_user: Mapped[str] = mapped_column(String(256), default="")
     requested_at: Mapped[datetime] = mapped_column(Moment)
+    users_served: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: How many users there were when it began; none before.
+    users_total: Mapped[int | None]
+    #: When somebody last got on with it, and when it is tried again after something was away.
+    moved_at: Mapped[datetime | None] = mapped_column(Moment)
+    not_before: Mapped[datetime | None] = mapped_column(Moment)
+    #: Why it failed, or why it waits.
+    error: Mapped[str | None] = mapped_column(LongText)
 
 
 class Recommendation(Identified, TenantScoped, Base):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, delete, update
+from sqlalchemy import Table, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.upserts import insert_new
@@ -22,17 +22,48 @@ async def keep(session: AsyncSession, model: Model, *, announced_at: datetime) -
         "learner": model.learner,
         "artefact_digest": model.artefact_digest,
         "announced_at": announced_at,
+        "deploys_itself": model.deploys_itself,
     }
     # Who hears of it and who refuses it may write at the same moment.
     await insert_new(session, cast(Table, ModelVersion.__table__), [row])
 
 
 async def refuse(session: AsyncSession, model: Model, *, reason: str) -> bool:
-    """Note why a model is not served; tell whether nobody had noted it before."""
+    """Note why a model is not served; tell whether that is news."""
+    return await _tell(session, model, "refused", refusal=reason)
+
+
+async def load(session: AsyncSession, model: Model) -> bool:
+    """Note that a model can answer; tell whether that is news."""
+    return await _tell(session, model, "loaded", refusal=None)
+
+
+async def is_told(session: AsyncSession, model: Model) -> bool:
+    """Tell whether it is known of a model that it can, or cannot, answer."""
+    query = select(ModelVersion.told).where(ModelVersion.model_id == model.model_id)
+    return await session.scalar(query) is not None
+
+
+async def newest_loaded(session: AsyncSession, algorithm: str) -> int | None:
+    """Return the newest model that answers for the tenant's algorithm in some process."""
+    found: int | None = await session.scalar(
+        select(func.max(ModelVersion.model_id)).where(
+            ModelVersion.algorithm == algorithm,
+            ModelVersion.told == "loaded",
+            ModelVersion.deploys_itself,
+        )
+    )
+    return found
+
+
+async def _tell(session: AsyncSession, model: Model, told: str, *, refusal: str | None) -> bool:
     statement = (
         update(ModelVersion)
-        .where(ModelVersion.model_id == model.model_id, ModelVersion.refusal.is_(None))
-        .values(refusal=reason)
+        .where(
+            ModelVersion.model_id == model.model_id,
+            or_(ModelVersion.told.is_(None), ModelVersion.told != told),
+        )
+        .values(told=told, refusal=refusal)
     )
     result = await session.execute(statement, execution_options={"synchronize_session": False})
     return bool(getattr(result, "rowcount", 0))

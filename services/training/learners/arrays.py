@@ -11,6 +11,7 @@ Csr = Any
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 Array = NDArray[Any]
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from training.domain import search_space
 from training.learners import factorisation, linear, neighbours
 from training.learners.content import content_based
@@ -12,7 +14,7 @@ from training.learners.hybrid import Hybrid, Member
 from training.learners.irspack_parts import ITEM_NEIGHBOURS
 from training.learners.items import Items
 from training.learners.matrix import Matrix
-from training.learners.orders import OrderRefused
+from training.learners.orders import NothingLearnt, OrderRefused
 from training.learners.popularity import Popularity, decayed, popular
 from training.learners.session import session
 
@@ -102,7 +104,26 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
 
 
 def fit(made: Recipe, matrix: Matrix, items: Items | None, *, seed: int) -> Fitted:
-    """Learn a recipe; OrderRefused or NothingLearnt where the data does not carry it."""
+    """Learn a recipe; OrderRefused or NothingLearnt where the data does not carry it.
+
+    What comes back holds finite numbers alone: inference would serve nothing else.
+    """
+    if not matrix.warm:
+        raise NothingLearnt("nobody liked anything: no interaction has a weight above 0")
+    try:
+        # Divisions by 0 are left to the check below: libraries also divide for figures of no use.
+        with np.errstate(all="ignore"):
+            fitted = _learnt(made, matrix, items, seed=seed)
+    # irspack raises RuntimeError, numpy LinAlgError, where a system of equations is singular.
+    except (ArithmeticError, RuntimeError, np.linalg.LinAlgError) as failed:
+        raise OrderRefused(f"{made} cannot be computed from this data: {failed}") from failed
+    for array in fitted.arrays.values():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise OrderRefused(f"{made} yields numbers that are not finite from this data")
+    return fitted
+
+
+def _learnt(made: Recipe, matrix: Matrix, items: Items | None, *, seed: int) -> Fitted:
     if made.learner == CONTENT:
         return content_based(matrix, made.parameters, items)
     if made.learner == HYBRID:

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.decomposition import NMF, TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
 
-from training.learners.arrays import Csr
+from training.learners.arrays import Csr, Floats
 from training.learners.factors import ImplicitFactors, LinearFactors, NonNegativeFactors
 from training.learners.irspack_parts import IALSRecommender, compute_reg_scale
 from training.learners.matrix import Matrix
@@ -30,10 +30,11 @@ def ials(matrix: Matrix, parameters: Mapping[str, Any], seed: int) -> ImplicitFa
     model.start_learning()
     for _ in range(parameters["train_epochs"]):
         model.run_epoch()
+    factors = np.ascontiguousarray(model.get_item_embedding(), dtype=np.float32)
     return ImplicitFactors(
-        factors=np.ascontiguousarray(model.get_item_embedding(), dtype=np.float32),
+        factors=factors,
         alpha0=parameters["alpha0"],
-        reg=parameters["reg"] * _scale(liked, parameters),
+        reg=max(parameters["reg"] * _scale(liked, parameters), _least_reg(factors, parameters)),
         nu=parameters["nu"],
         n_items=liked.shape[1],
         epsilon=parameters["epsilon"] if parameters["confidence_scaling"] == "log" else None,
@@ -96,6 +97,18 @@ def _scale(liked: Csr, parameters: Mapping[str, Any]) -> float:
     alpha0 = parameters["alpha0"]
     reference = compute_reg_scale(liked, alpha0, star)
     return float(reference / compute_reg_scale(liked, alpha0, parameters["nu"]))
+
+
+def _least_reg(factors: Floats, parameters: Mapping[str, Any]) -> float:
+    """Return the weakest regularisation with which a history's fold-in has one solution.
+
+    The ridge is then a millionth of the mean diagonal of the normal matrix. Without any, the
+    equations of a history of fewer items than components are singular, and rounding decides.
+    """
+    alpha0, (n_items, components) = parameters["alpha0"], factors.shape
+    squares = float(np.square(factors, dtype=np.float64).sum())
+    ridge = 1e-6 * (alpha0 + 1.0 / n_items) * squares / components
+    return float(ridge / (alpha0 * n_items + 1.0) ** parameters["nu"])
 
 
 def _rank(liked: Csr, parameters: Mapping[str, Any]) -> int:

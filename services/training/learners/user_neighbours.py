@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.learners.arrays import Array, Csr, Doubles
+from training.learners.arrays import Array, Csr, Doubles, Mask
 from training.learners.similarity import widened
 
 #: Users whose similarity ties with the last neighbour's, up to this relative error, are neighbours
@@ -22,6 +22,8 @@ class UserNeighbours:
 
     The similarity of history h and user v is h·w_v / (|h|^2a |w_v|^2(1-a) + shrinkage), or the
     plain product where alpha is None; a score sums the neighbours' plain cells by similarity.
+    Neighbours are, as in irspack, the `top_k` most similar of the users who share an item with the
+    history. A similarity may be negative: TF-IDF weighs an item that everybody likes below zero.
     """
 
     plain: Csr
@@ -56,7 +58,8 @@ class UserNeighbours:
             own = np.sqrt(np.asarray(warm.multiply(warm).sum(axis=1))) ** (2 * self.alpha)
             theirs = self._norms ** (2 * (1 - self.alpha))
             near = near / np.maximum(own * theirs + self.shrinkage, 1e-300)
-        return widened(self._nearest(near) @ self.plain, profiles.shape[1])
+        shared = ((warm > 0).astype(np.float64) @ self._liked.T).toarray() > 0
+        return widened(self._nearest(near, shared) @ self.plain, profiles.shape[1])
 
     @cached_property
     def _kept(self) -> Csr:
@@ -66,12 +69,22 @@ class UserNeighbours:
         return kept
 
     @cached_property
+    def _liked(self) -> Csr:
+        """Return 1.0 in each cell: a weight may be 0 where somebody likes an item all the same."""
+        liked = self.plain.copy()
+        liked.data = np.ones_like(liked.data)
+        return liked
+
+    @cached_property
     def _norms(self) -> Doubles:
         squares = self._kept.multiply(self._kept).sum(axis=1)
         return np.asarray(np.sqrt(squares), dtype=np.float64).ravel()
 
-    def _nearest(self, near: Doubles) -> Doubles:
-        if self.top_k >= near.shape[1]:
-            return near
-        edge = np.partition(near, -self.top_k, axis=1)[:, -self.top_k][:, None]
-        return np.where(near >= edge * (1 - TIE), near, 0.0)
+    def _nearest(self, near: Doubles, shared: Mask) -> Doubles:
+        """Return the similarities (rows, users) of each row's neighbours, 0 for all others."""
+        chosen = shared
+        if self.top_k < near.shape[1]:
+            sharing = np.where(shared, near, -np.inf)
+            edge = np.partition(sharing, -self.top_k, axis=1)[:, -self.top_k][:, None]
+            chosen = shared & (sharing >= edge - TIE * np.abs(edge))
+        return np.where(chosen, near, 0.0)

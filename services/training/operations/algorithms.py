@@ -119,7 +119,7 @@ async def _retire_older(tx: Transaction, name: str) -> None:
     served = [model for model in found if beats_popularity(model.metrics or {})]
     unfit = [model for model in found if model not in served]
     for model in (*served[: -_KEPT - 1], *unfit[:-_KEPT]):
-        await registry.retire(tx, model)
+        await registry.retire(tx, model, reason="Newer versions have followed.")
 
 
 async def _start(database: Database, name: str, tenant_id: str, rhythm: Rhythm) -> int:

@@ -6,7 +6,7 @@ import pytest
 from chassis.testing import ADMIN, MEMBER, STRANGER, TENANT, Bench, key_of
 from contracts.catalog import ItemDeleted
 from contracts.tenants import PersonErased
-from inference.operations.recommendations import Generating
+from inference.operations.generating import Generating
 from inference.tests.conftest import MOMENT, Workshop
 
 PATHS = [

@@ -5,6 +5,7 @@ import pytest
 
 from inference.scorers.arrays import Array, Misshapen, Rows, taken
 from inference.scorers.names import Names
+from inference.scorers.precision import product
 from inference.scorers.top import top
 from inference.tests.scorers.building import names, sparse
 
@@ -23,6 +24,34 @@ def test_top_is_the_head_of_a_stable_sort(seed: int, k: int) -> None:
     scores = np.random.default_rng(seed).integers(0, 6, 30).astype(float)
     expected = np.argsort(-scores, kind="stable")[: max(k, 0)]
     assert top(scores, k).tolist() == expected.tolist()
+
+
+def test_small_scores_that_large_terms_leave_are_exact() -> None:
+    rows = np.array([[0.1, 0.1], [1.0, 1.0000001]], dtype=np.float32)
+    weights = np.array([1e6, -1e5])
+    found = product(weights, rows, terms=2e5, seen=np.array([], dtype=np.int64))
+    assert found.dtype == np.float64
+    assert found == pytest.approx(weights @ rows.astype(np.float64), abs=1e-9)
+
+
+def test_scores_that_are_large_themselves_are_made_quickly() -> None:
+    rows = np.array([[0.1, 0.2, 0.3]], dtype=np.float32)
+    found = product(np.array([1e6]), rows, terms=3e5, seen=np.array([7]))
+    assert found.dtype == np.float32
+    assert found == pytest.approx([1e5, 2e5, 3e5])
+
+
+def test_seen_items_do_not_make_unseen_ones_look_precise() -> None:
+    rows = np.array([[1.0, 1e-6]], dtype=np.float32)
+    found = product(np.array([1.0]), rows, terms=1.0, seen=np.array([0]))
+    assert found.dtype == np.float64
+
+
+def test_what_single_precision_cannot_hold_is_made_in_double() -> None:
+    found = product(
+        np.array([1e30]), np.array([[1e20]], dtype=np.float32), terms=1e50, seen=np.array([], int)
+    )
+    assert found == pytest.approx([1e50])
 
 
 def test_names_are_found_where_they_stand() -> None:

@@ -157,6 +157,35 @@ def test_near_users_speak_for_what_they_liked() -> None:
     assert scores["d"] == 0.0
 
 
+@pytest.mark.parametrize("top_k", [2, 3, 5, 100])
+@pytest.mark.parametrize("feature_weighting", ["NONE", "TF_IDF", "BM_25"])
+@pytest.mark.parametrize("told", [{}, {"normalize": False}, {"shrinkage": 3.0}, {"alpha": 0.3}])
+def test_near_users_score_as_they_do_in_irspack(
+    told: dict[str, Any], feature_weighting: str, top_k: int
+) -> None:
+    draw = np.random.default_rng(2)
+    liked = [(user, item) for user in range(10) for item in range(8) if draw.random() < 0.4]
+    liked += [(user, 9) for user in range(10)]  # TF-IDF weighs what everybody likes below zero
+    strengths = draw.uniform(0.5, 5.0, len(liked))  # no two users are exactly as near
+    matrix = matrix_of(
+        rows(*((f"u{u}", f"i{i}", w, 1) for (u, i), w in zip(liked, strengths, strict=True)))
+    )
+    learner = (
+        "AsymmetricCosineUserKNNRecommender" if "alpha" in told else "CosineUserKNNRecommender"
+    )
+    parameters = {"feature_weighting": feature_weighting, "top_k": top_k, **told}
+    seen = matrix.liked.toarray()
+    # Importing it earlier than learners do would warn.
+    from irspack.recommenders import user_knn
+
+    theirs = getattr(user_knn, learner)(matrix.liked.astype(float), n_threads=1, **parameters)
+    expected = theirs.learn().get_score(np.arange(len(seen)))
+    found = fitted(learner, matrix, **parameters).scores(profiles(matrix))
+    assert found[seen == 0] == pytest.approx(expected[seen == 0], abs=1e-5)
+    if feature_weighting == "TF_IDF" and top_k == 100:
+        assert (found[seen == 0] < 0).any()
+
+
 def test_popularity_counts_people_and_fades() -> None:
     matrix = matrix_of(
         rows(("x", "a", 1, 0), ("y", "a", 1, 0), ("x", "b", 1, 10), ("z", "b", -1, 10))
@@ -204,6 +233,8 @@ def test_content_needs_metadata() -> None:
     ("values", "field"),
     [
         ([1, 2.5, None], Field.NUMBER),
+        (["9.50", "10", "", None, "1e5"], Field.NUMBER),
+        (["9.50", "007"], Field.CATEGORY),
         ([True, False], Field.CATEGORY),
         ([["a"], ["b", "c"]], Field.CATEGORY),
         (["red", "red", "blue", "red", "red", "red", "red", "blue"], Field.CATEGORY),
