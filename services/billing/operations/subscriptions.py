@@ -13,12 +13,13 @@ from contracts.tenants import TenantRegistered
 
 async def open_with(event: TenantRegistered, tx: Transaction) -> None:
     """Put a new tenant on the first plan; its cycles are counted from its registration."""
+    # Somebody may have paid before we heard of the tenant, or does so at this moment.
+    await webhooks.take_turns(tx)
     anchor = event.occurred_at
     subscription = await store.held(tx.session, anchor=anchor, tenant_id=tx.tenant_id)
     if subscription.provisional:
         await store.put(tx.session, replace(subscription, anchor=anchor, provisional=False))
     await allowances.announce(tx)
-    # Somebody may have paid before we heard of the tenant.
     await webhooks.apply(tx)
 
 

@@ -23,7 +23,7 @@ async def receive(tx: Transaction, notice: Notice) -> None:
 
     A purchase whose tenant or plan we do not know is kept for the operator.
     """
-    await tx.take_turns("purchases")
+    await take_turns(tx)
     if not await notices.is_new(tx.session, notice.stamp.event_id):
         return
     before = await _spoken_of(tx, notice)
@@ -32,6 +32,13 @@ async def receive(tx: Transaction, notice: Notice) -> None:
     for tenant_id in {await _keep(tx, purchase), _tenant_of(before)} - {NOBODY}:
         async with tx.scoped(tenant_id):
             await apply(tx, has_bought=before.paid is not None)
+
+
+async def take_turns(tx: Transaction) -> None:
+    """Let nobody else hear of purchases, or of their tenants, until the commit; comes before any
+    row is held.
+    """
+    await tx.take_turns("purchases")
 
 
 async def apply(tx: Transaction, *, has_bought: bool = False) -> None:
