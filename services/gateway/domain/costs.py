@@ -1,10 +1,8 @@
 """What a request costs, known before it is passed on."""
 
-import json
 from typing import Any
 
-import orjson
-
+from chassis.parsing import Unreadable, parsed
 from contracts.http import Cost
 
 
@@ -25,11 +23,7 @@ def _member(body: bytes, name: str) -> Any:
     the last one, here as there.
     """
     try:
-        found = orjson.loads(body)
-    except ValueError:
-        try:
-            # Some services read more than JSON: other encodings of text, numbers that are none.
-            found = json.loads(body)
-        except (ValueError, RecursionError):
-            return None
+        found = parsed(body)
+    except Unreadable:
+        return None
     return found.get(name) if isinstance(found, dict) else None
