@@ -40,7 +40,7 @@ def verified(key_file: Path) -> Build:
         except scorers.ArtefactRefused as error:
             raise ModelRefused(str(error)) from error
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            # Signed arrays of sound shapes that no scorer can work with: another try finds the same.
+            # Signed arrays of sound shapes that no scorer can work with; another try fails, too.
             raise ModelRefused(f"it cannot be asked: {error!r}") from error
         return scorer
 

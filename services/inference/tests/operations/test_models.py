@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
+from sqlalchemy import select
+
 from chassis.testing import TENANT, Bench
 from contracts.model_states import ModelLoaded, ModelRefused
 from contracts.models import ModelReady, ModelRetired
+from contracts.topics import MODEL_READY
 from inference.domain.models import Model
 from inference.domain.models import ModelRefused as Refusal
 from inference.operations.models import States
@@ -45,15 +49,19 @@ async def test_a_loaded_model_is_told_of_once(workshop: Workshop, bench: Bench) 
 
 async def test_a_refused_model_is_told_of_with_its_reason(workshop: Workshop, bench: Bench) -> None:
     workshop.scorers[5] = Refusal("proof row 0: score 0.0 instead of -0.4")
-    await workshop.announce(5)
     for _ in range(2):
-        await bench.app.state.states.refused(model_of(bench, 5), "proof row 0: …")
+        with pytest.raises(Refusal):
+            await workshop.load(5)
+    await States(bench.database).refused(model_of(bench, 5), "said by another process")
 
     assert await told(bench) == [("ModelRefused", 5)]
     [event] = await bench.emitted(ModelRefused)
-    assert event.reason == "proof row 0: …"
-    [dead] = await bench.emitted(ModelReady)
-    assert dead.metrics == {"refused": "proof row 0: …"}
+    assert event.reason == "proof row 0: score 0.0 instead of -0.4"
+    table = bench.database.metadata.tables["outbox"]
+    async with bench.database.engine.connect() as connection:
+        query = select(table.c.value).where(table.c.topic == MODEL_READY.dead)
+        [dead] = (await connection.scalars(query)).all()
+    assert ModelReady.model_validate_json(dead).metrics == {"refused": event.reason}
 
 
 async def test_a_model_that_loads_after_all_takes_its_refusal_back(
