@@ -62,6 +62,9 @@ assertion: $(ready) ## print an internal assertion for an API key; KEY=<key>
 replay: $(ready) ## send a service's remembered events again; s=<service>
 	@$(bin)/python -m embedded replay $(s)
 
+unclaimed: $(ready) ## list purchases whose tenant or plan is unknown
+	@$(bin)/python -m embedded unclaimed
+
 dead: $(ready) ## list dead letters; topic=<topic> for one
 	@$(bin)/python -m embedded dead $(topic)
 
@@ -142,6 +145,6 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 	@export MILLRACE_HOME=$$(mktemp -d) && $(bin)/python -m chassis.migrations upgrade $(s) \
 		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
-.PHONY: help setup lock demo up servers down status logs trace assertion replay dead redrive migrate backup \
+.PHONY: help setup lock demo up servers down status logs trace assertion replay unclaimed dead redrive migrate backup \
 	restore check format lint types imports test test-unit test-contract test-deploy test-integration \
 	test-e2e test-chaos bench contracts migration image deploy

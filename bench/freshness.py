@@ -71,7 +71,9 @@ async def carried(kafka: str) -> list[float]:
     """Return the milliseconds that Kafka takes from a producer to a consumer, record by record."""
     await topics.ensure(kafka, [NewTopic(TOPIC, 1, 1)])
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
-    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=kafka, fetch_max_wait_ms=500)
+    consumer = AIOKafkaConsumer(
+        TOPIC, bootstrap_servers=kafka, fetch_max_wait_ms=500, isolation_level="read_committed"
+    )
     await producer.start()
     await consumer.start()
     await consumer.seek_to_end()

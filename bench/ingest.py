@@ -83,7 +83,10 @@ async def by_kafka(rig: Rig, *, turn: int) -> tuple[float, float]:
 async def only_read(rig: Rig) -> float:
     """Only read the same records with aiokafka: the floor of the Kafka door."""
     consumer = AIOKafkaConsumer(
-        TOPIC, bootstrap_servers=rig.kafka_url, auto_offset_reset="earliest"
+        TOPIC,
+        bootstrap_servers=rig.kafka_url,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
     )
     await consumer.start()
     count, started = 0, time.perf_counter()

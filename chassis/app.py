@@ -24,6 +24,8 @@ from chassis.draining import DrainingServer
 from chassis.edge import Edge
 from chassis.identity import AssertionVerifier, Verifier
 from chassis.kafka import OutboxProducer
+from chassis.methods import Methods, SafeMethods
+from chassis.reception import Reception
 from chassis.relay import Relay
 from chassis.remembering import inbox_memory
 from chassis.settings import Settings
@@ -112,12 +114,14 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
     for name, value in service.state.items():
         setattr(app.state, name, value)
     handlers.install(app)
-    app.include_router(_operations(service))
-    for router in service.routers:
+    routers = [_operations(service), *service.routers]
+    for router in routers:
         app.include_router(router)
+    app.state.methods = Methods(routers)
     app.add_middleware(Direct, routers=service.routers)
     if service.answers_from_memory:
         app.add_middleware(Completeness)
+    app.add_middleware(SafeMethods, methods=app.state.methods)
     app.add_middleware(
         Edge, max_body_bytes=service.settings.max_body_bytes, uploads=service.uploads
     )
@@ -137,6 +141,7 @@ def server_of(service: Service, app: FastAPI) -> DrainingServer:
         service.front(app) if service.front else app,
         host=service.settings.host,
         port=service.settings.service_port,
+        http=Reception,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_GRACE,

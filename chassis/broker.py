@@ -60,8 +60,9 @@ class Consumers:
             client_id=f"millrace-{service}",
             metadata_max_age_ms=_METADATA_AGE_MS,
             allow_auto_create_topics=False,
+            # FastStream makes, starts and stops consumers; it has nothing to send, answer or log.
+            consumer_only=True,
             logger=None,
-            apply_types=True,
         )
         self._listeners = [self._listen(each) for each in subscriptions]
         self.started = False
@@ -76,6 +77,7 @@ class Consumers:
 
     async def stop(self) -> None:
         """Finish the records at hand and leave the groups; `run` must have ended."""
+        await asyncio.gather(*(listener.end() for listener in self._listeners))
         await self._broker.stop()
 
     async def ready(self) -> bool:
@@ -92,10 +94,12 @@ class Consumers:
         try:
             await self._broker.start()
             for listener in self._listeners:
+                listener.begin()
+            for listener in self._listeners:
                 await listener.note_goals()
         except Exception:
             with contextlib.suppress(Exception):
-                await self._broker.stop()
+                await self.stop()
             raise
         self.started = True
 
@@ -119,6 +123,9 @@ class Consumers:
             **(self._membership(subscription) if shared else {"group_id": None}),
             "batch": True,
             "ack_policy": AckPolicy.MANUAL,
+            "no_reply": True,
+            # What a producer's transaction took back was never sent.
+            "isolation_level": "read_committed",
             "auto_offset_reset": "earliest" if shared or subscription.from_start else "latest",
             "max_records": subscription.max_records,
             "fetch_max_wait_ms": 250,

@@ -5,7 +5,7 @@ from aiokafka import ConsumerRecord
 from chassis import rejects
 from chassis.clock import now
 from chassis.database import Database
-from chassis.dead_letters import headers_to_bury, source_of
+from chassis.dead_letters import as_sent, headers_to_bury, source_of
 from chassis.outbox import Outgoing, Producer
 from chassis.problems import Problem
 from chassis.subscriptions import Subscription, ingested_record
@@ -39,14 +39,14 @@ class Burial:
         self, topic: Topic, subscription: str, record: ConsumerRecord, error: BaseException
     ) -> Outgoing:
         headers = headers_to_bury(record) | {
-            "millrace-error": f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS],
+            "millrace-error": _said(error),
             "millrace-source": source_of(record),
             "millrace-subscription": f"{self._service}.{subscription}",
             "millrace-buried-at": now().isoformat(),
         }
         return Outgoing(
             topic=topic.dead,
-            key=(record.key or b"").decode(errors="replace"),
+            key=as_sent(record.key),
             value=record.value or b"",
             event_id=headers.get("millrace-event-id", ""),
             headers=headers,
@@ -69,3 +69,12 @@ class Burial:
                 [(refused, told)],
                 subscription=f"{subscription}.given-up",
             )
+
+
+def _said(error: BaseException) -> str:
+    """Return what an error says, as text that can be written anywhere."""
+    try:
+        told = f"{type(error).__name__}: {error}"
+    except Exception:  # it was made of what failed, and fails for the same reason
+        told = type(error).__name__
+    return told[:_ERROR_CHARACTERS].encode(errors="replace").decode()

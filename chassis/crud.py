@@ -11,7 +11,7 @@ from chassis.dependencies import Tx
 from chassis.identity import needs
 from chassis.ids import MAX_ID
 from chassis.problems import NotFound
-from chassis.wire import NumberedPage, Page, counted
+from chassis.wire import NumberedPage, Page, counted, documented_filters
 from chassis.wire import filters as read_filters
 
 READ = needs("read")
@@ -105,8 +105,6 @@ def _list(
     kinds: Mapping[str, type],
     guards: list[Any],
 ) -> None:
-    parameters = [_query_parameter(name, kind) for name, kind in kinds.items()]
-
     async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
         where = read_filters(request, **kinds)
         rows, total = await operations.find(tx, page=page, where=where)
@@ -116,7 +114,7 @@ def _list(
     router.get(
         path,
         dependencies=guards,
-        openapi_extra={"parameters": parameters},
+        openapi_extra=documented_filters(**kinds),
         responses={200: {"model": _page_of(wire)}},
     )(find)
 
@@ -190,11 +188,6 @@ def _page_of(wire: type[BaseModel]) -> type[BaseModel]:
         previous=(str | None, None),
         results=(list[wire], ...),  # type: ignore[valid-type]
     )
-
-
-def _query_parameter(name: str, kind: type) -> dict[str, Any]:
-    names = {int: "integer", bool: "boolean", str: "string"}
-    return {"name": name, "in": "query", "required": False, "schema": {"type": names[kind]}}
 
 
 __all__ = ["Operations", "partial", "resource", "row_id"]

@@ -11,9 +11,10 @@ import asyncio
 import json
 import re
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
+from chassis import batches
 from chassis.clock import now
 from chassis.cluster import Cluster
 from chassis.kafka import MAX_REQUEST_BYTES, OutboxProducer
@@ -30,13 +32,15 @@ from chassis.settings import Settings
 from chassis.subscriptions import headers_of, moment_of
 from contracts.topics import INGEST_REJECTED, TOPICS, tenant_of
 
+batches.take_over()
 #: Subscription, `<service>.<name>`, that a copy is for, and the `partition:offset` it is a copy of.
 FOR = "millrace-redrive-for"
 ORIGINAL = "millrace-redrive-of"
 _DEAD = ".dead"
 _REJECTED = re.compile(INGEST_REJECTED.pattern)
-#: Seconds that a broker gets to hand out the next records.
+#: Seconds that a broker gets to hand out the next records, and milliseconds of one look.
 _PATIENCE = 10
+_WAIT_MS = 250
 _COLUMNS = ("topic", "partition", "offset", "when", "event", "tenant", "subscription", "state")
 
 
@@ -64,7 +68,8 @@ class DeadLetter:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what operators read of it, the record's own content left out."""
-        return {name: value for name, value in asdict(self).items() if name != "record"}
+        names = (each.name for each in fields(self))
+        return {name: getattr(self, name) for name in names if name != "record"}
 
 
 def is_for(record: ConsumerRecord, subscription: str) -> bool:
@@ -83,7 +88,19 @@ def source_of(record: ConsumerRecord) -> str:
 
 def headers_to_bury(record: ConsumerRecord) -> dict[str, str]:
     """Return a record's headers without an address: buried again, it waits for nobody."""
-    return {name: text for name, text in headers_of(record).items() if name not in (FOR, ORIGINAL)}
+    return {name: text for name, text in _copied(record).items() if name not in (FOR, ORIGINAL)}
+
+
+def as_sent(written: bytes | None) -> str:
+    """Return bytes as text from which the producer makes the same bytes again."""
+    return (written or b"").decode(errors="surrogateescape")
+
+
+def _copied(record: ConsumerRecord) -> dict[str, str]:
+    """Return the headers that a copy of a record has: as they are, if their names are text."""
+    return {
+        name: as_sent(value) for name, value in record.headers if value and "\ufffd" not in name
+    }
 
 
 async def letters(cluster: Cluster, topics: Sequence[str]) -> list[DeadLetter]:
@@ -171,14 +188,17 @@ def _chosen(found: Sequence[DeadLetter], offset: int, *, again: bool) -> DeadLet
 
 def _is_forgotten(letter: DeadLetter) -> bool:
     """Tell whether an inbox may have forgotten what followed from a letter."""
-    return datetime.fromisoformat(letter.when) < now() - REPLAYED
+    try:
+        return datetime.fromisoformat(letter.when) < now() - REPLAYED
+    except (TypeError, ValueError):
+        return True  # who knows when it was
 
 
 def _copy(letter: DeadLetter) -> Outgoing:
-    headers = headers_of(letter.record)
+    headers = _copied(letter.record)
     return Outgoing(
         topic=letter.topic,
-        key=(letter.record.key or b"").decode(errors="replace"),
+        key=as_sent(letter.record.key),
         value=letter.record.value or b"",
         event_id=headers.get("millrace-event-id", ""),
         headers={
@@ -196,6 +216,7 @@ async def _reader(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
         **cluster.client(),
         group_id=None,
         enable_auto_commit=False,
+        isolation_level="read_committed",
         max_partition_fetch_bytes=MAX_REQUEST_BYTES,
     )
     await consumer.start()
@@ -229,17 +250,22 @@ async def _whole(
         return
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
-    starts = await consumer.beginning_offsets(partitions)
-    left = {partition for partition in partitions if starts[partition] < ends[partition]}
-    await consumer.seek_to_beginning(*partitions)
-    while left:
-        batches = await consumer.getmany(*left, timeout_ms=_PATIENCE * 1000)
-        if not batches:
-            raise TimeoutError(f"{partitions[0].topic} could not be read to its end")
-        for batch in batches.values():
+    places = dict(await consumer.beginning_offsets(partitions))
+    for partition, start in places.items():
+        # Said in so many words: an answer to "where does it end", under way since the assignment,
+        # would be taken for the one to "where does it begin".
+        consumer.seek(partition, start)
+    read_on = time.monotonic()
+    while left := [each for each in partitions if places[each] < ends[each]]:
+        for batch in (await consumer.getmany(*left, timeout_ms=_WAIT_MS)).values():
             for record in batch:
                 yield record
-        left = {each for each in left if await consumer.position(each) < ends[each]}
+        # What a transaction took back is passed over without a record.
+        moved = {each: await consumer.position(each) for each in partitions}
+        if moved != places:
+            places, read_on = moved, time.monotonic()
+        elif time.monotonic() - read_on > _PATIENCE:
+            raise TimeoutError(f"{partitions[0].topic} could not be read to its end")
 
 
 def _letter(record: ConsumerRecord, *, redriven: bool) -> DeadLetter:
@@ -252,7 +278,7 @@ def _letter(record: ConsumerRecord, *, redriven: bool) -> DeadLetter:
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        when=headers.get("millrace-buried-at") or moment_of(record).isoformat(),
+        when=headers.get("millrace-buried-at") or _when(record),
         event=headers.get("millrace-event-id") or str(body.get("event_id", "")),
         tenant=tenant_of(record.topic) if rejected else str(body.get("tenant_id", "")),
         subscription=subscription,
@@ -261,6 +287,11 @@ def _letter(record: ConsumerRecord, *, redriven: bool) -> DeadLetter:
         state="kept" if rejected or not subscription else "redriven" if redriven else "waiting",
         record=record,
     )
+
+
+def _when(record: ConsumerRecord) -> str:
+    moment = moment_of(record)
+    return "" if moment is None else moment.isoformat()
 
 
 def _reason(body: dict[str, Any]) -> str:
@@ -273,17 +304,23 @@ def _reason(body: dict[str, Any]) -> str:
 def _members(value: bytes | None) -> dict[str, Any]:
     try:
         found = json.loads(value or b"")
-    except ValueError:
+    except (RecursionError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def _table(found: Sequence[DeadLetter]) -> str:
-    rows = [_COLUMNS, *([str(getattr(each, name)) for name in _COLUMNS] for each in found)]
+    rows = [_COLUMNS, *([_shown(getattr(each, name)) for name in _COLUMNS] for each in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    reasons = ["", *(f"    {' '.join(each.error.split())}" for each in found)]
+    reasons = ["", *(f"    {_shown(' '.join(each.error.split()))}" for each in found)]
     return "\n".join(line for pair in zip(lines, reasons, strict=True) for line in pair if line)
+
+
+def _shown(value: Any) -> str:
+    """Return text that fits into a line of a terminal, whatever a record says."""
+    text = str(value)
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 async def _list(cluster: Cluster, topic: str | None, *, as_json: bool) -> str:

@@ -9,14 +9,17 @@ from aiokafka import ConsumerRecord
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from chassis import inbox, telemetry
+from chassis import inbox, rejects, telemetry
+from chassis.batches import Unread
 from chassis.database import Database, Transaction
 from chassis.dead_letters import is_for
-from chassis.metrics import EVENTS, expect_subscription
+from chassis.metrics import EVENTS, UNREAD, expect_subscription
 from chassis.patience import patiently
+from chassis.problems import Malformed, Problem, TooLarge
 from chassis.retrying import retrying
-from chassis.subscriptions import IngestedRecord, Subscription, headers_of, ingested_record
+from chassis.subscriptions import IngestedRecord, Subscription, ingested_record, trace_of
 from contracts.envelope import Event
+from contracts.topics import MAX_RECORD_BYTES
 
 DeadLetters = Callable[[Subscription, ConsumerRecord, BaseException], Awaitable[None]]
 
@@ -78,8 +81,11 @@ class Dispatcher:
         if record.value is None:
             return None
         try:
+            if isinstance(record.value, Unread):
+                UNREAD.labels(self.name).inc()
+                raise ValueError(record.value.why)
             event = self._subscription.parse(record.value)
-        except ValueError as error:
+        except Exception as error:
             await self._give_up(record, error)
             return None
         if event is None:
@@ -139,15 +145,30 @@ class Dispatcher:
     async def _ingest(self, batch: Sequence[Raw]) -> None:
         with ExitStack() as spans:
             tenants: dict[str, list[IngestedRecord]] = defaultdict(list)
+            refused: dict[str, list[rejects.Refused]] = defaultdict(list)
             for each in batch:
                 context = _traced(spans, each.record, self.name, alone=False)
                 received = ingested_record(each.record, context=context)
-                tenants[received.tenant_id].append(received)
+                unread = _refusal_of(each.record)
+                if unread is None:
+                    tenants[received.tenant_id].append(received)
+                else:
+                    refused[received.tenant_id].append((received, unread))
             async with self._database.transaction() as tx:
-                for tenant_id, received_records in sorted(tenants.items()):
+                for tenant_id in sorted(tenants.keys() | refused.keys()):
                     async with tx.scoped(tenant_id):
-                        await self._subscription.handler(received_records, tx)
+                        await self._take(tenants[tenant_id], refused[tenant_id], tx)
         EVENTS.labels(self.name, "handled").inc(len(batch))
+        UNREAD.labels(self.name).inc(sum(map(len, refused.values())))
+
+    async def _take(
+        self, received: list[IngestedRecord], refused: list[rejects.Refused], tx: Transaction
+    ) -> None:
+        """Hand one tenant's records to the handler, and send back what cannot be read at all."""
+        if received:
+            await self._subscription.handler(received, tx)
+        metadata = self._database.metadata
+        await rejects.tell(tx, metadata, refused, subscription=f"{self._subscription.name}.unread")
 
     async def _give_up(self, record: ConsumerRecord, error: BaseException) -> None:
         telemetry.log.error(
@@ -165,13 +186,23 @@ class Dispatcher:
         EVENTS.labels(self.name, "dead").inc()
 
 
+def _refusal_of(record: ConsumerRecord) -> Problem | None:
+    """Return why nobody need look at what a record says: it cannot be read, or has no end."""
+    if isinstance(record.value, Unread):
+        return Malformed(record.value.why)
+    size = len(record.value or b"")
+    if size > MAX_RECORD_BYTES:
+        return TooLarge(f"The record has {size} bytes; it may have {MAX_RECORD_BYTES}.")
+    return None
+
+
 def _traced(spans: ExitStack, record: ConsumerRecord, name: str, *, alone: bool) -> Any:
     """Open a consumer span under the record's own trace, if it carries one; return its context.
 
     A record without a trace gets none: high volumes cost nothing until somebody asks for a trace.
     """
-    headers = headers_of(record)
-    if "traceparent" not in headers:
+    headers = trace_of(record)
+    if not headers:
         return None
     parent = telemetry.extract(headers)
     if alone:

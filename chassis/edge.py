@@ -7,15 +7,19 @@ from collections.abc import Collection
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import deadline, telemetry
 from chassis.metrics import observe_request
+from chassis.paths import written
 from chassis.problems import PROBLEM_JSON, Problem, TooLarge, Unavailable
 from chassis.server_spans import ServerSpan
 
 _DEADLINE = deadline.HEADER.lower()
 _TOO_LATE = "The service could not answer in time; try again."
+#: Status in traces and metrics of a request that its client gave up.
+CLIENT_GONE = 499
 #: Paths of probes and machines, which leave neither span nor measurement.
 QUIET = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 
@@ -42,10 +46,9 @@ class Edge:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        path: str = scope["path"]
-        if len(path) > 1 and path.endswith("/"):
-            # A trailing slash is optional everywhere, and never worth a redirect.
-            scope = dict(scope, path=path.rstrip("/") or "/")
+        path = written(scope)
+        if path != scope["path"]:
+            scope = dict(scope, path=path)
         if scope["type"] == "websocket" or path in QUIET:
             await self._app(scope, receive, send)
             return
@@ -63,6 +66,10 @@ class Edge:
             with span.current():
                 try:
                     await self._in_time(scope, headers, receive, answer)
+                except ClientDisconnect:
+                    # Nobody is there to be answered, and nothing failed here.
+                    telemetry.log.info("the client left before its request was complete")
+                    answer.status = answer.status or CLIENT_GONE
                 except Exception as error:
                     telemetry.log.exception("request failed")
                     attributes["error.type"] = type(error).__name__
@@ -177,9 +184,9 @@ def _counted(receive: Receive, limit: int) -> Receive:
 
 
 def body_of(problem: Problem, path: str) -> bytes:
-    """Return a problem's JSON for the request to `path`."""
+    """Return a problem's JSON for the request to `path`, whatever it quotes of the request."""
     found: dict[str, Any] = problem.to_dict(instance=path, trace_id=telemetry.trace_id())
-    return json.dumps(found).encode()
+    return json.dumps(found, ensure_ascii=False).encode(errors="replace")
 
 
 async def send_problem(problem: Problem, scope: Scope, send: Any) -> None:

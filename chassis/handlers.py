@@ -17,7 +17,6 @@ from chassis.problems import (
     BY_STATUS,
     PROBLEM_JSON,
     Conflict,
-    MethodNotAllowed,
     NotFound,
     Problem,
     Unavailable,
@@ -59,9 +58,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        problem: Problem = MethodNotAllowed(
-            f'Method "{request.method}" not allowed.', headers=error.headers
-        )
+        problem: Problem = request.app.state.methods.refusal(request.method, request.scope["path"])
     elif error.status_code == HTTPStatus.NOT_FOUND:
         problem = NotFound("Not found.")
     else:

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from chassis.ids import new_uid
 from chassis.problems import Invalid
-from contracts.interactions import EventIdentifier
+from contracts.identifiers import EventIdentifier
 
 HEADER = "Idempotency-Key"
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(EventIdentifier)
@@ -42,7 +42,7 @@ def _checked(key: str | None) -> str | None:
         # Headers arrive as Latin-1; the same id in a body is UTF-8.
         return _IDENTIFIER.validate_python(key.encode("latin-1").decode())
     except (ValidationError, UnicodeError):
-        sentence = "Use 1 to 128 characters of UTF-8 without control characters."
+        sentence = "Use an id of 1 to 128 characters in UTF-8, without control characters."
         raise Invalid(fields={HEADER: [sentence]}) from None
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -51,6 +52,20 @@ class Caller:
     def may_see(self, project_id: int) -> bool:
         """Tell whether the caller's key, if it is one, is bound to this project."""
         return self.project is None or self.project == project_id
+
+    def narrowed(
+        self, where: Mapping[str, Any], *, project: str = "project"
+    ) -> dict[str, Any] | None:
+        """Return the filters of a list within the caller's reach, None where nothing can match.
+
+        A key's project is added to the filters; one that names another project matches nothing.
+        `project` is the name of the filter that chooses a project.
+        """
+        if self.project is None:
+            return dict(where)
+        if where.get(project, self.project) != self.project:
+            return None
+        return {**where, project: self.project}
 
     def to_claims(self) -> dict[str, Any]:
         """Return the caller's part of an assertion."""

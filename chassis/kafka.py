@@ -141,11 +141,19 @@ async def _sent(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> dict
 
 
 async def _send(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[Any]:
-    headers = [
-        ("millrace-event-id", record.event_id.encode()),
-        *((name, text.encode()) for name, text in record.headers.items()),
-    ]
-    key = record.key.encode()
     sent: asyncio.Future[Any]
-    sent = await producer.send(record.topic, value=record.value, key=key, headers=headers)
+    sent = await producer.send(
+        record.topic, value=record.value, key=_bytes(record.key), headers=headers_sent(record)
+    )
     return sent
+
+
+def headers_sent(record: Outgoing) -> list[tuple[str, bytes]]:
+    """Return the headers that a record leaves with."""
+    named = {"millrace-event-id": record.event_id, **record.headers}
+    return [(name, _bytes(text)) for name, text in named.items()]
+
+
+def _bytes(text: str) -> bytes:
+    """Return text as it was read of a record, which need not have been UTF-8."""
+    return text.encode(errors="surrogateescape")

@@ -1,20 +1,20 @@
-"""One subscription's consumer: watched, measured, and started again when it falls silent."""
+"""One subscription's consumer: read, watched, measured, and started again when it falls silent."""
 
 import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError
-from faststream import Context
-from faststream.kafka.message import KafkaMessage
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import ConsumerStoppedError
 
 from chassis import telemetry
+from chassis.consumer import Taken
 from chassis.dispatch import Dispatcher
-from chassis.metrics import LAG
+from chassis.metrics import CONSUMER_FAILURES, LAG
 from chassis.patience import patiently
 from chassis.progress import Progress, failure_of, is_running
+from chassis.standstill import Standstill
 from chassis.subscriptions import Subscription
 
 #: Seconds between two looks at a consumer, and how long the brokers get to say where topics end.
@@ -25,31 +25,38 @@ _PATIENCE = 5.0
 _LOST_AFTER = 30.0
 #: Seconds in which it has to have started, its place in the group included.
 _STARTED_WITHIN = 60.0
+#: Seconds until a consumer that has nothing to give is asked again, and one that failed.
+_WAIT = 0.2
+_PAUSE = 1.0
+#: Seconds that records at hand get to have their effect before a consumer ends without it.
+_AT_HAND = 15.0
 
 
 class Listener:
-    """A FastStream subscriber and how far its records have had their effect."""
+    """A FastStream subscriber that is read here, and how far its records have had their effect.
+
+    It has no handler of FastStream's own: that would decode the headers of a tenant's records,
+    answer where they say, and pass over a batch in which any of it fails.
+    """
 
     def __init__(self, subscription: Subscription, subscriber: Any, dispatcher: Dispatcher) -> None:
-        """Hand what the subscriber receives to the dispatcher."""
+        """Hand what the subscriber's consumer reads to the dispatcher."""
         self.subscription = subscription
         self._subscriber = subscriber
         self._dispatcher = dispatcher
         self._progress = Progress()
+        self._standstill = Standstill(dispatcher.name)
+        self._reading: asyncio.Task[None] | None = None
+        self._ending = False
         #: Since when each look has failed, by the monotonic clock; a pause of the process is none.
         self._failing_since: float | None = None
-
-        async def receive(_body: Any, message: KafkaMessage = Context("message")) -> None:  # noqa: B008
-            records = message.raw_message
-            await self._receive(message, records if isinstance(records, tuple) else (records,))
-
-        # Records are read by the contracts' own parsers, so FastStream need not decode them.
-        subscriber(receive, decoder=_undecoded)
 
     @property
     def is_alive(self) -> bool:
         """Tell whether records would be heard."""
         consumer = self._subscriber.consumer
+        if self._reading is None or self._reading.done():
+            return False
         # A start that fails leaves a consumer behind that was never started.
         return self._subscriber.running and consumer is not None and is_running(consumer)
 
@@ -69,6 +76,22 @@ class Listener:
         if self.subscription.style == "replica" and self.subscription.from_start:
             await self._progress.look(self._subscriber.consumer)
             self._progress.expect_all()
+
+    def begin(self) -> None:
+        """Read what the subscriber's consumer, which has started, gets."""
+        self._ending = False
+        self._reading = asyncio.create_task(self._read())
+
+    async def end(self) -> None:
+        """Read no more; what is at hand gets some seconds to have its effect."""
+        reading, self._reading = self._reading, None
+        if reading is None:
+            return
+        self._ending = True
+        try:
+            await asyncio.wait({reading}, timeout=_AT_HAND)
+        finally:
+            reading.cancel()
 
     async def watch(self) -> None:
         """Measure the lag, and start the consumer again when it has ended, until cancelled."""
@@ -96,33 +119,72 @@ class Listener:
 
     async def _revive(self) -> None:
         """Start the consumer again; a start that fails is for the next look."""
+        self._failed("consuming")
         telemetry.log.error(
             "the consumer of %s is lost; it starts again",
             self._dispatcher.name,
-            exc_info=failure_of(self._subscriber.consumer),
+            exc_info=self._failure(),
         )
         async with asyncio.timeout(_STARTED_WITHIN):
+            await self.end()
             await self._subscriber.stop()
+            self._standstill.forget()
             await self._subscriber.start()
+            self.begin()
 
-    async def _receive(self, message: KafkaMessage, records: Sequence[ConsumerRecord]) -> None:
-        """Handle records, however long it takes: FastStream would go on and commit past these."""
-        with self._progress.handling(records):
+    def _failure(self) -> BaseException | None:
+        """Return what ended the reading or the consumer's own tasks, if anything did."""
+        reading = self._reading
+        if reading is not None and reading.done() and not reading.cancelled():
+            error = reading.exception()
+            if error is not None:
+                return error
+        return failure_of(self._subscriber.consumer)
+
+    async def _read(self) -> None:
+        """Take what there is and see that it has its effect, for ever."""
+        consumer = self._subscriber.consumer
+        while not self._ending:
+            try:
+                self._standstill.resume(consumer)
+                taken = await consumer.take(most=self.subscription.max_records, wait=_WAIT)
+            except ConsumerStoppedError:
+                return
+            except Exception:
+                self._failed("fetching")
+                telemetry.log.exception("%s: nothing could be read", self._dispatcher.name)
+                await asyncio.sleep(_PAUSE)
+                continue
+            self._standstill.note(consumer, taken)
+            await self._handle(consumer, taken)
+
+    async def _handle(self, consumer: Any, taken: Taken) -> None:
+        """Return once all that was taken has had its effect, however long it takes."""
+        with self._progress.handling(taken.records, taken.upto):
             waiting = f"{self._dispatcher.name}: records are handled again"
             async for attempt in patiently(waiting, longest=10):
                 with attempt:
-                    await self._dispatcher.handle(records)
-        if self.subscription.style != "replica":
-            await _acknowledge(message)
+                    await self._try(taken.records)
+        if self.subscription.style != "replica" and taken.upto:
+            await self._commit(consumer, taken.upto)
 
+    async def _try(self, records: Sequence[ConsumerRecord]) -> None:
+        try:
+            await self._dispatcher.handle(records)
+        except Exception:
+            self._failed("handling")
+            raise
 
-async def _acknowledge(message: KafkaMessage) -> None:
-    """Commit, unless the group went on without this process, after a pause."""
-    try:
-        await message.ack()
-    except KafkaError:
-        telemetry.log.warning("handled records may come again, to no effect", exc_info=True)
+    async def _commit(self, consumer: Any, upto: dict[TopicPartition, int]) -> None:
+        """Commit what was handled, of the partitions that the group has left this process."""
+        kept = consumer.assignment()
+        handled = {partition: offset for partition, offset in upto.items() if partition in kept}
+        try:
+            if handled:
+                await consumer.commit(handled)
+        except Exception:
+            self._failed("committing")
+            telemetry.log.warning("handled records may come again, to no effect", exc_info=True)
 
-
-async def _undecoded(_message: Any) -> None:
-    return None
+    def _failed(self, stage: str) -> None:
+        CONSUMER_FAILURES.labels(self._dispatcher.name, stage).inc()

@@ -29,6 +29,23 @@ EVENTS = Counter(
     ["subscription", "outcome"],
 )
 LAG = Gauge("millrace_consumer_lag", "Records not yet handled.", ["subscription"])
+#: Where a consumer can fail and go on.
+STAGES = ("fetching", "handling", "committing", "consuming")
+CONSUMER_FAILURES = Counter(
+    "millrace_consumer_failures_total",
+    "Errors that a consumer survived, by stage (fetching, handling, committing, consuming).",
+    ["subscription", "stage"],
+)
+UNREAD = Counter(
+    "millrace_unread_records_total",
+    "Records and whole batches that were refused because they cannot be read.",
+    ["subscription"],
+)
+UNREADABLE = Gauge(
+    "millrace_unreadable_partitions",
+    "Partitions that wait because what comes next in them cannot be read.",
+    ["subscription"],
+)
 OUTBOX_ROWS = Gauge("millrace_outbox_rows", "Events that wait to be sent.")
 OUTBOX_AGE = Gauge("millrace_outbox_age_seconds", "Age of the oldest event that waits to be sent.")
 READY = Gauge("millrace_ready", "Whether a condition of readiness holds, 1 or 0.", ["check"])
@@ -71,6 +88,9 @@ def expect_subscription(name: str) -> None:
     """Start a subscription's counters at nothing: a first dead letter must be seen as a rise."""
     for outcome in OUTCOMES:
         EVENTS.labels(name, outcome)
+    for stage in STAGES:
+        CONSUMER_FAILURES.labels(name, stage)
+    UNREAD.labels(name)
 
 
 def measure_pool(pool: Pool) -> None:

@@ -10,6 +10,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chassis import kept_json
+
 #: Seconds to wait for a connection: whoever asked gives up after ten, and should hear why before.
 _PATIENCE = 5
 #: Seconds that a statement gets: a server that fell silent in the middle of one never ends it.
@@ -22,6 +24,7 @@ def engine(url: str, *, pool: int, overflow: int) -> AsyncEngine:
     """Return an engine that keeps `pool` connections open, and opens `overflow` more at a rush."""
     made = create_async_engine(
         url,
+        json_deserializer=kept_json.read,
         hide_parameters=True,
         pool_size=pool,
         max_overflow=overflow,

@@ -8,6 +8,8 @@ FieldMessages = Mapping[str, Sequence[Any]]
 
 PROBLEM_JSON = "application/problem+json"
 NON_FIELD = "non_field_errors"
+#: Longest message in a problem, in characters: some quote what was sent.
+MAX_MESSAGE = 1024
 
 
 class Problem(Exception):
@@ -38,21 +40,24 @@ class Problem(Exception):
     def to_dict(self, *, instance: str, trace_id: str) -> dict[str, Any]:
         """Return the body. Field messages stand both in `errors` and as members of their own."""
         phrase = HTTPStatus(self.status).phrase
-        body: dict[str, Any] = {name: list(texts) for name, texts in self.fields.items()}
-        body |= self.members
+        fields = {
+            name: [bounded(text) if isinstance(text, str) else text for text in texts]
+            for name, texts in self.fields.items()
+        }
+        body: dict[str, Any] = {**fields, **self.members}
         body |= {
             "type": f"urn:millrace:problem:{self.code_constant.lower().replace('_', '-')}",
             "title": phrase,
             "status": self.status,
-            "detail": self.detail,
+            "detail": bounded(self.detail),
             "instance": instance,
             "traceId": trace_id,
             "code": self.code_constant,
         }
-        if self.fields:
+        if fields:
             body["errors"] = [
                 {"field": name, "message": text if isinstance(text, str) else str(text)}
-                for name, texts in self.fields.items()
+                for name, texts in fields.items()
                 for text in texts
                 if text
             ]
@@ -180,6 +185,11 @@ BY_STATUS: dict[int, type[Problem]] = {
 def unknown_reference(field: str, value: object) -> Invalid:
     """Return the answer for a reference to what does not exist, or is another tenant's."""
     return Invalid(fields={field: [f'Invalid pk "{value}" - object does not exist.']})
+
+
+def bounded(message: str) -> str:
+    """Return a message, cut where it quotes more than anybody reads."""
+    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
 
 
 def _first_message(fields: FieldMessages | None) -> str | None:

@@ -27,13 +27,16 @@ class Progress:
         self._goals: dict[TopicPartition, int] = {}
 
     @contextmanager
-    def handling(self, records: Sequence[ConsumerRecord]) -> Iterator[None]:
-        """Count records as handled only after the block."""
+    def handling(
+        self, records: Sequence[ConsumerRecord], upto: Mapping[TopicPartition, int] | None = None
+    ) -> Iterator[None]:
+        """Count records as handled only after the block, and all else before the offsets `upto`."""
         places = [(TopicPartition(each.topic, each.partition), each.offset) for each in records]
         self._at_hand = dict(reversed(places))
         try:
             yield
             self._done |= {partition: offset + 1 for partition, offset in places}
+            self._done |= upto or {}
         finally:
             self._at_hand = {}
 
@@ -41,7 +44,7 @@ class Progress:
         """Ask the brokers where the consumer's partitions end now."""
         partitions = list(consumer.assignment())
         self._ends = await consumer.end_offsets(partitions) if partitions else {}
-        self._note_rest({each: _position(consumer, each) for each in partitions})
+        self._note_rest({each: place_of(consumer, each) for each in partitions})
 
     def _note_rest(self, positions: Mapping[TopicPartition, int | None]) -> None:
         """Take a place that did not move from one look to the next as handled.
@@ -74,7 +77,7 @@ class Progress:
 
     def _handled(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
         """Return the offset after the last handled record; None where none was ever asked for."""
-        position = _position(consumer, partition)
+        position = place_of(consumer, partition)
         if position is None:
             return None
         return self._at_hand.get(partition, self._done.get(partition, position))
@@ -102,7 +105,7 @@ def _tasks(consumer: AIOKafkaConsumer) -> list[asyncio.Future[Any]]:
     return [task for task in tasks if task is not None]
 
 
-def _position(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+def place_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
     """Return the next offset to fetch, without asking the broker; None before it is known.
 
     A fetch moves it a moment before the records are at hand.

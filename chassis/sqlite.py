@@ -14,6 +14,8 @@ import aiosqlite
 from sqlalchemy import event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from chassis import kept_json
+
 _Rows = deque[Any]
 
 
@@ -104,6 +106,7 @@ def engine(url: str) -> AsyncEngine:
     path = make_url(url).database or ":memory:"
     made = create_async_engine(
         url,
+        json_deserializer=kept_json.read,
         hide_parameters=True,  # what tenants write, and hashes of what they hide, is no log line
         async_creator=partial(connect, path, timeout=30),
         pool_size=8,

@@ -1,6 +1,7 @@
 """What a service listens to: a topic, a handler, and how the two meet."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -11,8 +12,17 @@ from opentelemetry.context import Context
 from pydantic import Field, TypeAdapter, ValidationError
 
 from chassis.database import Transaction
+from chassis.problems import Invalid
 from contracts.envelope import Event
+from contracts.moments import FIRST_MOMENT, LAST_MOMENT
 from contracts.topics import IngestTopic, Topic, classes, tenant_of
+
+_NO_TIME = "The record's own time must lie between the years 1970 and 3000."
+
+_TRACE = ("traceparent", "tracestate")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.DOTALL)
+#: Bytes of a `tracestate` that are read; the standard asks for at least 512.
+_LONGEST_TRACESTATE = 4096
 
 Style = Literal["each", "together", "replica", "ingested"]
 
@@ -24,10 +34,9 @@ class IngestedRecord(NamedTuple):
     topic: str
     partition: int
     offset: int
-    #: The record's own time.
-    timestamp: datetime
+    #: The record's own time; None where it has none, or none between the years 1970 and 3000.
+    timestamp: datetime | None
     value: bytes
-    headers: Mapping[str, str]
     #: Trace context to pass to `tx.emit` for what follows from this record, if it carries one.
     context: Context | None = None
 
@@ -35,6 +44,17 @@ class IngestedRecord(NamedTuple):
     def fallback_event_id(self) -> str:
         """Return the id of a record that carries none: its topic, partition and offset."""
         return f"{self.topic}:{self.partition}:{self.offset}"
+
+    def time_of(self, told: datetime | None) -> datetime:
+        """Return when a record's event happened: as it tells, else the record's own time.
+
+        Raises:
+            Invalid: neither says when.
+        """
+        moment = told or self.timestamp
+        if moment is None:
+            raise Invalid(fields={"timestamp": [_NO_TIME]})
+        return moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +153,34 @@ def ingested_record(record: ConsumerRecord, *, context: Context | None = None) -
         offset=record.offset,
         timestamp=moment_of(record),
         value=record.value or b"",
-        headers=headers_of(record),
         context=context,
     )
 
 
-def moment_of(record: ConsumerRecord) -> datetime:
-    """Return a record's time."""
-    return datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
+def moment_of(record: ConsumerRecord) -> datetime | None:
+    """Return a record's time; None where it has none, or none that an event may have."""
+    try:
+        moment = datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
+    except (OSError, OverflowError, ValueError):  # beyond what a calendar here can hold
+        return None
+    return moment if FIRST_MOMENT <= moment < LAST_MOMENT else None
 
 
 def headers_of(record: ConsumerRecord) -> dict[str, str]:
-    """Return a record's headers as text; what is not UTF-8 is replaced."""
+    """Return the headers of a record of ours as text; what is not UTF-8 is replaced."""
     return {name: value.decode(errors="replace") for name, value in record.headers if value}
+
+
+def trace_of(record: ConsumerRecord) -> dict[str, str]:
+    """Return the trace that a record carries: all that is read of headers that tenants write.
+
+    Empty where a header is no trace, as the standard says, or where there are several.
+    """
+    found = [(name, value) for name, value in record.headers if name in _TRACE]
+    said = dict(found)
+    parent = said.get("traceparent")
+    if parent is None or len(said) < len(found) or not _TRACEPARENT.fullmatch(parent):
+        return {}
+    state = said.get("tracestate") or b""
+    readable = len(state) <= _LONGEST_TRACESTATE and state.isascii()
+    return {"traceparent": parent.decode()} | ({"tracestate": state.decode()} if readable else {})

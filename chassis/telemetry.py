@@ -204,7 +204,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = redacted(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False)
+        # What is said may repeat what somebody sent: any text, be it half a character.
+        return json.dumps(line, ensure_ascii=False).encode(errors="replace").decode()
 
 
 def start_logs(service: str, settings: Settings) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from chassis.problems import NON_FIELD, Invalid, Malformed, NotFound, Problem
+from chassis.parsing import Unreadable
+from chassis.problems import NON_FIELD, Invalid, Malformed, NotFound, Problem, bounded
 
 REQUIRED = "This field is required."
 _PLAIN = {
@@ -37,7 +38,7 @@ def message_of(error: dict[str, Any]) -> str:
     if kind != "missing" and error.get("input", ...) is None:
         return "This field may not be null."
     if kind in {"enum", "literal_error"}:
-        return f'"{error.get("input")}" is not a valid choice.'
+        return f'"{bounded(str(error.get("input")))}" is not a valid choice.'
     if kind == "string_too_long":
         return f"Ensure this field has no more than {context['max_length']} characters."
     if kind in {"less_than_equal", "less_than"}:
@@ -46,7 +47,7 @@ def message_of(error: dict[str, Any]) -> str:
         bound = context.get("ge", context.get("gt"))
         return f"Ensure this value is greater than or equal to {bound}."
     if kind == "value_error":
-        return str(context.get("error", error["msg"]))
+        return bounded(str(context.get("error", error["msg"])))
     return _PLAIN.get(kind, str(error["msg"]))
 
 
@@ -70,7 +71,10 @@ def problem_of(errors: Sequence[Any], *, status: int = 400) -> Problem:
     return Invalid(fields=fields, status=status)
 
 
-def problem_in(error: ValidationError) -> Problem:
+def problem_in(error: ValidationError | Unreadable) -> Problem:
     """Return the refusal of one record or row, as if it had been the body of a request."""
-    found = error.errors(include_url=False)
+    if isinstance(error, Unreadable):
+        found = error.findings
+    else:
+        found = list(error.errors(include_url=False))
     return problem_of([{**each, "loc": ("body", *each["loc"])} for each in found])

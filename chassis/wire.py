@@ -1,20 +1,24 @@
 """House style of the wire: base models, checked JSON, list envelopes, routers with a dialect."""
 
 import math
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from inspect import iscoroutinefunction, signature
-from typing import Annotated, Any, ClassVar, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from chassis.hosts import is_host
 from chassis.ids import MAX_ID
-from chassis.problems import Invalid, NotFound, UnsupportedMedia
+from chassis.methods import without_stream
+from chassis.problems import Invalid, Malformed, NotFound, UnsupportedMedia
+from chassis.reading import with_json
 from chassis.validation import problem_of
 
 #: Largest JSON value that a tenant may hang on a thing, in characters, and its deepest nesting.
@@ -30,6 +34,38 @@ class Wire(BaseModel):
     """A body in snake case. Unknown members are ignored."""
 
     model_config = ConfigDict(extra="ignore", from_attributes=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_booleans_as_numbers(cls, sent: Any) -> Any:
+        # Pydantic reads true as 1. It is made a text that is no number, so that it is refused as
+        # any other.
+        if not isinstance(sent, dict):
+            return sent
+        wrong = [name for name in _numbers_of(cls) if isinstance(sent.get(name), bool)]
+        return {**sent, **dict.fromkeys(wrong, "boolean")} if wrong else sent
+
+
+@cache
+def _numbers_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the members of a model that are numbers, under each of their names."""
+    found = [
+        (name, field.alias)
+        for name, field in model.model_fields.items()
+        if {int, float} & set(_kinds_in(field.annotation))
+    ]
+    return tuple(name for names in found for name in names if name is not None)
+
+
+def _kinds_in(annotation: Any) -> Iterator[Any]:
+    """Yield the alternatives of an annotation, each without what is annotated."""
+    if isinstance(annotation, type) or not get_args(annotation):
+        yield annotation
+    elif get_origin(annotation) is Annotated:
+        yield from _kinds_in(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for each in get_args(annotation):
+            yield from _kinds_in(each)
 
 
 class CamelWire(Wire):
@@ -82,10 +118,12 @@ Name = Annotated[
 #: A JSON object or any JSON value that a tenant may store.
 JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
 JsonValue = Annotated[Any, AfterValidator(_storable)]
-#: An integer key in a body: a JSON number, never a text or a boolean.
+#: An integer key in a body. A text that spells one counts, as in Recotem.
 Key = Annotated[int, Field(ge=-MAX_ID, le=MAX_ID)]
 #: An ordinary integer in a body.
 Whole = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+#: A fraction, share or weight in a body: finite, and bounded by whoever uses it.
+Real = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Dialect(APIRoute):
@@ -95,7 +133,14 @@ class Dialect(APIRoute):
 
     def get_route_handler(self) -> Handle:
         """Return the handler, with validation errors turned into problems."""
-        return self._told(super().get_route_handler())
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return self._told(handle)
+
+        async def read(request: Request) -> Response:
+            return await handle(await with_json(request))
+
+        return self._told(read)
 
     @cached_property
     def bare(self) -> Handle | None:
@@ -118,13 +163,15 @@ class Dialect(APIRoute):
 
     def _told(self, handle: Handle) -> Handle:
         readable = _media_types(self.openapi_extra) or _JSON
+        # What is read by hand is what it should be, unless the client says otherwise.
+        assumed = "" if self.body_field is not None else readable[0]
 
         async def handled(request: Request) -> Response:
-            kind = request.headers.get("content-type", "")
-            if kind and not kind.lower().startswith(readable) and _has_body(request):
-                raise UnsupportedMedia(f'Unsupported media type "{kind}" in request.')
+            kind = request.headers.get("content-type", assumed)
+            if not kind.lower().startswith(readable) and _has_body(request):
+                raise UnsupportedMedia(_unsupported(kind, readable))
             try:
-                return await handle(request)
+                return without_stream(request, await handle(request))
             except RequestValidationError as error:
                 raise problem_of(error.errors(), status=self.refusal) from error
 
@@ -135,6 +182,10 @@ def _media_types(document: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the media types that a route's own part of the OpenAPI document names."""
     body: Mapping[str, Any] = (document or {}).get("requestBody", {})
     return tuple(body.get("content", ()))
+
+
+def _unsupported(kind: str, readable: tuple[str, ...]) -> str:
+    return f'Unsupported media type "{kind}" in request. This path reads {readable[0]}.'
 
 
 def _has_body(request: Request) -> bool:
@@ -224,9 +275,15 @@ def enveloped(page: Page, *, total: int, rows: Sequence[Any]) -> dict[str, Any]:
 
 
 def public_base(request: Request) -> str:
-    """Return the scheme and host that the client used, as the gateway tells them."""
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+    """Return the scheme and host that the client used, as the gateway tells them.
+
+    Raises:
+        Malformed: the host is none, or the scheme is not of the web: no link can be made of them.
+    """
+    scheme = request.headers.get("x-forwarded-proto", request.scope["scheme"])
     host = request.headers.get("x-forwarded-host") or request.headers.get("host", "localhost")
+    if scheme not in {"http", "https"} or not is_host(host.encode("latin-1")):
+        raise Malformed("The Host header holds no host.")
     return f"{scheme}://{host}"
 
 
@@ -251,6 +308,17 @@ def filters(request: Request, **kinds: type) -> dict[str, Any]:
             continue
         found[name] = _typed(name, text, kind)
     return found
+
+
+def documented_filters(**kinds: type) -> dict[str, Any]:
+    """Return what the OpenAPI document says of filters, which are read by hand."""
+    names = {int: "integer", bool: "boolean", str: "string"}
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": {"type": names[kind]}}
+            for name, kind in kinds.items()
+        ]
+    }
 
 
 def _typed(name: str, text: str, kind: type) -> Any:

@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Event
-from contracts.interactions import EventIdentifier, Identifier, Timestamp
+from contracts.identifiers import EventIdentifier, Identifier, OptionalIdentifier
+from contracts.moments import Timestamp
 
 
 class ConversionType(StrEnum):
@@ -26,7 +27,7 @@ class IngestedConversion(BaseModel):
     project: Annotated[int, Field(strict=True, ge=1, lt=2**63)]
     deployment_slot: Annotated[int, Field(strict=True, ge=1, lt=2**63)]
     user_id: Identifier
-    item_id: Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$", strict=True)] = ""
+    item_id: OptionalIdentifier = ""
     event_type: ConversionType
     recommendation_request_id: UUID | None = None
     metadata_json: Any = Field(default_factory=dict)

@@ -1,63 +1,13 @@
 """Interactions: what a tenant's producers may send, and the fact that one was kept."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Event
-
-#: Identifiers that tenants choose: any text of 1 to 256 characters without control characters.
-Identifier = Annotated[
-    str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$", strict=True)
-]
-EventIdentifier = Annotated[
-    str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$", strict=True)
-]
-
-
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime(3000, 1, 1, tzinfo=UTC)
-_LAST_MS = 32_503_680_000_000
-
-
-def _read_moment(sent: object) -> object:
-    if type(sent) is int and 0 <= sent <= _LAST_MS:
-        return datetime.fromtimestamp(sent / 1000, tz=UTC)
-    if isinstance(sent, datetime) or (isinstance(sent, str) and "-" in sent[1:]):
-        return sent
-    raise ValueError("Must be ISO 8601 with a time zone, or epoch milliseconds.")
-
-
-def _within_bounds(moment: datetime) -> datetime:
-    if not _FIRST <= moment < _LAST:
-        raise ValueError("Must lie between the years 1970 and 3000.")
-    return moment.astimezone(UTC)
-
-
-#: When something happened: ISO 8601 with a time zone, or epoch milliseconds.
-Timestamp = Annotated[
-    AwareDatetime,
-    BeforeValidator(_read_moment),
-    AfterValidator(_within_bounds),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "format": "date-time"},
-                {"type": "integer", "minimum": 0, "maximum": _LAST_MS},
-            ]
-        }
-    ),
-]
+from contracts.identifiers import EventIdentifier, Identifier
+from contracts.moments import Timestamp
 
 
 class InteractionType(StrEnum):

@@ -8,7 +8,8 @@ from contracts.envelope import Event
 class ModelLoaded(Event):
     """An inference process has proven a model and can answer by it; takes an earlier refusal back.
 
-    It is said once, not at each load: a model that was let go of is loaded again when asked for.
+    It is said once, not at each load: a model that memory had no room for is loaded again when
+    somebody asks for it.
     """
 
     key_fields: ClassVar[tuple[str, ...]] = ("model_id",)

@@ -4,8 +4,9 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-#: How much of a refused record is shown back, in bytes.
+#: How much of a refused record is shown back, in bytes, and of what is said of it, in characters.
 SHOWN_BYTES = 8 * 1024
+SAID_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,11 @@ class Rejected:
         """Return the value of the record in the tenant's topic of rejects."""
         body = {
             "code": self.code,
-            "field": self.field,
-            "message": self.message,
+            "field": None if self.field is None else self.field[:SAID_CHARACTERS],
+            "message": self.message[:SAID_CHARACTERS],
             "source": {"topic": self.topic, "partition": self.partition, "offset": self.offset},
             "record": self.record[:SHOWN_BYTES].decode(errors="replace"),
             "rejected_at": self.at.isoformat().replace("+00:00", "Z"),
         }
-        return json.dumps(body, ensure_ascii=False).encode()
+        # What is said may repeat a member of the record: any text, be it half a character.
+        return json.dumps(body, ensure_ascii=False).encode(errors="replace")

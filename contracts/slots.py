@@ -35,7 +35,12 @@ class SlotDeleted(Event):
 
 
 class AbTestChanged(Event):
-    """An A/B test changed state; while it runs, a user stays in one of its two slots."""
+    """An A/B test changed state; while it runs, a user stays in one of its two slots.
+
+    While it runs, slots are drawn by the weights given here. Control answers the users whose hash
+    with `deal_test_id` is in [control_low, control_high), variant the others. Events of older
+    releases have none of these: then the slots' own weights say both.
+    """
 
     key_fields: ClassVar[tuple[str, ...]] = ("kind", "test_id")
 
@@ -47,6 +52,11 @@ class AbTestChanged(Event):
     variant_slot_id: int
     running: bool
     revision: int
+    deal_test_id: int | None = None
+    control_weight: float | None = None
+    variant_weight: float | None = None
+    control_low: float | None = None
+    control_high: float | None = None
 
 
 SlotEvent = SlotChanged | SlotDeleted | AbTestChanged

@@ -13,10 +13,11 @@ from chassis.compute.port import (
 )
 
 
-def open_compute(url: str, *, threads: int | None = None) -> Compute:
+def open_compute(url: str, *, threads: int | None = None, silence: float | None = None) -> Compute:
     """Return the compute behind `process://[?workers=…]`.
 
-    Numerical libraries in a piece of work use `threads` threads, or its share of the cores.
+    Numerical libraries in a piece of work use `threads` threads, or its share of the cores. A piece
+    without a sign of life for `silence` seconds is killed.
 
     Raises:
         ComputeUnavailable: the URL names a Ray cluster, for which this build has no adapter.
@@ -24,10 +25,11 @@ def open_compute(url: str, *, threads: int | None = None) -> Compute:
     parts = urlsplit(url)
     match parts.scheme:
         case "process":
-            from chassis.compute.embedded import ProcessCompute
+            from chassis.compute.embedded import SILENCE_SECONDS, ProcessCompute
 
             workers = _workers(parts.netloc + parts.path, parts.query)
-            return ProcessCompute(workers=workers, threads=threads)
+            quiet = SILENCE_SECONDS if silence is None else silence
+            return ProcessCompute(workers=workers, threads=threads, silence=quiet)
         case "ray":
             raise ComputeUnavailable("Ray is not available in this build: use process://")
         case other:

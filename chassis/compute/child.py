@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
@@ -21,6 +22,8 @@ import orjson
 #: The longest report, in bytes: what is bigger belongs in the blob store.
 MAX_REPORT_BYTES = 1024 * 1024
 MEMORY_VARIABLE = "MILLRACE_WORK_MEMORY_BYTES"
+#: Seconds between two signs of life.
+BEAT_VARIABLE = "MILLRACE_WORK_BEAT_SECONDS"
 _PR_SET_PDEATHSIG = 1
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 
@@ -51,6 +54,10 @@ class Reporter:
         """Say why nothing came of it, as the last word."""
         self._send("error", {"code": code, "message": message})
 
+    def beat(self) -> None:
+        """Say only that this process lives."""
+        self._send("beat", {})
+
     def _send(self, kind: str, body: Mapping[str, Any]) -> None:
         line = orjson.dumps({**body, "kind": kind}, option=_OPTIONS)
         if len(line) > MAX_REPORT_BYTES:
@@ -65,10 +72,25 @@ def run(work: Work) -> None:
     end_with_parent()
     reporter = Reporter(_take_standard_output())
     _limit_memory()
+    _beat(reporter)
     spec = orjson.loads(sys.stdin.buffer.readline())
     with _lifeline():
         status = _attempt(work, spec, reporter)
     sys.exit(status)
+
+
+def _beat(reporter: Reporter) -> None:
+    """Give signs of life from a thread, so that they need no progress of the work."""
+    every = float(os.environ.get(BEAT_VARIABLE, 0))
+
+    def beat() -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more
+            while True:
+                time.sleep(every)
+                reporter.beat()
+
+    if every:
+        threading.Thread(target=beat, daemon=True).start()
 
 
 def _attempt(work: Work, spec: dict[str, Any], reporter: Reporter) -> int:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import orjson
 
-from chassis.compute.child import MEMORY_VARIABLE
+from chassis.compute.child import BEAT_VARIABLE, MEMORY_VARIABLE
 from chassis.compute.forking import ForkServers
 from chassis.compute.piece import Piece
 from chassis.compute.port import (
@@ -21,12 +21,15 @@ from chassis.compute.port import (
     WorkNotFound,
 )
 from chassis.compute.process import Order, spawned
+from chassis.compute.vigil import LOOKS
 from chassis.ids import new_uid
 
 #: How long a cancelled process may take to end by itself.
 GRACE_SECONDS = 10.0
 #: How long a process that has imported everything waits for more work: it holds memory, too.
 LINGER_SECONDS = 120.0
+#: How long a process may give no sign of life, however long its work takes.
+SILENCE_SECONDS = 30.0
 #: Finished work that can still be asked about.
 REMEMBERED = 1000
 _MOST_WORKERS = 4
@@ -53,17 +56,19 @@ class ProcessCompute(Compute):
         threads: int | None = None,
         grace: float = GRACE_SECONDS,
         linger: float = LINGER_SECONDS,
+        silence: float = SILENCE_SECONDS,
     ) -> None:
         """Let `workers` pieces run at once, by default half as many as there are cores.
 
         Where a fork is safe, a process that has imported what workers need is kept `linger` seconds
-        after the last piece.
+        after the last piece. A process without a sign of life for `silence` seconds is killed.
         """
         cores = _cores()
         self.workers = workers or max(2, min(_MOST_WORKERS, cores // 2))
         self.threads = threads or max(1, cores // self.workers)
         self._grace = grace
-        self._servers = ForkServers(linger=linger)
+        self._silence = silence
+        self._servers = ForkServers(linger=linger, silence=silence)
         self._seats = asyncio.Semaphore(self.workers)
         self._pieces: dict[str, Piece] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -78,7 +83,8 @@ class ProcessCompute(Compute):
             raise WorkInvalid(f"not JSON: {error}") from error
         work_id = new_uid()
         order = Order(module, encoded, self._environment(memory_bytes))
-        piece = Piece(order, self._servers.launch if _FORKS else spawned)
+        launch = self._servers.launch if _FORKS else spawned
+        piece = Piece(order, launch, silence=self._silence)
         self._forget()
         self._pieces[work_id] = piece
         self._tasks[work_id] = asyncio.create_task(piece.run(self._seats, grace=self._grace))
@@ -115,6 +121,7 @@ class ProcessCompute(Compute):
     def _environment(self, memory_bytes: int | None) -> dict[str, str]:
         environment = dict(os.environ)
         environment |= dict.fromkeys(_THREAD_VARIABLES, str(self.threads))
+        environment[BEAT_VARIABLE] = str(self._silence / LOOKS)
         if memory_bytes is not None:
             environment[MEMORY_VARIABLE] = str(memory_bytes)
         return environment

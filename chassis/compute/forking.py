@@ -14,11 +14,15 @@ import orjson
 from chassis.compute.child import MAX_REPORT_BYTES
 from chassis.compute.forkserver import MAX_MESSAGE_BYTES
 from chassis.compute.process import Order
+from chassis.compute.vigil import Vigil
 
 _ANSWER_BYTES = 64
 #: How a worker ended when nobody is left who could tell: with the server, and as that ends it.
 _KILLED = -signal.SIGKILL
 _ENDED = "the fork server has ended"
+_MUTE = "the fork server gave no sign of life"
+#: Seconds in which the server tells how a worker ended that is seen to have ended.
+_TELLING = 5.0
 
 
 class Forked:
@@ -35,7 +39,9 @@ class Forked:
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
-        self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._status: asyncio.Future[int] = self._loop.create_future()
+        self._watched = -1
 
     async def wait(self) -> int:
         """Return its exit status, or less than zero the signal that killed it, once it ended."""
@@ -46,17 +52,37 @@ class Forked:
         if not self._status.done():
             os.kill(self.pid, signal.SIGTERM)
 
+    def watch(self) -> None:
+        """See its end also where the server tells nobody, because it was stopped."""
+        with contextlib.suppress(OSError):  # it has ended, and the server is about to tell
+            self._watched = os.pidfd_open(self.pid)
+            self._loop.add_reader(self._watched, self._ended)
+
     def end(self, status: int) -> None:
         """Take note of how it ended."""
+        self._look_away()
         if not self._status.done():
             self._status.set_result(status)
+
+    def _ended(self) -> None:
+        self._look_away()
+        self._loop.call_later(_TELLING, self.end, _KILLED)
+
+    def _look_away(self) -> None:
+        if self._watched >= 0:
+            self._loop.remove_reader(self._watched)
+            os.close(self._watched)
+            self._watched = -1
 
 
 class ForkServer:
     """The process that forks workers of one module, and those that run."""
 
-    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
-        """Talk over a socket to a process that was just started."""
+    def __init__(
+        self, process: asyncio.subprocess.Process, control: socket.socket, *, silence: float
+    ) -> None:
+        """Talk over a socket to a process that was just started and may be silent for a while."""
+        self._silence = silence
         self._process = process
         self._control = control
         self._starting = deque[tuple[Forked, asyncio.Future[None]]]()
@@ -65,7 +91,7 @@ class ForkServer:
         self._hearing = asyncio.create_task(self._hear())
 
     @classmethod
-    async def start(cls, order: Order) -> "ForkServer":
+    async def start(cls, order: Order, *, silence: float) -> "ForkServer":
         """Start a server for the module of an order; its imports go on meanwhile."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -77,7 +103,7 @@ class ForkServer:
                 start_new_session=True,
             )
         ours.setblocking(False)
-        return cls(process, ours)
+        return cls(process, ours, silence=silence)
 
     @property
     def is_alive(self) -> bool:
@@ -95,7 +121,7 @@ class ForkServer:
         """Return a worker that waits for its specification.
 
         Raises:
-            OSError: the server has ended, or the environment is too large.
+            OSError: the server has ended or answers no more, or the environment is too large.
         """
         message = orjson.dumps(dict(order.environment))
         if len(message) > MAX_MESSAGE_BYTES:
@@ -106,8 +132,23 @@ class ForkServer:
                 raise ConnectionResetError(_ENDED)
             socket.send_fds(self._control, [message], theirs)
             self._starting.append((worker, started))
-            await started
+            await self._answered(started)
+        worker.watch()
         return worker
+
+    async def _answered(self, started: asyncio.Future[None]) -> None:
+        """Wait for the answer of a server that lives, however long its imports take."""
+        vigil = Vigil(self._process.pid, silence=self._silence)
+        over = asyncio.create_task(vigil.over())
+        try:
+            await asyncio.wait({started, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+        if started.done():
+            return started.result()
+        started.cancel()
+        await self.close()
+        raise ConnectionResetError(_MUTE)
 
     async def close(self) -> None:
         """End the server, and with it all its workers."""
@@ -190,9 +231,13 @@ async def _reading(pipe: int) -> asyncio.StreamReader:
 class ForkServers:
     """A server for each module, from the first piece of its work until there was none for long."""
 
-    def __init__(self, *, linger: float) -> None:
-        """Keep a server that has nothing to do for `linger` seconds."""
+    def __init__(self, *, linger: float, silence: float) -> None:
+        """Keep a server that has nothing to do for `linger` seconds.
+
+        One that gives no sign of life for `silence` seconds while it is asked is replaced.
+        """
         self._linger = linger
+        self._silence = silence
         self._servers: dict[str, ForkServer] = {}
         self._lock = asyncio.Lock()
         self._farewells = set[asyncio.Task[None]]()
@@ -231,7 +276,9 @@ class ForkServers:
                 await server.close()
                 server = None
             if server is None:
-                server = self._servers[order.module] = await ForkServer.start(order)
+                server = self._servers[order.module] = await ForkServer.start(
+                    order, silence=self._silence
+                )
             return server
 
     async def _close_when_idle(self, module: str, server: ForkServer, worker: Forked) -> None:

@@ -9,6 +9,7 @@ import orjson
 
 from chassis.compute.port import Kind, Report, Status
 from chassis.compute.process import Launch, Order, converse
+from chassis.compute.vigil import Vigil
 
 #: Reports that wait for their reader; beyond them the oldest give way, as news goes stale.
 BACKLOG = 10_000
@@ -19,6 +20,7 @@ _KINDS: Mapping[object, Kind] = {
     "error": "error",
 }
 _CANCELLED = "CANCELLED"
+BEAT = b'{"kind":"beat"}\n'
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +28,12 @@ logger = logging.getLogger(__name__)
 class Piece:
     """The life of one piece of work."""
 
-    def __init__(self, order: Order, launch: Launch) -> None:
-        """Wait for `run`, which starts a worker with `launch`."""
+    def __init__(self, order: Order, launch: Launch, *, silence: float) -> None:
+        """Wait for `run`, which starts a worker with `launch`; it may be silent so many seconds."""
         self.status = Status("pending")
         self._order = order
         self._launch = launch
+        self._silence = silence
         self._news = asyncio.Queue[Report | None](BACKLOG)
         self._last_word: Report | None = None
         self._cancelled = asyncio.Event()
@@ -77,15 +80,24 @@ class Piece:
         except OSError as error:
             self._last_word = _error("CRASHED", f"the work could not be started: {error}")
             return
+        vigil = Vigil(worker.pid, silence=self._silence)
+
+        def hear(line: bytes) -> None:
+            vigil.heard()
+            self._hear(line)
+
         ending = await converse(
-            worker, self._order.spec, self._hear, cancelled=self._cancelled, grace=grace
+            worker, self._order.spec, hear, cancelled=self._cancelled, grace=grace, vigil=vigil
         )
         if self._last_word is None:
-            self._last_word = _error("CRASHED", str(ending))
+            told = f"the work gave no sign of life for {self._silence:g} seconds"
+            self._last_word = _error("CRASHED", told if vigil.is_over else str(ending))
         if self._last_word.kind == "error" and not self._cancelled.is_set():
             logger.warning("%s: %s", self._order.module, ending)
 
     def _hear(self, line: bytes) -> None:
+        if line == BEAT:
+            return
         report = _parse(line)
         if report.kind in ("result", "error"):
             self._last_word = report

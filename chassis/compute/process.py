@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from chassis.compute.child import MAX_REPORT_BYTES
+from chassis.compute.vigil import Vigil
 
 T = TypeVar("T")
 
@@ -89,18 +90,24 @@ async def converse(
     *,
     cancelled: asyncio.Event,
     grace: float,
+    vigil: Vigil,
 ) -> Ending:
     """Have a worker work to its end, handing each line it writes to `hear`.
 
-    Standard input stays open all the while: its end tells the child that this process has died.
+    One that is silent for too long is killed. Standard input stays open all the while: its end
+    tells the child that this process has died.
     """
-    stopping = asyncio.create_task(_stop_when(cancelled, worker, grace))
+    stopping = [
+        asyncio.create_task(_stop_when(cancelled, worker, grace)),
+        asyncio.create_task(_kill_when_silent(vigil, worker)),
+    ]
     try:
         said, *_ = await asyncio.gather(
             _tail(worker), _tell(worker, spec), _listen(worker, hear), _reap(worker)
         )
     finally:
-        stopping.cancel()
+        for task in stopping:
+            task.cancel()
         _kill_group(worker)
         status = await worker.wait()
         _piped(worker.stdin).close()
@@ -147,6 +154,11 @@ async def _stop_when(cancelled: asyncio.Event, worker: Worker, grace: float) -> 
     with contextlib.suppress(ProcessLookupError):
         worker.terminate()
     await asyncio.sleep(grace)
+    _kill_group(worker)
+
+
+async def _kill_when_silent(vigil: Vigil, worker: Worker) -> None:
+    await vigil.over()
     _kill_group(worker)
 
 

@@ -141,6 +141,70 @@ async def test_work_whose_parent_is_killed_has_crashed_and_the_next_finds_anothe
     assert (await outcome(compute, do="introduce")).body["parent"] != parent
 
 
+@pytest.mark.parametrize("forks", [True, False], ids=["forked", "spawned"])
+async def test_work_that_stands_still_is_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, forks: bool
+) -> None:
+    monkeypatch.setattr("chassis.compute.embedded._FORKS", forks)
+    async with ProcessCompute(workers=1, silence=2.0) as compute:
+        spec = {"do": "wait", "file": str(tmp_path / "never"), "helper": True}
+        reports = compute.reports(await compute.submit(MODULE, spec))
+        await anext(reports)
+        pids = (await anext(reports)).body
+
+        os.kill(pids["pid"], signal.SIGSTOP)
+
+        [report] = [report async for report in reports]
+        assert report.body["code"] == "CRASHED"
+        assert report.body["message"] == "the work gave no sign of life for 2 seconds"
+
+        async def both_gone() -> bool:
+            return not is_alive(pids["pid"]) and not is_alive(pids["helper"])
+
+        await until(both_gone)
+
+
+async def test_work_that_only_waits_is_left_alone() -> None:
+    async with ProcessCompute(workers=1, silence=3.0) as compute:
+        assert (await outcome(compute, do="rest", seconds=5)).kind == "result"
+
+
+async def test_a_parent_that_stands_still_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("chassis.compute.forking._TELLING", 0.1)
+    async with ProcessCompute(workers=1, silence=2.0) as compute:
+        parent = (await outcome(compute, do="introduce")).body["parent"]
+        spec = {"do": "wait", "file": str(tmp_path / "go")}
+        reports = compute.reports(await compute.submit(MODULE, spec))
+        await anext(reports)
+
+        os.kill(parent, signal.SIGSTOP)
+        (tmp_path / "go").touch()
+
+        assert [report async for report in reports][-1].kind == "result"
+        assert (await outcome(compute, do="introduce")).body["parent"] != parent
+
+
+async def test_a_stopped_worker_of_a_stopped_parent_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("chassis.compute.forking._TELLING", 0.1)
+    async with ProcessCompute(workers=1, grace=0.2) as compute:
+        parent = (await outcome(compute, do="introduce")).body["parent"]
+        spec = {"do": "wait", "file": str(tmp_path / "never")}
+        work_id = await compute.submit(MODULE, spec)
+        reports = compute.reports(work_id)
+        await anext(reports)
+        worker = (await anext(reports)).body["pid"]
+        for process in (parent, worker):
+            os.kill(process, signal.SIGSTOP)
+
+        await compute.cancel(work_id)
+
+        assert (await compute.status(work_id)).state == "cancelled"
+
+
 async def test_an_environment_beyond_all_measure_is_refused(
     compute: Compute, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ async def test_the_others_are_answered_by_the_router(bench: Bench) -> None:
 async def test_other_methods_are_refused_by_the_router(bench: Bench) -> None:
     async with bench.as_caller(ADMIN) as client:
         answer = await client.get("/bare")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
 
 
 async def test_problems_media_types_and_bugs_are_told_as_ever(bench: Bench) -> None:

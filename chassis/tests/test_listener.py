@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 from chassis import listener
+from chassis.consumer import Taken
 from chassis.dispatch import Dispatcher
 from chassis.listener import Listener
 from chassis.subscriptions import each
@@ -45,10 +46,13 @@ class Subscriber:
             _subscription=SimpleNamespace(subscription=None),
             assignment=lambda: {TopicPartition("t", 0)},
             end_offsets=self._end_offsets,
+            take=self._take,
         )
 
-    def __call__(self, *_given: Any, **_named: Any) -> None:
-        """Take the handler."""
+    async def _take(self, **_bounds: Any) -> Taken:
+        """Find nothing, but only after a moment, as a consumer does."""
+        await asyncio.sleep(0.001)
+        return Taken()
 
     async def _end_offsets(self, _partitions: Any) -> dict[TopicPartition, int]:
         self.looked += 1
@@ -71,7 +75,10 @@ async def watched(subscriber: Subscriber) -> AsyncIterator[None]:
     nothing: Any = None
     subscription = each(TENANTS, hear, name="one")
     dispatcher = Dispatcher(subscription, database=nothing, service="shop", bury=nothing)
-    task = asyncio.create_task(Listener(subscription, subscriber, dispatcher).watch())
+    listening = Listener(subscription, subscriber, dispatcher)
+    if subscriber.running:
+        listening.begin()
+    task = asyncio.create_task(listening.watch())
     try:
         async with asyncio.timeout(10):
             yield
@@ -79,6 +86,7 @@ async def watched(subscriber: Subscriber) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        await listening.end()
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -102,10 +102,18 @@ def wait(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
     return {}
 
 
+def rest(spec: Spec, _reporter: Reporter) -> Mapping[str, Any]:
+    """Say nothing and compute nothing for some seconds."""
+    time.sleep(spec["seconds"])
+    return {}
+
+
 def work(spec: Spec, reporter: Reporter) -> Mapping[str, Any]:
     """Do one of the above."""
-    kinds = (echo, introduce, spawn, environment, chatter, fail, be_hindered, crash, be_killed)
-    return {kind.__name__: kind for kind in (*kinds, rave, gorge, wait)}[spec["do"]](spec, reporter)
+    talking = (echo, introduce, spawn, environment, chatter)
+    failing = (fail, be_hindered, crash, be_killed, rave, gorge)
+    kinds = {kind.__name__: kind for kind in (*talking, *failing, wait, rest)}
+    return kinds[spec["do"]](spec, reporter)
 
 
 if __name__ == "__main__":

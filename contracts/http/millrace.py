@@ -1,6 +1,8 @@
 """Millrace's own operations, and those that clients of the five APIs call without naming them."""
 
-from contracts.http.operation import Door, Operation, Status, table
+from contracts.http.operation import Cost, Door, Operation, Status, table
+
+INTERACTIONS = Cost(1, rows="interactions", most=1_000)
 
 SERVED = (
     ("POST", "/api/items", "catalog", Door.MEMBER),
@@ -8,7 +10,7 @@ SERVED = (
     ("PUT", "/api/items/{id}", "catalog", Door.MEMBER),
     ("PATCH", "/api/items/{id}", "catalog", Door.MEMBER),
     ("DELETE", "/api/items/{id}", "catalog", Door.MEMBER),
-    ("POST", "/api/v1/interactions/batch", "catalog", Door.MEMBER),
+    ("POST", "/api/v1/interactions/batch", "catalog", Door.MEMBER, INTERACTIONS),
     ("GET", "/api/v1/ingest", "catalog", Door.MEMBER),
     ("GET", "/api/v1/algorithms", "training", Door.MEMBER),
     ("POST", "/api/v1/algorithms/{name}/train", "training", Door.MEMBER),

@@ -23,6 +23,20 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What an operation bills for each row that it answers or keeps; failures and repeats bill
+    nothing.
+    """
+
+    #: Hundredths of a billing unit for a row.
+    centiunits: int
+    #: The member of the body that lists the rows; where there is none, a call is one row.
+    rows: str | None = None
+    #: Most rows that one call may hold.
+    most: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One operation at its exact path, written without the optional trailing slash."""
 
@@ -31,8 +45,22 @@ class Operation:
     owner: str
     door: Door
     status: Status
+    #: Absent: the operation is free.
+    cost: Cost | None = None
 
 
-def table(lines: Iterable[tuple[str, str, str, Door]], status: Status) -> tuple[Operation, ...]:
-    """Return the operations of lines of method, path, owner and door."""
-    return tuple(Operation(*line, status) for line in lines)
+Line = tuple[str, str, str, Door] | tuple[str, str, str, Door, Cost]
+
+#: One call that bills one unit, and a job that bills a hundredth for each row it comes upon.
+SINGLE = Cost(100)
+JOB = Cost(1)
+
+
+def table(lines: Iterable[Line], status: Status) -> tuple[Operation, ...]:
+    """Return the operations of lines of method, path, owner, door and, where it bills, cost."""
+    return tuple(_operation(line, status) for line in lines)
+
+
+def _operation(line: Line, status: Status) -> Operation:
+    method, path, owner, door, *cost = line
+    return Operation(method, path, owner, door, status, *cost)

@@ -1,22 +1,22 @@
 """RecommendAI's API."""
 
-from contracts.http.operation import Door, Operation, Status, table
+from contracts.http.operation import JOB, SINGLE, Door, Operation, Status, table
 
 SERVED = (
     ("GET", "/api/recommendations", "inference", Door.ADMIN),
     ("GET", "/api/recommendations/my", "inference", Door.PERSON),
     ("GET", "/api/recommendations/{id}", "inference", Door.PERSON),
     ("DELETE", "/api/recommendations/{id}", "inference", Door.ADMIN),
-    ("POST", "/api/recommendations/generate", "inference", Door.ADMIN),
+    ("POST", "/api/recommendations/generate", "inference", Door.ADMIN, JOB),
     ("GET", "/health", "gateway", Door.PUBLIC),
     ("POST", "/api/auth/login", "gateway", Door.PUBLIC),
     ("POST", "/api/auth/register", "gateway", Door.PUBLIC),
     ("POST", "/auth/v1/token", "gateway", Door.PUBLIC),
     ("GET", "/api/items", "catalog", Door.MEMBER),
     ("GET", "/api/items/{id}", "catalog", Door.MEMBER),
-    ("POST", "/api/v1/recommend", "inference", Door.PREDICT),
-    ("POST", "/api/v1/similar", "inference", Door.PREDICT),
-    ("POST", "/api/v1/interactions", "catalog", Door.MEMBER),
+    ("POST", "/api/v1/recommend", "inference", Door.PREDICT, SINGLE),
+    ("POST", "/api/v1/similar", "inference", Door.PREDICT, SINGLE),
+    ("POST", "/api/v1/interactions", "catalog", Door.MEMBER, SINGLE),
     ("GET", "/api/users", "gateway", Door.ADMIN),
     ("GET", "/api/users/{id}", "gateway", Door.PERSON),
     ("POST", "/api/users", "gateway", Door.ADMIN),

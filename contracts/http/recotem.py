@@ -1,6 +1,9 @@
 """Recotem's management and inference API."""
 
-from contracts.http.operation import Door, Operation, Status, table
+from contracts.http.operation import SINGLE, Cost, Door, Operation, Status, table
+
+CONVERSIONS = Cost(1, rows="events", most=1_000)
+USERS = Cost(100, rows="user_ids", most=100)
 
 SERVED = (
     ("GET", "/api/v1/project", "catalog", Door.MEMBER),
@@ -54,13 +57,14 @@ SERVED = (
     ("GET", "/api/v1/trained_model/{id}/download", "training", Door.MEMBER),
     ("GET", "/api/v1/trained_model/{id}/download_file", "training", Door.MEMBER),
     ("DELETE", "/api/v1/trained_model/{id}/unlink_file", "training", Door.MEMBER),
-    ("GET", "/api/v1/trained_model/{id}/recommendation", "inference", Door.MEMBER),
+    ("GET", "/api/v1/trained_model/{id}/recommendation", "inference", Door.MEMBER, SINGLE),
     ("GET", "/api/v1/trained_model/{id}/sample_recommendation_raw", "inference", Door.MEMBER),
     (
         "POST",
         "/api/v1/trained_model/{id}/recommend_using_profile_interaction",
         "inference",
         Door.MEMBER,
+        SINGLE,
     ),
     ("GET", "/api/v1/task_log", "training", Door.MEMBER),
     ("GET", "/api/v1/task_log/{id}", "training", Door.MEMBER),
@@ -88,9 +92,9 @@ SERVED = (
     ("GET", "/api/v1/ab_test/{id}/results", "experiments", Door.MEMBER),
     ("POST", "/api/v1/ab_test/{id}/promote_winner", "experiments", Door.MEMBER),
     ("GET", "/api/v1/conversion_event", "experiments", Door.MEMBER),
-    ("POST", "/api/v1/conversion_event", "experiments", Door.MEMBER),
+    ("POST", "/api/v1/conversion_event", "experiments", Door.MEMBER, SINGLE),
     ("GET", "/api/v1/conversion_event/{id}", "experiments", Door.MEMBER),
-    ("POST", "/api/v1/conversion_event/batch", "experiments", Door.MEMBER),
+    ("POST", "/api/v1/conversion_event/batch", "experiments", Door.MEMBER, CONVERSIONS),
     ("GET", "/api/v1/users", "gateway", Door.PERSON),
     ("GET", "/api/v1/users/{id}", "gateway", Door.PERSON),
     ("POST", "/api/v1/users/change_password", "gateway", Door.PERSON),
@@ -113,9 +117,9 @@ SERVED = (
     ("GET", "/api/v1/schema/swagger-ui", "gateway", Door.PUBLIC),
     ("GET", "/api/v1/schema/redoc", "gateway", Door.PUBLIC),
     ("GET", "/admin", "gateway", Door.PUBLIC),
-    ("POST", "/inference/predict/{model_id}", "inference", Door.PREDICT),
-    ("POST", "/inference/predict/{model_id}/batch", "inference", Door.PREDICT),
-    ("POST", "/inference/predict/project/{project_id}", "inference", Door.PREDICT),
+    ("POST", "/inference/predict/{model_id}", "inference", Door.PREDICT, SINGLE),
+    ("POST", "/inference/predict/{model_id}/batch", "inference", Door.PREDICT, USERS),
+    ("POST", "/inference/predict/project/{project_id}", "inference", Door.PREDICT, SINGLE),
     ("GET", "/inference/health", "inference", Door.PUBLIC),
     ("GET", "/inference/models", "inference", Door.PUBLIC),
     ("WS", "/ws/job/{job_id}/status", "training", Door.PERSON),

@@ -29,6 +29,7 @@ def arguments() -> argparse.ArgumentParser:
     verbs.add_parser("trace", help="print one trace").add_argument("id")
     verbs.add_parser("assertion", help="print an internal assertion").add_argument("key")
     verbs.add_parser("replay", help="send remembered events again").add_argument("service")
+    verbs.add_parser("unclaimed", help="list purchases that could not be applied")
     verbs.add_parser("dead", help="list dead letters").add_argument("topic", nargs="?")
     redrive = verbs.add_parser("redrive", help="put dead letters back for who failed")
     redrive.add_argument("topic")
@@ -57,6 +58,8 @@ def run(chosen: argparse.Namespace) -> int:
             return inside.run(home, "gateway", "gateway.assertion", chosen.key)
         case "replay":
             return inside.run(home, chosen.service, "chassis.replay", chosen.service)
+        case "unclaimed":
+            return inside.run(home, "billing", "billing.unclaimed")
         case "dead":
             topic = [chosen.topic] if chosen.topic else []
             return inside.run(home, "gateway", "chassis.dead_letters", "list", *topic)

@@ -7,7 +7,8 @@
 # somebody who may alter users and ACLs. The password is read from the standard input, and the same
 # call with another one changes it. The user is called tenant-<tenant uid>; it may
 #   - write ingest.<tenant uid>.interactions and ingest.<tenant uid>.conversions,
-#   - read ingest.<tenant uid>.rejected, in consumer groups whose names begin with its own.
+#   - read ingest.<tenant uid>.rejected, in consumer groups whose names begin with its own,
+#   - write in transactions, under transactional ids that begin with its own name.
 set -euo pipefail
 
 uid=${1:?usage: tenant.sh <tenant uid>, with the password on the standard input}
@@ -31,3 +32,6 @@ kafka-acls.sh "${kafka[@]}" --add --allow-principal "User:$user" \
   --operation Read --operation Describe --topic "ingest.$uid.rejected"
 kafka-acls.sh "${kafka[@]}" --add --allow-principal "User:$user" \
   --operation Read --group "$user" --resource-pattern-type prefixed
+kafka-acls.sh "${kafka[@]}" --add --allow-principal "User:$user" \
+  --operation Write --operation Describe \
+  --transactional-id "$user" --resource-pattern-type prefixed

@@ -147,6 +147,32 @@ EVENTS = Dashboard(
             ],
         ),
         DEAD,
+        Panel(
+            "Errors that consumers survived, within the hour",
+            "short",
+            [
+                (
+                    "sum by (subscription, stage) "
+                    f"(increase(millrace_consumer_failures_total{{{_S}}}[1h])) > 0",
+                    "{{subscription}} {{stage}}",
+                )
+            ],
+        ),
+        Panel(
+            "Partitions that cannot be read, and records within the hour",
+            "short",
+            [
+                (
+                    f"sum by (subscription) (millrace_unreadable_partitions{{{_S}}}) > 0",
+                    "{{subscription}} waits",
+                ),
+                (
+                    "sum by (subscription) "
+                    f"(increase(millrace_unread_records_total{{{_S}}}[1h])) > 0",
+                    "{{subscription}} refused",
+                ),
+            ],
+        ),
         OUTBOX_AGE,
         Panel(
             "Events not sent",

@@ -21,6 +21,7 @@ from chassis.blobs import Blobs, open_blobs
 from chassis.database import Database
 from chassis.problems import Unavailable
 from chassis.settings import Settings
+from chassis.wire import MAX_JSON_DEPTH
 
 
 def build(settings: Settings) -> Service:
@@ -33,6 +34,7 @@ def build(settings: Settings) -> Service:
         unpacked_bytes=own.max_unpacked_bytes,
         rows=own.max_table_rows,
         columns=own.max_table_columns,
+        depth=MAX_JSON_DEPTH,
     )
     return Service(
         name="catalog",

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from catalog.domain.interactions import Interaction, canonical
 from catalog.operations import ingestion, interactions, outcomes, tenants
 from catalog.operations.tenants import TopicMaker
 from chassis import telemetry
 from chassis.database import Transaction
+from chassis.parsing import Unreadable, validated
 from chassis.problems import Problem
 from chassis.subscriptions import IngestedRecord, Subscription, each, every_replica, ingested
 from chassis.validation import problem_in
@@ -64,9 +65,11 @@ async def model_or_tuning_changed(happened: ModelEvent, tx: Transaction) -> None
 
 def _read(record: IngestedRecord) -> Interaction | Problem:
     try:
-        return _interaction(_RECORD.validate_json(record.value), record)
-    except ValidationError as error:
+        return _interaction(validated(record.value, _RECORD), record)
+    except Unreadable as error:
         return problem_in(error)
+    except Problem as problem:
+        return problem
 
 
 def _interaction(sent: _Record, record: IngestedRecord) -> Interaction:
@@ -75,7 +78,7 @@ def _interaction(sent: _Record, record: IngestedRecord) -> Interaction:
         user_id=sent.user_id,
         item_id=sent.item_id,
         interaction_type=sent.interaction_type,
-        occurred_at=sent.timestamp or record.timestamp,
+        occurred_at=record.time_of(sent.timestamp),
         timed=sent.timestamp is not None,
         value=sent.value,
         session_id=sent.session_id,

@@ -14,6 +14,7 @@ from chassis.database import Database
 from chassis.identity import AssertionSigner
 from gateway import api, events
 from gateway.domain.allowances import Allowances
+from gateway.domain.origins import Origins
 from gateway.forwarding.documents import Documents
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.front import Front
@@ -142,12 +143,24 @@ def _front(
     intake = Intake(max_body_bytes=settings.max_body_bytes, patience=settings.client_timeout)
     relay = Relay(intake, timeout=settings.upstream_timeout)
     forwarder = Forwarder(relay, upstreams, gate=gate, remembered=remembered)
-    sockets = Sockets(table=ROUTES, gate=gate, remembered=remembered, upstreams=upstreams)
+    origins = Origins.parse(settings.trusted_origins)
+    sockets = Sockets(
+        table=ROUTES, gate=gate, remembered=remembered, upstreams=upstreams, origins=origins
+    )
     proxies = Proxies(settings.trusted_proxies)
 
     def around(app: ASGIApp) -> Front:
-        own = Own(app, name=SELF, remembered=remembered, patience=_PATIENCE)
-        return Front(own, forwarder, sockets, table=ROUTES, gate=gate, proxies=proxies)
+        own = Own(
+            app,
+            name=SELF,
+            intake=intake,
+            remembered=remembered,
+            origins=origins,
+            patience=_PATIENCE,
+        )
+        return Front(
+            own, forwarder, sockets, table=ROUTES, gate=gate, proxies=proxies, origins=origins
+        )
 
     return around
 

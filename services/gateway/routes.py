@@ -1,5 +1,6 @@
 """The whole routing table: the longest prefix of whole segments wins, so order is for readers."""
 
+from contracts.http import JOB, SINGLE, Cost
 from gateway.domain.doors import ADMIN, MEMBER, NEIGHBOURS, PERSON, PUBLIC
 from gateway.domain.routing import table
 
@@ -10,9 +11,10 @@ INFERENCE = "inference"
 BILLING = "billing"
 EXPERIMENTS = "experiments"
 
-#: Hundredths of a billing unit: a single call, and the least that a batch can be.
-ONE = 100
-BATCH = 1
+#: Hundredths of a billing unit for each row; a test holds them against the ledger.
+USERS = Cost(100, rows="user_ids", most=100)
+INTERACTIONS = Cost(1, rows="interactions", most=1_000)
+EVENTS = Cost(1, rows="events", most=1_000)
 
 PREDICT = MEMBER.with_("predict")
 CONVERSIONS = MEMBER.with_(reading="read predict", writing="write predict")
@@ -24,8 +26,8 @@ ROUTES = table(
     ("/api/v1/training_data", CATALOG, MEMBER, "api"),
     ("/api/v1/item_meta_data", CATALOG, MEMBER, "api"),
     ("/api/items", CATALOG, MEMBER, "api"),
-    ("/api/v1/interactions", CATALOG, MEMBER, "api", ONE),
-    ("/api/v1/interactions/batch", CATALOG, MEMBER, "api", BATCH),
+    ("/api/v1/interactions", CATALOG, MEMBER, "api", SINGLE),
+    ("/api/v1/interactions/batch", CATALOG, MEMBER, "api", INTERACTIONS),
     ("/api/v1/ingest", CATALOG, MEMBER.with_("write"), "api"),
     # training
     ("/api/v1/split_config", TRAINING, MEMBER, "api"),
@@ -40,20 +42,21 @@ ROUTES = table(
     ("/api/v1/jobs", TRAINING, MEMBER, "api"),
     ("/ws/job", TRAINING, PERSON, "api"),
     # inference
-    ("/api/v1/trained_model/*/recommendation", INFERENCE, MEMBER, "api"),
+    ("/api/v1/trained_model/*/recommendation", INFERENCE, MEMBER, "api", SINGLE, "GET"),
     ("/api/v1/trained_model/*/sample_recommendation_raw", INFERENCE, MEMBER, "api"),
     (
         "/api/v1/trained_model/*/recommend_using_profile_interaction",
         INFERENCE,
         MEMBER,
         "api",
-        ONE,
+        SINGLE,
     ),
-    ("/api/v1/recommend", INFERENCE, PREDICT, "api", ONE),
-    ("/api/v1/similar", INFERENCE, PREDICT, "api", ONE),
+    ("/api/v1/recommend", INFERENCE, PREDICT, "api", SINGLE),
+    ("/api/v1/similar", INFERENCE, PREDICT, "api", SINGLE),
     ("/api/recommendations", INFERENCE, PERSON, "api"),
-    ("/api/recommendations/generate", INFERENCE, ADMIN, "api"),
-    ("/inference/predict", INFERENCE, PREDICT, "inference", ONE),
+    ("/api/recommendations/generate", INFERENCE, ADMIN, "api", JOB),
+    ("/inference/predict", INFERENCE, PREDICT, "inference", SINGLE),
+    ("/inference/predict/*/batch", INFERENCE, PREDICT, "inference", USERS),
     ("/inference/health", INFERENCE, PUBLIC, None),
     ("/inference/models", INFERENCE, PUBLIC, None),
     # billing
@@ -64,8 +67,8 @@ ROUTES = table(
     # experiments
     ("/api/v1/deployment_slot", EXPERIMENTS, MEMBER, "api"),
     ("/api/v1/ab_test", EXPERIMENTS, MEMBER, "api"),
-    ("/api/v1/conversion_event", EXPERIMENTS, CONVERSIONS, "api", ONE),
-    ("/api/v1/conversion_event/batch", EXPERIMENTS, CONVERSIONS, "api", BATCH),
+    ("/api/v1/conversion_event", EXPERIMENTS, CONVERSIONS, "api", SINGLE),
+    ("/api/v1/conversion_event/batch", EXPERIMENTS, CONVERSIONS, "api", EVENTS),
     ("/api/analytics", EXPERIMENTS, ADMIN, "api"),
     # identity, answered here
     ("/api/auth/login", SELF, PUBLIC, "login"),

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 
 from chassis.settings import Settings
+from gateway.domain.origins import Origins
 from gateway.domain.rates import Rate, parse
 from gateway.forwarding.proxies import Proxies
 
@@ -18,6 +19,11 @@ def _rate(text: str) -> str:
 
 def _networks(text: str) -> str:
     Proxies(text)
+    return text
+
+
+def _origins(text: str) -> str:
+    Origins.parse(text)
     return text
 
 
@@ -49,8 +55,10 @@ class GatewaySettings(Settings):
     refresh_token_lifetime: int = Field(default=24 * 3600, ge=1)
     #: Age in days at which the key that signs tokens is followed by a new one.
     token_key_days: float = Field(default=30, gt=0)
-    #: Whether cookies are for https alone.
-    cookie_secure: bool = False
+    #: Whether cookies are for https alone; unset, they are where the profile is production.
+    cookie_secure: bool | None = None
+    #: Origins beside the gateway's own, separated by commas, whose pages may use cookies.
+    trusted_origins: Annotated[str, AfterValidator(_origins)] = ""
 
     #: `memory://` or a Redis URL, for several gateways that count together.
     rates_url: str = "memory://"
@@ -60,8 +68,8 @@ class GatewaySettings(Settings):
     rate_inference: RateText = "100/minute"
     rate_login: RateText = "5/minute"
 
-    #: Addresses and networks of proxies, separated by commas, whose X-Forwarded-For and
-    #: X-Forwarded-Proto count.
+    #: Addresses and networks of proxies, separated by commas, whose X-Forwarded-For, -Proto, -Host
+    #: and -Port count.
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
     #: Seconds in which a client must send a body that is no file, and for which a file may pause.
     client_timeout: float = Field(default=30, gt=0)
@@ -69,6 +77,11 @@ class GatewaySettings(Settings):
     upstream_timeout: float = Field(default=10, gt=0)
     #: Answer as the running Recotem where it differs from its document.
     recotem_compat: bool = False
+
+    @property
+    def cookies_are_secure(self) -> bool:
+        """Tell whether browsers may send cookies over https alone."""
+        return self.profile == "production" if self.cookie_secure is None else self.cookie_secure
 
     def upstreams(self) -> dict[str, str]:
         """Return the addresses of each service by its name."""

@@ -9,13 +9,15 @@ from chassis.compute import open_compute
 from chassis.database import Database
 from training.api import ROUTERS
 from training.events import subscriptions
-from training.operations import algorithms, cleaning, jobs, schedules
+from training.operations import algorithms, cleaning, jobs, retraining, schedules
 from training.operations.runner import Runner
 from training.settings import TrainingSettings
 from training.store.tables import Base
 
-#: Seconds between two looks for trainings that are due, for artefacts to throw away, at the queue.
+#: Seconds between two looks for trainings that are due, for what was left behind, for artefacts to
+#: throw away, at the queue.
 _TICK = 1.0
+_SETTLING = 15.0
 _CLEANING = 60.0
 _MEASURING = 5.0
 #: Of a worker: pools on few cores cost more than they give, and one thread adds numbers in one
@@ -31,21 +33,34 @@ def build(settings: TrainingSettings) -> Service:
     blobs = open_blobs(settings.blobs())
     runner = Runner(
         database,
-        compute=open_compute(settings.compute, threads=_THREADS),
+        compute=open_compute(
+            settings.compute, threads=_THREADS, silence=settings.training_silence_seconds
+        ),
         blobs=blobs,
         workers=settings.workers,
         lease=settings.lease,
         heartbeat=settings.heartbeat,
+        limit=settings.limit,
     )
 
     async def consider() -> None:
         while True:
             await algorithms.consider_all(database, settings.rhythm)
+            await asyncio.sleep(_TICK)
+
+    async def fire() -> None:
+        while True:
             await schedules.fire_due(database)
             await asyncio.sleep(_TICK)
 
+    async def settle() -> None:
+        while True:
+            await retraining.settle(database)
+            await asyncio.sleep(_SETTLING)
+
     async def clean() -> None:
         while True:
+            await schedules.realign(database)
             await cleaning.throw_away(database, blobs, after=_GRACE)
             await asyncio.sleep(_CLEANING)
 
@@ -61,7 +76,7 @@ def build(settings: TrainingSettings) -> Service:
         routers=ROUTERS,
         subscriptions=subscriptions(runner),
         state={"runner": runner, "blobs": blobs},
-        tasks=[runner.run, consider, clean, measure],
+        tasks=[runner.run, consider, fire, settle, clean, measure],
     )
 
 

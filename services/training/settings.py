@@ -16,6 +16,9 @@ class TrainingSettings(Settings):
     training_workers: int | None = Field(default=None, ge=1)
     training_lease_seconds: float = Field(default=15, gt=0)
     training_heartbeat_seconds: float = Field(default=3, gt=0)
+    #: Seconds that a worker may give no sign of life, and that one attempt at a job may take.
+    training_silence_seconds: float = Field(default=30, gt=0)
+    training_limit_seconds: float = Field(default=86_400, gt=0)
     training_first_interactions: int = Field(default=100, ge=1)
     training_first_users: int = Field(default=5, ge=1)
     #: Share of new interactions, or their number, after which an algorithm trains again.
@@ -46,6 +49,11 @@ class TrainingSettings(Settings):
     def heartbeat(self) -> timedelta:
         """Return how often leases are renewed."""
         return timedelta(seconds=self.training_heartbeat_seconds)
+
+    @property
+    def limit(self) -> timedelta:
+        """Return how long one attempt at a job may take."""
+        return timedelta(seconds=self.training_limit_seconds)
 
     @property
     def rhythm(self) -> Rhythm:

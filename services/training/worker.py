@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chassis.blobs import Blobs, open_blobs
+from chassis.blobs import BlobNotFound, Blobs, open_blobs
 from chassis.clock import now
 from chassis.compute.child import Reporter, run
 from chassis.settings import Settings
@@ -60,6 +60,10 @@ class Worker:
             return self._train(order, interactions, self._items())
         except (learners.OrderRefused, learners.NothingLearnt) as error:
             return {"refused": str(error)}
+        except BlobNotFound:
+            if self._spec["kind"] == "algorithm":
+                raise  # another attempt has cleared the export of this one
+            return {"refused": "the data has been deleted"}
 
     def _tune(self, order: "LearningOrder", interactions: "Interactions") -> dict[str, Any]:
         from training import learners

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -88,6 +89,39 @@ async def test_a_stranger_is_refused_by_the_owner_itself(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", sorted({each.path for each in SERVED if each.method != "WS"}))
+async def test_options_tells_the_methods_of_the_ledger(
+    path: str, apps: Mapping[str, FastAPI], callers: Mapping[str, httpx.AsyncClient]
+) -> None:
+    here = [each for each in SERVED if each.path == path]
+    answer = await callers[here[0].owner].options(filled(path))
+    allowed = set(answer.headers["allow"].split(", "))
+    assert allowed >= {each.method for each in here} | {"OPTIONS"}
+    assert ("HEAD" in allowed) == ("GET" in allowed)
+    # A name may be taken for an id: what that has is answered, too.
+    assert allowed - {"HEAD", "OPTIONS"} <= {
+        each.method for each in SERVED if re.fullmatch(re.sub("{[^}]*}", "[^/]+", each.path), path)
+    }
+    if answer.status_code == 204:
+        return
+    told = answer.json()
+    assert set(told) == {"name", "description", "renders", "parses", "actions"}
+    assert told["description"], path
+    assert set(told["actions"]) <= allowed
+    for fields in told["actions"].values():
+        assert all(
+            {"type", "required", "read_only", "label"} <= set(each) for each in fields.values()
+        )
+
+
+@pytest.mark.parametrize("operation", [each for each in CLOSED if each.method == "GET"], ids=named)
+async def test_head_refuses_strangers_as_get_does(
+    operation: Operation, callers: Mapping[str, httpx.AsyncClient]
+) -> None:
+    answer = await callers[operation.owner].head(filled(operation.path))
+    assert answer.status_code == 401
+
+
 def test_no_operation_is_listed_twice() -> None:
     lines = [named(each) for each in OPERATIONS]
     assert sorted(lines) == sorted(set(lines))
@@ -95,14 +129,16 @@ def test_no_operation_is_listed_twice() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_route_of_a_service_can_be_reached_through_the_gateway(
-    name: str, apps: Mapping[str, FastAPI]
+    name: str, tmp_path: Path
 ) -> None:
-    internal = {"/livez", "/readyz", "/metrics", "/openapi.json"}
+    # An application holds its routers, not their routes.
     paths = {
         route.path
-        for route in routes_of(apps[name])
+        for router in build(name, tmp_path).routers
+        for route in router.routes
         if isinstance(route, APIRoute | APIWebSocketRoute)
-    } - internal
+    }
+    assert paths
     astray = [path for path in sorted(paths) if owner_of(path) != name]
     assert astray == []
 

@@ -29,34 +29,40 @@ class Estate:
 def estate_of(owner: Tenant) -> Estate:
     """Give a tenant something of every kind."""
     client = owner.client
+    ids, body = holdings_of(owner)
+    me = client.get("/api/v1/auth/user/").json()
+    client.post("/api/items", json={"id": "mine", "metadata": {}}).raise_for_status()
+    ids |= {
+        "/api/v1/split_config": body["split"],
+        "/api/v1/evaluation_config": body["evaluation"],
+        "/api/v1/api_keys": client.get("/api/v1/api_keys/").json()["results"][0]["id"],
+        "/api/v1/users": me["pk"],
+        "/api/users": me["uid"],
+        "/api/items": "mine",
+        "/api/recommendations": generated(client),
+        "/api/v1/algorithms": "hybrid",
+        "/api/v1/jobs": job_of(client, body["trained_model"]),
+    }
+    return Estate(owner, {path: str(value) for path, value in ids.items()}, body)
+
+
+def holdings_of(owner: Tenant) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the owner's project something of every kind that a project holds.
+
+    Return an id of each by its path, and a body that names them.
+    """
+    client = owner.client
     data = uploaded(owner, table())
     configuration = made(client, "model_configuration", recommender(owner))
     model = trained(owner, configuration=configuration, data=data)
-    split = made(client, "split_config", {})
-    evaluation = made(client, "evaluation_config", {})
+    split, evaluation = made(client, "split_config", {}), made(client, "evaluation_config", {})
     order = {"data": data, "split": split, "evaluation": evaluation, "n_trials": 1}
-    arms = [slot(owner, model, name=name) for name in ("control", "variant")]
-    test = made(
-        client,
-        "ab_test",
-        {
-            "project": owner.project,
-            "name": "test",
-            "control_slot": arms[0],
-            "variant_slot": arms[1],
-        },
-    )
-    event = {"project": owner.project, "deployment_slot": arms[0], "user_id": "u1"}
-    me = client.get("/api/v1/auth/user/").json()
-    client.post("/api/items", json={"id": "mine", "metadata": {}}).raise_for_status()
-    meta = client.post(
-        "/api/v1/item_meta_data/",
-        data={"project": owner.project},
-        files={"file": ("items.csv", "item_id,title\nx,Tale\n", "text/csv")},
-    )
-    log = client.get(f"/api/v1/task_log/?model_id={model}").json()["results"][0]["id"]
-    plan = {"project": owner.project, "training_data": data, "model_configuration": configuration}
-    schedule = made(client, "retraining_schedule", plan)
+    control, variant = (slot(owner, model, name=name) for name in ("control", "variant"))
+    arms = {"control_slot": control, "variant_slot": variant}
+    event = {"deployment_slot": control, "user_id": "u1", "event_type": "click"}
+    plan = {"training_data": data, "model_configuration": configuration}
+    own = {"project": owner.project}
+    schedule = made(client, "retraining_schedule", own | plan)
     run = client.post(f"/api/v1/retraining_schedule/{schedule}/trigger/").raise_for_status()
     ids = {
         "/api/v1/retraining_schedule": schedule,
@@ -64,39 +70,44 @@ def estate_of(owner: Tenant) -> Estate:
         "/api/v1/project": owner.project,
         "/api/v1/project_summary": owner.project,
         "/api/v1/training_data": data,
-        "/api/v1/item_meta_data": meta.raise_for_status().json()["id"],
-        "/api/v1/split_config": split,
-        "/api/v1/evaluation_config": evaluation,
+        "/api/v1/item_meta_data": described(owner),
         "/api/v1/parameter_tuning_job": made(client, "parameter_tuning_job", order),
         "/api/v1/model_configuration": configuration,
         "/api/v1/trained_model": model,
-        "/api/v1/task_log": log,
-        "/api/v1/api_keys": client.get("/api/v1/api_keys/").json()["results"][0]["id"],
-        "/api/v1/deployment_slot": arms[0],
-        "/api/v1/ab_test": test,
-        "/api/v1/conversion_event": made(
-            client, "conversion_event", event | {"event_type": "click"}
-        ),
-        "/api/v1/users": me["pk"],
-        "/api/users": me["uid"],
-        "/api/items": "mine",
-        "/api/recommendations": generated(client),
+        "/api/v1/task_log": _line_of(client, model),
+        "/api/v1/deployment_slot": control,
+        "/api/v1/ab_test": made(client, "ab_test", own | arms | {"name": "test"}),
+        "/api/v1/conversion_event": made(client, "conversion_event", own | event),
         "/inference/predict": model,
         "/inference/predict/project": owner.project,
-        "/api/v1/algorithms": "hybrid",
-        "/api/v1/jobs": job_of(client, model),
     }
     body = {
+        **own,
         **plan,
+        **arms,
+        **order,
         "data_loc": data,
         "configuration": configuration,
         "trained_model": model,
-        "control_slot": arms[0],
-        "variant_slot": arms[1],
-        "deployment_slot": arms[0],
-        **order,
+        "deployment_slot": control,
     }
-    return Estate(owner, {path: str(value) for path, value in ids.items()}, body)
+    return ids, body
+
+
+def described(owner: Tenant) -> int:
+    """Upload metadata of an item to the owner's project and return the file's id."""
+    answer = owner.client.post(
+        "/api/v1/item_meta_data/",
+        data={"project": owner.project},
+        files={"file": ("items.csv", "item_id,title\nx,Tale\n", "text/csv")},
+    )
+    return int(answer.raise_for_status().json()["id"])
+
+
+def _line_of(client: httpx.Client, model: int) -> int:
+    """Return the id of a line that a model's training said."""
+    found = client.get(f"/api/v1/task_log/?model_id={model}").json()["results"]
+    return int(found[0]["id"])
 
 
 def generated(client: httpx.Client) -> str:

@@ -1,6 +1,8 @@
 """An A/B test from two models to a promoted winner that inference follows."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -43,9 +45,16 @@ class Arms:
         found: dict[str, Any] = answer.raise_for_status().json()
         return found
 
-    def drawn(self) -> list[int]:
+    def drawn(self, people: Sequence[str] = PEOPLE) -> list[int]:
         """Return the slot that answers each person."""
-        return [self.shown(user)["slot_id"] for user in PEOPLE]
+        with ThreadPoolExecutor(8) as callers:
+            return [shown["slot_id"] for shown in callers.map(self.shown, people)]
+
+    def change(self, slot_id: int, **values: Any) -> dict[str, Any]:
+        """Change a slot and return it."""
+        answer = self.tenant.client.patch(f"/api/v1/deployment_slot/{slot_id}/", json=values)
+        changed: dict[str, Any] = answer.raise_for_status().json()
+        return changed
 
     def event(self, kind: str, shown: dict[str, Any], user: str) -> dict[str, Any]:
         return {
@@ -217,3 +226,35 @@ def test_from_draft_to_a_winner_that_inference_follows(arms: Arms) -> None:
     assert client.get(f"/api/v1/deployment_slot/{arms.control}/").json()["is_active"] is False
     until(lambda: set(arms.drawn()) == {arms.variant})
     assert set(arms.drawn()) == {arms.variant}
+
+
+def crowd() -> str:
+    """Return a table of a thousand people who have each met two of thirty items."""
+    rows = ((f"p{n // 2}", f"i{(n // 2 + n % 2) % 30}", n % 60) for n in range(2000))
+    lines = (f"{user},{item},2026-01-01T00:00:{second:02d}" for user, item, second in rows)
+    return "\n".join(["user_id,item_id,timestamp", *lines])
+
+
+def test_nobody_changes_arm_when_weights_are_edited_in_a_running_test(tenant: Tenant) -> None:
+    client, people = tenant.client, [f"p{n}" for n in range(1000)]
+    model = trained(tenant, configuration=configured(tenant), data=uploaded(tenant, crowd()))
+    control, variant = (slot(tenant, model, name=name) for name in ("control", "variant"))
+    arms = Arms(tenant, control, variant)
+    path = arms.test()
+    test_id = client.post(f"{path}/start/").raise_for_status().json()["id"]
+    until(lambda: arms.drawn(people[:12]) == arms.drawn(people[:12]))
+    before = arms.drawn(people)
+    assert 430 < Counter(before)[control] < 570
+
+    for slot_id, weight in ((control, 90), (variant, 10)):
+        changed = arms.change(slot_id, weight=weight, name=f"weighs {weight}")
+        assert (changed["weight"], changed["applies_after_ab_test"]) == (weight, test_id)
+    names = {"weighs 90", "weighs 10"}
+    until(lambda: {arms.shown(person)["slot_name"] for person in people[:12]} == names)
+
+    assert arms.drawn(people) == before
+    found = client.get(f"{path}/results/").json()
+    assert found["expected_control_share"] == 0.5
+    client.post(f"{path}/stop/").raise_for_status()
+    until(lambda: Counter(arms.drawn(people[:200]))[control] > 150)
+    assert arms.change(control, name="done")["applies_after_ab_test"] is None

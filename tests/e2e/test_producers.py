@@ -184,3 +184,30 @@ def test_a_conversion_counts_once_through_both_doors(
     door.send(event | {"deployment_slot": 999_999, "eventId": "c2"}, topic="conversions")
     [told] = door.told(rejects, 1)
     assert told["source"]["topic"] == door.topics["conversions_topic"]
+
+
+def test_any_client_may_compress_set_headers_and_take_back(
+    door: Door, tenant: Tenant, rejects: Consumer
+) -> None:
+    headers = [("x-agent", b"\xc3\x28\xff"), ("x-agent", None), ("traceparent", b"\xff\xfe")]
+    headers.append(("reply_to", door.topics["rejected_topic"].encode()))
+    topic, codecs = door.topics["interactions_topic"], ("none", "gzip", "snappy", "lz4", "zstd")
+    for codec in codecs:
+        producer = Producer({"bootstrap.servers": door.kafka, "compression.type": codec})
+        for value in (VIEW | {"itemId": codec, "metadata": {"pad": "x" * 1000}}, {"userId": codec}):
+            producer.produce(topic, json.dumps(value).encode(), headers=headers)
+        assert producer.flush(30) == 0
+    transactional = {"bootstrap.servers": door.kafka, "transactional.id": uuid4().hex}
+    producer = Producer(transactional)
+    producer.init_transactions(30)
+    for item, end in (
+        ("taken back", producer.abort_transaction),
+        ("committed", producer.commit_transaction),
+    ):
+        producer.begin_transaction()
+        producer.produce(topic, json.dumps(VIEW | {"itemId": item}).encode(), headers=headers)
+        assert producer.flush(30) == 0
+        end(30)
+    until(lambda: items(tenant) == {*codecs, "committed"}, within=60)
+    assert {json.loads(each["record"])["userId"] for each in door.told(rejects, 5)} == set(codecs)
+    until(lambda: used(tenant) == 0.06, within=60)

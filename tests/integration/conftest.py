@@ -48,10 +48,16 @@ def s3_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
-    """Return the address of an empty Kafka node, `host:port`."""
+def kafka_server() -> Iterator[Server]:
+    """Return an empty Kafka node, for a test that looks at its files."""
     with run_kafka() as server:
-        yield server.url
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_server: Server) -> str:
+    """Return the address of the node, `host:port`."""
+    return kafka_server.url
 
 
 @pytest.fixture

@@ -168,6 +168,19 @@ class Tenant:
         producer.flush(30)
         return told[0]
 
+    def transact(self, topic: str, *, name: str) -> str | None:
+        """Write a record in a transaction of some name; return the name of the error, if any."""
+        settings = {"transactional.id": name, "message.timeout.ms": 20_000}
+        producer = Producer({**self._client, **settings})
+        try:
+            producer.init_transactions(30)
+            producer.begin_transaction()
+            producer.produce(topic, b"{}")
+            producer.commit_transaction(30)
+        except KafkaException as failed:
+            return str(failed.args[0].name())
+        return None
+
     def consume(self, topic: str, *, group: str) -> str | bytes | None:
         """Read a topic's first record; return it, or the name of the error."""
         consumer = Consumer({**self._client, "group.id": group, "auto.offset.reset": "earliest"})
@@ -234,6 +247,10 @@ async def test_a_tenants_user_reaches_its_own_topics_alone(guarded: GuardedKafka
     assert (await asyncio.to_thread(reach, rejected)) == ("TOPIC_AUTHORIZATION_FAILED", b"why")
     for forbidden in (INGEST_INTERACTIONS.of(other.uid), INGEST_REJECTED.of(other.uid)):
         assert {*await asyncio.to_thread(reach, forbidden)} == {"TOPIC_AUTHORIZATION_FAILED"}
+    own, others = INGEST_INTERACTIONS.of(tenant.uid), f"{other.name}.shop"
+    assert await asyncio.to_thread(tenant.transact, own, name=f"{tenant.name}.shop") is None
+    refused = await asyncio.to_thread(tenant.transact, own, name=others)
+    assert refused == "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"
     stranger = await asyncio.to_thread(tenant.consume, rejected, group="somebody.elses")
     assert stranger == "GROUP_AUTHORIZATION_FAILED"
 

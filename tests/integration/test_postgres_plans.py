@@ -17,6 +17,8 @@ from sqlalchemy import Table, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from billing.domain.plans import STARTER
+from billing.store import caps as billing_caps
 from billing.store import subscriptions as billing_subscriptions
 from billing.store import usage as billing_usage
 from catalog.store import data_files, outcomes, projects
@@ -257,7 +259,9 @@ ASKED: dict[str, dict[str, Ask]] = {
         "a user's recommendations": lambda tx: generated.find(
             tx.session, user_id="user_id-7", algorithm=None, **PAGE
         ),
-        "the next generation": lambda tx: _everybody(tx, lambda: generated.unfinished(tx.session)),
+        "the next generation": lambda tx: _everybody(
+            tx, lambda: generated.unfinished(tx.session, now=NOW)
+        ),
     },
     "billing": {
         "allowances due": lambda tx: _everybody(
@@ -269,7 +273,8 @@ ASKED: dict[str, dict[str, Ask]] = {
         "a subscription": lambda tx: billing_subscriptions.held(
             tx.session, anchor=NOW, tenant_id=TENANT
         ),
-        "usage": lambda tx: billing_usage.of(tx.session, 7),
+        "usage": lambda tx: billing_usage.of(tx.session, 7, plan=STARTER),
+        "past caps": lambda tx: billing_caps.since(tx.session, NOW),
         "an item": lambda tx: billing_usage.know_item(
             tx.session, "item_id-7", revision=1, is_there=True
         ),

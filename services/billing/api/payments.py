@@ -11,8 +11,8 @@ from billing.domain.invoices import Invoice, Line
 from billing.domain.money import CENTIUNITS, SCALE, written
 from billing.domain.plans import CURRENCY, plan_of
 from billing.operations import invoices, usage, webhooks
+from billing.payments.notices import notice_of
 from billing.payments.provider import Customer, PaymentsUnavailable, Provider
-from billing.payments.stripe import notice_of
 from chassis import wire
 from chassis.dependencies import Store, Tx
 from chassis.identity import CurrentCaller, needs_person

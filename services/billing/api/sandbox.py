@@ -10,15 +10,18 @@ from billing.domain.plans import CURRENCY, PLANS, Plan, plan_of
 from billing.operations import errands
 from billing.payments.sandbox import PATH
 from chassis.dependencies import OpenTx, Store
+from chassis.problems import Malformed
 
 router = APIRouter(include_in_schema=False)
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": a form would then be sent with the origin `null`, and cookies not count.
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
+_MOST_FIELDS = 20
 _STYLE = "body{font:16px sans-serif;max-width:40em;margin:3em auto}h1{font-size:5em;color:#b00}"
 
 
@@ -45,14 +48,27 @@ async def portal(secret: str, tx: OpenTx) -> HTMLResponse:
 @router.post(f"{PATH}/portal/{{secret}}")
 async def choose(secret: str, request: Request, store: Store) -> HTMLResponse:
     # The body comes before the transaction: who sends it slowly must keep nobody from writing.
-    sent = parse_qs((await request.body()).decode(errors="replace"))
-    plan_id, interval = (sent.get(name, [""])[0] for name in ("plan", "interval"))
+    sent = _form(await request.body())
+    plan_id, interval = (sent.get(name, "") for name in ("plan", "interval"))
     async with store.transaction(tenant_id=None) as tx:
         plan = await errands.choose(tx, secret, plan_id, interval=interval)
     return _page(f"<p>Done: the plan is {escape(plan.name)} now.</p>")
 
 
 _INTERVALS = ("monthly", "annual")
+
+
+def _form(body: bytes) -> dict[str, str]:
+    """Return the first value of each field.
+
+    Raises:
+        Malformed: it has more fields than any form of ours.
+    """
+    try:
+        sent = parse_qs(body.decode(errors="replace"), max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise Malformed("The form cannot be read.") from error
+    return {name: values[0] for name, values in sent.items()}
 
 
 def _told(plan: Plan, interval: str) -> str:

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from billing.domain import allowances
-from billing.domain.usage import Used
+from billing.domain.usage import left
 from billing.store import subscriptions, usage
 from chassis.database import Database, Transaction
 from contracts.billing import AllowanceChanged
@@ -19,7 +18,8 @@ async def announce(tx: Transaction) -> None:
     now = tx.clock()
     subscription = await subscriptions.held(tx.session, anchor=now, tenant_id=tx.tenant_id)
     cycle = subscription.cycle_at(now)
-    used = await usage.of(tx.session, cycle.index) or Used()
+    used = await usage.of(tx.session, cycle.index, plan=subscription.plan)
+    may_use = left(used, plan=subscription.plan, cap=subscription.cap)
     revision = subscription.revision + 1
     await subscriptions.announced(tx.session, revision=revision, until=cycle.ends_at)
     tx.emit(
@@ -28,7 +28,7 @@ async def announce(tx: Transaction) -> None:
             # As of the last fact counted: what came later is not in the number yet.
             occurred_at=used.last_request_at or now,
             used_centiunits=used.centiunits,
-            allowed_centiunits=allowances.allowed(subscription.plan, cap=subscription.cap),
+            allowed_centiunits=used.centiunits + may_use,
             cycle_ends_at=cycle.ends_at.isoformat().replace("+00:00", "Z"),
             revision=revision,
         )

@@ -1,16 +1,19 @@
 """Errands to the test provider's pages: noted, shown and done, each decision once."""
 
+import re
 import secrets
 from typing import Literal
 
 from billing.domain.errands import LIFETIME, Errand
 from billing.domain.plans import Interval, Plan, plan_of
-from billing.operations import plans
+from billing.operations import invoices, plans
 from billing.store import errands as store
 from chassis.database import Database, Transaction
 from chassis.problems import Conflict, Invalid, NotFound
 
 Kind = Literal["checkout", "portal"]
+#: What a secret looks like: anything else in an address is not asked for, whatever its characters.
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Errands:
@@ -43,7 +46,7 @@ async def shown(tx: Transaction, kind: Kind, secret: str) -> Errand:
         NotFound: there is none, or its address no longer works.
         Conflict: it is done.
     """
-    errand = await store.get(tx.session, secret)
+    errand = await store.get(tx.session, secret) if _SECRET.fullmatch(secret) else None
     if errand is None or errand.kind != kind or errand.expires_at <= tx.clock():
         raise NotFound("This page does not exist, or no longer works.")
     if not errand.open_at(tx.clock()):
@@ -75,6 +78,8 @@ async def _decide(
         raise Invalid(fields={"planId": ["There is no such plan."]})
     async with tx.scoped(errand.tenant_id):
         await plans.change(tx, plan, interval=interval)
+        if interval == "annual":
+            await invoices.pay_year(tx, plan, at=tx.clock())
         if errand.kind == "checkout":
             await store.finish(tx.session, errand.secret)
     return plan

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 
 from billing.domain.cycles import Cycle, cycle_of
 from billing.domain.invoices import Invoice, State, cycle_invoice, yearly_invoice
+from billing.domain.plans import Plan
 from billing.domain.subscriptions import Subscription
-from billing.domain.usage import Statement, Used
+from billing.domain.usage import Statement
 from billing.operations.usage import current
 from billing.store import invoices as store
 from billing.store import subscriptions, usage
@@ -25,10 +27,12 @@ async def listed(tx: Transaction) -> list[Invoice]:
     return [draft, *await store.all_of_them(tx.session)]
 
 
-async def pay_year(tx: Transaction, subscription: Subscription) -> None:
-    """Keep the invoice of a year that was just paid."""
+async def pay_year(tx: Transaction, plan: Plan, *, at: datetime, origin: str | None = None) -> None:
+    """Keep the invoice of a year that was paid: once for what it was paid with, its `origin`."""
+    if origin is not None and await store.has(tx.session, origin=origin):
+        return
     number = await store.count(tx.session) + 1
-    await store.add(tx.session, yearly_invoice(subscription.plan, number=number, at=tx.clock()))
+    await store.add(tx.session, yearly_invoice(plan, number=number, at=at), origin=origin)
 
 
 async def close_due(database: Database) -> int:
@@ -56,8 +60,8 @@ async def _invoice(
 ) -> Invoice:
     statement = Statement(
         plan=subscription.plan,
-        cap=0,  # the highest cap of the cycle is what bounds its overage
-        used=await usage.of(tx.session, cycle.index) or Used(),
+        cap=subscription.cap,
+        used=await usage.of(tx.session, cycle.index, plan=subscription.plan),
         items=await usage.items(tx.session),
         users=await usage.users(tx.session),
     )

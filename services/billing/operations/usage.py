@@ -1,12 +1,13 @@
 """Usage: counted from facts, once each, in the cycle in which they were kept."""
 
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from operator import itemgetter
 
 from billing.domain.subscriptions import Subscription, first_subscription
-from billing.domain.usage import Statement, Used
-from billing.store import subscriptions
+from billing.domain.usage import Statement, Used, cap_at, with_use
+from billing.store import caps, subscriptions
 from billing.store import usage as store
 from chassis.database import Transaction
 from contracts.catalog import ItemChanged, ItemDeleted
@@ -22,20 +23,23 @@ async def count(facts: Sequence[Fact], tx: Transaction) -> None:
     """Add facts of one tenant to its usage.
 
     The time they were kept decides on the cycle, not the time they tell of: a late event belongs
-    to the cycle in which it arrived and never reopens one that is over.
+    to the cycle in which it arrived and never reopens one that is over. It decides on the cap, too:
+    what was used under a lower one is not billed because it was raised before we heard of it.
     """
-    times = [_kept_at(fact) for fact in facts]
-    subscription = await subscriptions.held(tx.session, anchor=min(times), tenant_id=tx.tenant_id)
-    sums: dict[int, int] = defaultdict(int)
-    latest: dict[int, datetime] = {}
-    for fact, kept_at in zip(facts, times, strict=True):
-        index = subscription.cycle_at(kept_at).index
-        sums[index] += fact.centiunits
-        latest[index] = max(kept_at, latest.get(index, kept_at))
-    for index in sorted(sums):
-        await store.add(
-            tx.session, index, centiunits=sums[index], at=latest[index], cap=subscription.cap
-        )
+    kept = sorted(((_kept_at(fact), fact.centiunits) for fact in facts), key=itemgetter(0))
+    earliest = kept[0][0]
+    subscription = await subscriptions.held(tx.session, anchor=earliest, tenant_id=tx.tenant_id)
+    past = await caps.since(tx.session, earliest)
+    counted: dict[int, Used] = {}
+    for at, centiunits in kept:
+        index = subscription.cycle_at(at).index
+        if index not in counted:
+            counted[index] = await store.of(tx.session, index, plan=subscription.plan)
+        cap = cap_at(at, past, present=subscription.cap)
+        used = with_use(counted[index], centiunits, plan=subscription.plan, cap=cap)
+        counted[index] = replace(used, last_request_at=max(at, used.last_request_at or at))
+    for index, used in counted.items():
+        await store.put(tx.session, index, used, cap=subscription.cap)
     await subscriptions.touch(tx.session)
 
 
@@ -70,7 +74,7 @@ async def state(tx: Transaction) -> Statement:
     return Statement(
         plan=subscription.plan,
         cap=subscription.cap,
-        used=await store.of(tx.session, cycle.index) or Used(),
+        used=await store.of(tx.session, cycle.index, plan=subscription.plan),
         items=await store.items(tx.session),
         users=await store.users(tx.session),
     )

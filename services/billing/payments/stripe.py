@@ -1,36 +1,16 @@
-"""Stripe, through its own SDK: hosted checkout and portal, and what its webhooks say."""
+"""Stripe, through its own SDK: hosted checkout and portal."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import stripe
 
-from billing.domain.plans import CURRENCY, Interval, Plan, plan_of
+from billing.domain.plans import CURRENCY, Interval, Plan
 from billing.payments.provider import Customer, PaymentsUnavailable
-from chassis.problems import Conflict, Malformed
+from chassis.problems import Conflict
 
 _RECURRING = {"monthly": "month", "annual": "year"}
-
-
-@dataclass(frozen=True, slots=True)
-class Bought:
-    """A checkout was paid."""
-
-    event_id: str
-    tenant_id: str
-    plan: Plan
-    interval: Interval
-    customer: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A customer's subscription is over."""
-
-    event_id: str
-    customer: str
 
 
 class Stripe:
@@ -53,38 +33,6 @@ class Stripe:
             raise Conflict("Nothing has been bought yet; begin with the checkout.")
         params: Any = {"customer": customer.reference, "return_url": customer.base}
         return await _address(lambda: self._client.v1.billing_portal.sessions.create(params))
-
-
-def notice_of(payload: bytes, signature: str | None, *, secret: str) -> Bought | Ended | None:
-    """Return what a webhook says, or None where it does not concern us.
-
-    Raises:
-        Malformed: it is not signed by Stripe, too old, or cannot be read.
-    """
-    try:
-        event = stripe.Webhook.construct_event(payload, signature or "", secret).to_dict()
-        subject = event["data"]["object"]
-        if event["type"] == "checkout.session.completed":
-            return _bought(event["id"], subject)
-        if event["type"] == "customer.subscription.deleted":
-            return Ended(event["id"], str(subject["customer"]))
-    except (stripe.SignatureVerificationError, ValueError, LookupError, TypeError) as error:
-        raise Malformed("The webhook is not signed or cannot be read.") from error
-    return None
-
-
-def _bought(event_id: str, session: dict[str, Any]) -> Bought | None:
-    said = session.get("metadata") or {}
-    plan = plan_of(said.get("plan_id", ""))
-    if plan is None or "tenant_id" not in said:
-        return None
-    return Bought(
-        event_id=event_id,
-        tenant_id=said["tenant_id"],
-        plan=plan,
-        interval="annual" if said.get("interval") == "annual" else "monthly",
-        customer=session.get("customer"),
-    )
 
 
 def _checkout(customer: Customer, plan: Plan, *, interval: Interval) -> Any:

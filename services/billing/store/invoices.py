@@ -9,8 +9,8 @@ from billing.domain.invoices import Invoice, Line, State
 from billing.store.tables import InvoiceRow
 
 
-async def add(session: AsyncSession, invoice: Invoice) -> None:
-    """Keep an invoice."""
+async def add(session: AsyncSession, invoice: Invoice, *, origin: str | None = None) -> None:
+    """Keep an invoice; `origin` names what was paid, so that it is not invoiced again."""
     session.add(
         InvoiceRow(
             number=invoice.number,
@@ -18,9 +18,16 @@ async def add(session: AsyncSession, invoice: Invoice) -> None:
             starts_at=invoice.starts_at,
             ends_at=invoice.ends_at,
             lines=[asdict(line) for line in invoice.lines],
+            origin=origin,
         )
     )
     await session.flush()
+
+
+async def has(session: AsyncSession, *, origin: str) -> bool:
+    """Tell whether what was paid has an invoice."""
+    query = select(func.count(InvoiceRow.id)).where(InvoiceRow.origin == origin)
+    return bool(await session.scalar(query))
 
 
 async def all_of_them(session: AsyncSession) -> list[Invoice]:

@@ -61,11 +61,26 @@ class InvoiceRow(Identified, TenantScoped, Base):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    #: What a year was paid for with, so that it is invoiced once.
+    origin: Mapped[str | None] = mapped_column(String(400))
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "number"),
+        Index("ix_invoice_tenant_id_origin", "tenant_id", "origin", unique=True),
         {"sqlite_autoincrement": True},
     )
+
+
+class PurchaseRow(TenantScoped, Base):
+    """What a payment provider said of one subscription; the tenant is empty where we know none."""
+
+    __tablename__ = "purchase"
+
+    key: Mapped[str] = mapped_column(String(300), primary_key=True)
+    customer: Mapped[str | None] = mapped_column(String(255))
+    said: Mapped[dict[str, Any]] = mapped_column(JSON)
+    #: Whether it was paid for and could not be applied: its tenant or its plan is unknown.
+    unclaimed: Mapped[bool] = mapped_column(index=True)
 
 
 class ErrandRow(TenantScoped, Base):
@@ -90,7 +105,26 @@ class UsageRow(TenantScoped, Base):
     cycle_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     centiunits: Mapped[int]
     last_request_at: Mapped[datetime | None]
+    #: The highest cap of the cycle: what bounded the overage before `billed` was counted.
     highest_cap: Mapped[int]
+    #: Centiunits beyond the plan that are billed; absent where `highest_cap` still bounds them.
+    billed: Mapped[int | None]
+
+
+class PastCapRow(TenantScoped, Base):
+    """A cap that was in force until somebody set another one."""
+
+    __tablename__ = "past_cap"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    cap: Mapped[int]
+    until: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_past_cap_tenant_id_until", "tenant_id", "until"),
+        {"sqlite_autoincrement": True},
+    )
 
 
 class KnownUserRow(TenantScoped, Base):

@@ -1,36 +1,47 @@
 """Usage at rest: one row a cycle, and who and what was ever counted."""
 
 from collections.abc import Collection
-from datetime import datetime
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.domain.usage import Used
+from billing.domain.plans import Plan
+from billing.domain.usage import Used, paid_for
 from billing.store.tables import KnownItemRow, KnownUserRow, UsageRow
 from chassis.upserts import insert_new
 
 
-async def of(session: AsyncSession, cycle_index: int) -> Used | None:
-    """Return what a cycle has counted."""
-    row = await session.scalar(select(UsageRow).where(UsageRow.cycle_index == cycle_index))
-    return Used(row.centiunits, row.last_request_at, row.highest_cap) if row else None
-
-
-async def add(
-    session: AsyncSession, cycle_index: int, *, centiunits: int, at: datetime | None, cap: int
-) -> None:
-    """Add to a cycle's count; the subscription is held, so nobody else adds meanwhile."""
-    query = select(UsageRow).where(UsageRow.cycle_index == cycle_index)
-    row = await session.scalar(query.execution_options(populate_existing=True))
+async def of(session: AsyncSession, cycle_index: int, *, plan: Plan) -> Used:
+    """Return what a cycle has counted; `plan` prices what was counted before `billed` was kept."""
+    row = await _row(session, cycle_index)
     if row is None:
-        row = UsageRow(cycle_index=cycle_index, centiunits=0, highest_cap=cap)
+        return Used()
+    billed = row.billed
+    if billed is None:
+        billed = min(max(0, row.centiunits - plan.included), paid_for(row.highest_cap))
+    return Used(row.centiunits, row.last_request_at, billed)
+
+
+async def put(session: AsyncSession, cycle_index: int, used: Used, *, cap: int) -> None:
+    """Keep a cycle's count; the subscription is held, so nobody else counts meanwhile."""
+    row = await _row(session, cycle_index)
+    if row is None:
+        row = UsageRow(cycle_index=cycle_index, highest_cap=cap)
         session.add(row)
-    row.centiunits += centiunits
+    row.centiunits, row.last_request_at, row.billed = (
+        used.centiunits,
+        used.last_request_at,
+        used.billed,
+    )
+    # The release before this one bounds the overage by it.
     row.highest_cap = max(row.highest_cap, cap)
-    if at is not None and (row.last_request_at is None or row.last_request_at < at):
-        row.last_request_at = at
     await session.flush()
+
+
+async def _row(session: AsyncSession, cycle_index: int) -> UsageRow | None:
+    query = select(UsageRow).where(UsageRow.cycle_index == cycle_index)
+    row: UsageRow | None = await session.scalar(query.execution_options(populate_existing=True))
+    return row
 
 
 async def know_users(session: AsyncSession, users: Collection[str], *, tenant_id: str) -> None:

@@ -7,15 +7,22 @@ from typing import Annotated, Any
 from fastapi import Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
-from catalog.domain.interactions import Door, Interaction, Kept, canonical, interaction_id
+from catalog.domain.interactions import (
+    CENTIUNITS,
+    Door,
+    Interaction,
+    Kept,
+    canonical,
+    interaction_id,
+)
 from catalog.operations import interactions
 from catalog.operations.interactions import Recorder
-from chassis import idempotency, telemetry
+from chassis import idempotency, telemetry, units
 from chassis.dependencies import Tx
 from chassis.idempotency import IdempotencyKey
 from chassis.identity import admitted, needs
 from chassis.problems import Invalid
-from chassis.reading import body_of, documented, json, schema_of
+from chassis.reading import body_of, documented, documented_rows, json
 from chassis.validation import problem_in
 from chassis.wire import CamelWire, JsonObject, router
 from contracts.interactions import IngestedInteraction
@@ -92,34 +99,16 @@ async def record(request: Request) -> Response:
         "interactionId": interaction_id(caller.tenant_id, event_id),
         "timestamp": kept.interaction.occurred_at,
     }
-    return json(answer, status=201)
+    return json(answer, _billed([kept]), status=201)
 
 
 @interactions_router.post(
     "/api/v1/interactions/batch",
     status_code=201,
     dependencies=[needs("write")],
-    openapi_extra={
-        "requestBody": {
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["interactions"],
-                        "properties": {
-                            "interactions": {
-                                "type": "array",
-                                "maxItems": _MOST,
-                                "items": schema_of(IngestedInteraction),
-                            }
-                        },
-                    }
-                }
-            }
-        }
-    },
+    openapi_extra=documented_rows("interactions", IngestedInteraction, at_most=_MOST),
 )
-async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
+async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx, response: Response) -> BatchOut:
     """Keep up to 1,000 interactions, all or none of them."""
     sent = _all_sound(body.interactions)
     now, trace = tx.clock(), _trace()
@@ -133,6 +122,7 @@ async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
         for n, each in enumerate(sent)
     ]
     kept = await interactions.record_all(tx, batch)
+    response.headers.update(_billed(kept))
     duplicates = sum(each.duplicate for each in kept)
     return BatchOut(
         created=len(kept) - duplicates,
@@ -143,6 +133,12 @@ async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
 
 def _trace() -> str | None:
     return telemetry.inject().get("traceparent")
+
+
+def _billed(kept: Sequence[Kept]) -> dict[str, str]:
+    """Return the header that tells what an answer is billed: repeats are free."""
+    new = [each.interaction.source for each in kept if not each.duplicate]
+    return units.told(sum(CENTIUNITS[source] for source in new))
 
 
 def _result(tenant_id: str, kept: Kept) -> BatchResult:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from catalog.domain.items import Draft, Item
 from catalog.operations import items
@@ -13,10 +13,12 @@ from catalog.operations.items import Taken
 from chassis.dependencies import Tx
 from chassis.identity import needs
 from chassis.ids import new_uid
+from chassis.paths import decoded
 from chassis.problems import Conflict, Invalid, NotFound
+from chassis.reading import documented_rows
 from chassis.validation import problem_of
 from chassis.wire import CamelPage, CamelWire, JsonObject, Text, enveloped, router
-from contracts.interactions import Identifier
+from contracts.identifiers import Identifier
 
 items_router = router(tags=["items"])
 
@@ -25,8 +27,13 @@ _WRITE = [needs("write")]
 _MOST = 1000
 _PATH = "/api/items/{id:path}"
 
-# An id that no item can have is not found, before a database meets it.
-ItemId = Annotated[str, Path(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# An id that no item can have is not found, before a database meets it. Items that are older than
+# the rule on ids have some that no new one gets.
+ItemId = Annotated[
+    str,
+    Path(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    BeforeValidator(decoded),
+]
 Flag = Annotated[bool, Field(strict=True)]
 
 
@@ -117,7 +124,12 @@ async def add(body: ItemIn, tx: Tx) -> ItemOut:
     return ItemOut.from_domain(await items.add(tx, body.to_domain()))
 
 
-@items_router.post("/api/items/bulk", status_code=201, dependencies=_WRITE)
+@items_router.post(
+    "/api/items/bulk",
+    status_code=201,
+    dependencies=_WRITE,
+    openapi_extra=documented_rows("items", ItemIn, at_most=_MOST),
+)
 async def add_all(body: BulkIn, tx: Tx) -> BulkOut:
     """Add up to 1,000 items; each row that is refused says why, the others are kept."""
     rows: dict[int, BulkRow] = {}

@@ -12,7 +12,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from catalog.domain.data_files import DataFile, Kind
-from catalog.operations.data_files import PREVIEWED, DataFiles, Upload
+from catalog.operations.data_files import DataFiles, Upload
+from catalog.profiling.rows import PREVIEWED
 from chassis.identity import Caller
 from chassis.problems import Invalid, Malformed, TooLarge, UnsupportedMedia
 from chassis.validation import REQUIRED
@@ -148,6 +149,7 @@ async def download(files: DataFiles, file: DataFile) -> StreamingResponse:
         media_type="application/octet-stream",
         headers={
             "Content-Disposition": disposition,
+            "Content-Length": str(file.filesize),
             "Cache-Control": "no-cache",
             "X-Content-Type-Options": "nosniff",
         },

@@ -25,8 +25,6 @@ from chassis.ids import new_uid
 from chassis.problems import Invalid, NotFound, Unavailable, unknown_reference
 from chassis.wire import Page
 
-#: Rows that a preview can show.
-PREVIEWED = tables.PREVIEWED
 #: Tables that are read at the same time; each needs memory and a core.
 _READERS = 2
 
@@ -61,13 +59,11 @@ class FilesOfKind:
         self, tx: Transaction, *, page: Page, where: Mapping[str, Any]
     ) -> tuple[Sequence[DataFile], int]:
         """Return one page of files; a key sees those of its own project alone."""
-        bound = tx.caller.project
-        if bound is not None:
-            if where.get("project", bound) != bound:
-                return [], 0
-            where = {**where, "project": bound}
+        chosen = tx.caller.narrowed(where)
+        if chosen is None:
+            return [], 0
         return await store.page(
-            tx, kind=self.kind, where=where, offset=page.offset, limit=page.size
+            tx, kind=self.kind, where=chosen, offset=page.offset, limit=page.size
         )
 
     async def get(self, tx: Transaction, row_id: int) -> DataFile | None:

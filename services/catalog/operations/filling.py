@@ -2,27 +2,29 @@
 
 import asyncio
 import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from catalog.domain.data_files import DataFile
 from catalog.operations import items
-from catalog.profiling import tables
+from catalog.profiling import rows
 from catalog.profiling.formats import Unreadable
 from catalog.store import data_files as store
 from chassis import telemetry
 from chassis.away import is_away
 from chassis.blobs import BlobNotFound, Blobs
 from chassis.database import Database
-from chassis.wire import MAX_JSON_CHARACTERS
+from chassis.validation import message_of
+from chassis.wire import MAX_JSON_CHARACTERS, JsonObject
 
 #: Items that are written in one transaction, and rows that are checked at a time.
 _ITEMS_AT_ONCE = 1000
 _CHECKED_AT_ONCE = 100
-_ITEM_ID = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
+_METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(JsonObject)
 
 
 class Filler:
@@ -73,11 +75,11 @@ class Filler:
             await self._walk(tenant_id, file, table)
 
     async def _walk(self, tenant_id: str, file: DataFile, table: Path) -> None:
-        rows = tables.batches(table, size=_ITEMS_AT_ONCE)
+        batches = rows.batches(table, size=_ITEMS_AT_ONCE)
         start = 0
         self._at_work.add(file.id)
         try:
-            while batch := await asyncio.to_thread(next, rows, None):
+            while batch := await asyncio.to_thread(next, batches, None):
                 if not await self._take(tenant_id, file, batch, start):
                     return
                 start += len(batch)
@@ -108,20 +110,30 @@ def check_items(table: Path, item_column: str) -> None:
     """Look at all rows before the first becomes an item.
 
     Raises:
-        Unreadable: a row names no possible item, or holds too much.
+        Unreadable: a row holds too much, or what no item can hold.
     """
     number = 0
-    for batch in tables.batches(table, size=_CHECKED_AT_ONCE):
+    for batch in rows.batches(table, size=_CHECKED_AT_ONCE):
         for row in batch:
             number += 1
-            shown = tables.quoted(row[item_column])
-            if not _ITEM_ID.fullmatch(row[item_column]):
-                raise Unreadable(
-                    f'Column "{item_column}" holds an id that no item can have.',
-                    f'Column "{item_column}" holds {shown} in row {number}.',
-                )
-            if len(json.dumps(row)) > MAX_JSON_CHARACTERS:
+            faults = ((name, _fault_in({name: value})) for name, value in row.items())
+            at_fault = next(((name, fault) for name, fault in faults if fault), None)
+            if at_fault is not None:
+                name, fault = at_fault
+                shown = rows.quoted(name)
+                raise Unreadable(f"Column {shown} of row {number} is refused. {fault}")
+            if len(json.dumps(row)) > MAX_JSON_CHARACTERS or _fault_in(row):
+                shown = rows.quoted(row[item_column])
                 raise Unreadable(f"The row of item {shown} is too long: row {number}.")
+
+
+def _fault_in(metadata: Mapping[str, Any]) -> str | None:
+    """Return why no item can have this metadata, by the rule of all doors, or None."""
+    try:
+        _METADATA.validate_python(dict(metadata))
+    except ValidationError as error:
+        return message_of(dict(error.errors(include_url=False)[0]))
+    return None
 
 
 def _described(row: Mapping[str, Any], item_column: str) -> tuple[str, dict[str, Any]]:

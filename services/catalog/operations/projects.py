@@ -20,12 +20,10 @@ async def find(
     tx: Transaction, *, page: Page, where: Mapping[str, Any]
 ) -> tuple[Sequence[Project], int]:
     """Return one page of the tenant's projects; a key sees its own alone."""
-    bound = tx.caller.project
-    if bound is not None:
-        if where.get("id", bound) != bound:
-            return [], 0
-        where = {**where, "id": bound}
-    return await store.page(tx, where=where, offset=page.offset, limit=page.size)
+    chosen = tx.caller.narrowed(where, project="id")
+    if chosen is None:
+        return [], 0
+    return await store.page(tx, where=chosen, offset=page.offset, limit=page.size)
 
 
 async def get(tx: Transaction, project_id: int) -> Project | None:

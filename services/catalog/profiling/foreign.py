@@ -33,6 +33,7 @@ def batches(source: Path, limits: Limits) -> Iterator[pa.RecordBatch]:
         writing.check_size(sum(group.total_byte_size for group in groups), limits)
         writing.check_columns(described.num_columns, limits)
         writing.checked(file.schema_arrow.names, limits)
+        _check_depth(file.schema_arrow, limits)
         schema = pa.schema([(field.name, unfolded(field.type)) for field in file.schema_arrow])
         yield writing.empty(schema)
         for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, use_threads=False):
@@ -58,6 +59,22 @@ def unfolded(kind: pa.DataType) -> pa.DataType:
             return pa.list_(unfolded(kind.value_type))
     views = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
     return views.get(kind, kind)
+
+
+def _check_depth(schema: pa.Schema, limits: Limits) -> None:
+    for field in schema:
+        inner, depth = [field.type], 0
+        while inner := [part.type for kind in inner for part in _parts(kind)]:
+            depth += 1
+            if depth > limits.depth:
+                sentence = f'Column "{field.name}" holds values of more than {limits.depth} levels.'
+                raise Unreadable(sentence)
+
+
+def _parts(kind: pa.DataType) -> list[pa.Field]:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _parts(kind.storage_type)
+    return [kind.field(n) for n in range(kind.num_fields)]
 
 
 def main(source: str, to: str, limits: str) -> int:

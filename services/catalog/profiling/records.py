@@ -1,12 +1,11 @@
 """JSON files as records: an array, one record a line, or one object of columns."""
 
-import json
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from catalog.profiling.exact import DECODER
 from catalog.profiling.formats import Unreadable
 from catalog.profiling.limits import Limits
 
@@ -23,11 +22,13 @@ def lines(path: Path, limits: Limits) -> Iterator[Record]:
         Unreadable: a line is no object, or too long.
     """
     with path.open("rb") as file:
+        if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            file.seek(0)
         while line := file.readline(limits.record_bytes + 1):
             if len(line) > limits.record_bytes:
                 raise Unreadable(f"A record may have {limits.record_bytes} bytes.")
             if line.strip():
-                yield _record(orjson.loads(line))
+                yield _record(DECODER.decode(line.decode()))
 
 
 def array(path: Path, limits: Limits) -> Iterator[Record]:
@@ -48,7 +49,7 @@ def array(path: Path, limits: Limits) -> Iterator[Record]:
 
 
 def _elements(file: Any, text: str, limits: Limits) -> Iterator[Record]:
-    decode = json.JSONDecoder().raw_decode
+    decode = DECODER.raw_decode
     at = 0
     while True:
         at = _skip(text, at)
@@ -75,7 +76,7 @@ def _pivoted(text: str, limits: Limits) -> Iterator[Record]:
     """Yield the rows of `{"column": {"0": …}}` or `{"column": […]}`."""
     if len(text) > limits.columns_bytes:
         raise Unreadable(f"A file of columns may have {limits.columns_bytes} bytes; use records.")
-    columns = {name: _column(values) for name, values in _record(orjson.loads(text)).items()}
+    columns = {name: _column(values) for name, values in _record(DECODER.decode(text)).items()}
     keys = dict.fromkeys(key for column in columns.values() for key in column)
     for key in keys:
         yield {name: column[key] for name, column in columns.items() if key in column}

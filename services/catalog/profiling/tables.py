@@ -1,33 +1,24 @@
 """An upload as a typed table: ids as text, times as moments, the rest as it looks."""
 
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow.parquet
 from polars.exceptions import PanicException, PolarsError
 
-from catalog.profiling import plain
+from catalog.profiling import guessing, plain, rows, writing
 from catalog.profiling.formats import Unreadable, format_of
+from catalog.profiling.guessing import guess
 from catalog.profiling.limits import Limits
 from catalog.profiling.moments import READINGS, likely, moment
+from catalog.profiling.rows import PREVIEWED, Preview, quoted
+from contracts.identifiers import CONTROL_CHARACTERS, DOTS, MAX_CHARACTERS, fault_in
 
-#: Rows that a preview can show.
-PREVIEWED = 200
-
-_PREVIEWED_BYTES = 8 * 1024 * 1024
-#: Longest part of a value that a refusal repeats.
-_QUOTED = 40
 #: Rows whose times say how the others are probably written.
 _SAMPLED = 1000
-_WHOLE = r"^-?(0|[1-9]\d{0,17})$"
-_DECIMAL = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d{1,3})?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +33,25 @@ class Columns:
         """Look for each column.
 
         Raises:
-            Unreadable: some are not there.
+            Unreadable: some are not there, or one is to hold two things.
         """
-        wanted = dict.fromkeys(name for name in (self.time, self.user, self.item) if name)
-        missing = [name for name in wanted if name not in present]
+        if self.time in self.ids:
+            raise Unreadable(f'Column "{self.time}" cannot hold both ids and times.')
+        missing = [name for name in self.wanted if name not in present]
         if missing:
             raise Unreadable(
                 *(f'Column "{name}" not found in the upload file.' for name in missing)
             )
 
     @property
+    def wanted(self) -> list[str]:
+        """Return the names of all columns that must be there."""
+        return list(dict.fromkeys(name for name in (self.time, self.user, self.item) if name))
+
+    @property
     def ids(self) -> list[str]:
         """Return the names of the columns that hold ids."""
-        return [name for name in (self.user, self.item) if name]
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The first rows of a table, fit for JSON."""
-
-    columns: list[str]
-    rows: list[list[Any]]
+        return list(dict.fromkeys(name for name in (self.user, self.item) if name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +85,44 @@ def read(source: Path, *, name: str, columns: Columns, folder: Path, limits: Lim
         raise Unreadable(f"Failed to parse {name} as {form.suffix} file.") from error
 
 
-def batches(path: Path, *, size: int) -> Iterator[list[dict[str, Any]]]:
-    """Yield a normalised table's rows as objects fit for JSON."""
-    with pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=size):
-            yield [_plain(row) for row in batch.to_pylist()]
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A table as it was sent. Its columns go by numbers here: a name may mean anything to polars,
+    which reads `*` and `^…$` as patterns and knows some words as its own.
+    """
+
+    frame: pl.LazyFrame
+    names: Sequence[str]
+    kinds: Mapping[str, pl.DataType]
+    #: Columns whose texts are JSON values.
+    as_json: frozenset[str]
+    rows_a_group: int
+
+    @classmethod
+    def at(cls, path: Path) -> "_Sent":
+        schema = pyarrow.parquet.read_schema(path)
+        marks = [field.metadata or {} for field in schema]
+        marked = writing.JSON_CELLS.items()
+        frame = _numbered(path)
+        return cls(
+            frame,
+            schema.names,
+            dict(frame.collect_schema()),
+            frozenset(str(n) for n, mark in enumerate(marks) if marked <= mark.items()),
+            _rows_a_group(path),
+        )
+
+    def place(self, name: str) -> str:
+        return str(self.names.index(name))
+
+    def is_nested(self, column: str) -> bool:
+        return column in self.as_json or self.kinds[column].is_nested()
 
 
-def quoted(value: str) -> str:
-    """Return a value as a refusal repeats it: short, and with nothing that cannot be seen."""
-    return json.dumps(value if len(value) <= _QUOTED else f"{value[:_QUOTED]}…", ensure_ascii=False)
+def _numbered(path: Path) -> pl.LazyFrame:
+    frame = pl.scan_parquet(path)
+    count = len(frame.collect_schema())
+    return frame.select([pl.nth(n).alias(str(n)) for n in range(count)])
 
 
 def _rows_a_group(path: Path) -> int:
@@ -116,157 +133,148 @@ def _rows_a_group(path: Path) -> int:
 
 
 def _normalised(source: Path, columns: Columns, to: Path) -> Table:
-    frame = pl.scan_parquet(source)
-    schema = frame.collect_schema()
-    columns.check(schema.names())
-    facts = _facts(frame, schema, columns)
-    if not facts["rows"]:
+    sent = _Sent.at(source)
+    columns.check(sent.names)
+    count = int(sent.frame.select(pl.len()).collect(engine="streaming").item())
+    if not count:
         raise Unreadable("The submitted file is empty.")
-    typed = {name: _guessed(name, facts) for name in schema}
-    typed |= {name: pl.col(name).cast(pl.String) for name in columns.ids}
-    _write(frame, typed, columns.time, to, rows_a_group=_rows_a_group(source))
-    _check_values(frame, columns, facts, read=pl.scan_parquet(to))
-    final = pl.scan_parquet(to)
+    _check_flat(sent, columns)
+    guessed = {name: kind for name, kind in sent.kinds.items() if name not in sent.as_json}
+    guesses = guess(sent.frame, guessed)
+    typed = {
+        name: guessing.typed(name, kind, guesses) if name in guessed else pl.col(name)
+        for name, kind in sent.kinds.items()
+    }
+    ids = {sent.place(name): name for name in columns.ids}
+    spelled = {place: guessing.spelled(place, sent.kinds[place]) for place in ids}
+    time = sent.place(columns.time) if columns.time else None
+    _write(sent, typed | spelled, time, to)
+    _check_values(sent, columns, read=_numbered(to))
+    final = zip(sent.names, _numbered(to).collect_schema().dtypes(), strict=True)
     return Table(
         path=to,
-        rows=facts["rows"],
-        shown=[name for name, kind in final.collect_schema().items() if kind != pl.Binary],
-        preview=_preview(frame.head(PREVIEWED), schema),
+        rows=count,
+        shown=[name for name, kind in final if kind != pl.Binary],
+        preview=_preview(sent, typed),
     )
 
 
-def _write(
-    frame: pl.LazyFrame,
-    typed: Mapping[str, pl.Expr],
-    time_column: str | None,
-    to: Path,
-    *,
-    rows_a_group: int,
-) -> None:
-    """Write the table, its time column as moments; those that cannot be read become null."""
-    if not time_column:
-        frame.select(**typed).sink_parquet(to, compression="zstd", row_group_size=rows_a_group)
-        return
-    kind = frame.collect_schema()[time_column]
-    untimed = _nulls(frame, time_column)
-    sample = frame.select(time_column).head(_SAMPLED).collect()[time_column]
-    # Most files write all times alike, and each further reading costs as much as the first.
-    for readings in (likely(sample), READINGS):
-        moments = moment(time_column, kind, readings=readings).alias(time_column)
-        chosen = frame.select(**{**typed, time_column: moments})
-        chosen.sink_parquet(to, compression="zstd", row_group_size=rows_a_group)
-        if _nulls(pl.scan_parquet(to), time_column) == untimed:
-            return
+def _preview(sent: _Sent, typed: Mapping[str, pl.Expr]) -> Preview:
+    """Show the first rows as they were sent, with numbers as numbers."""
+    head = sent.frame.head(PREVIEWED).select([typed[column] for column in sent.kinds]).collect()
+    return rows.preview(head, sent.names, as_json=[int(column) for column in sent.as_json])
 
 
-def _check_values(
-    frame: pl.LazyFrame, columns: Columns, facts: Mapping[str, Any], *, read: pl.LazyFrame
-) -> None:
-    """Look at the columns that a project needs.
+def _check_flat(sent: _Sent, columns: Columns) -> None:
+    """Look for lists and objects where ids and times should be.
 
     Raises:
-        Unreadable: ids are empty or times cannot be read; the first of each column are named.
+        Unreadable: there are some; the first of each column are named.
     """
     found: list[str] = []
-    if columns.time and _nulls(read, columns.time) != _nulls(frame, columns.time):
-        row, value = _first_unread(frame, read, columns.time)
-        found.append(f'Could not interpret "{columns.time}" as datetime.')
-        found.append(f'Column "{columns.time}" holds {quoted(value)} in row {row}.')
-    for name in columns.ids:
-        if facts[f"empty {name}"]:
-            count, row = facts[f"empty {name}"], facts[f"first empty {name}"]
-            found.append(f'Column "{name}" is empty in {count} rows, first in row {row}.')
+    for name in columns.wanted:
+        column = sent.place(name)
+        if sent.is_nested(column):
+            text = pl.col(column)
+            nested = text.str.contains(r"^[\[{]") if column in sent.as_json else text.is_not_null()
+            row = _first(sent.frame, nested)
+            where = "" if row is None else f", first in row {row}"
+            found.append(f'Column "{name}" holds lists or objects{where}.')
     if found:
         raise Unreadable(*found)
 
 
-def _first_unread(frame: pl.LazyFrame, read: pl.LazyFrame, name: str) -> tuple[int, str]:
+def _write(sent: _Sent, typed: Mapping[str, pl.Expr], time: str | None, to: Path) -> None:
+    """Write the table, its time column as moments; those that cannot be read become null."""
+    if time is None:
+        _sink(sent, typed, to)
+        return
+    kind = sent.kinds[time]
+    untimed = _nulls(sent.frame, _sent_time(sent, time))
+    sample = sent.frame.select(_sent_time(sent, time)).head(_SAMPLED).collect()[time]
+    # Most files write all times alike, and each further reading costs as much as the first.
+    for readings in (likely(sample), READINGS):
+        _sink(sent, {**typed, time: moment(time, kind, readings=readings)}, to)
+        if _nulls(_numbered(to), pl.col(time)) == untimed:
+            return
+
+
+def _sink(sent: _Sent, typed: Mapping[str, pl.Expr], to: Path) -> None:
+    named = [typed[str(n)].alias(name) for n, name in enumerate(sent.names)]
+    as_json = [name for n, name in enumerate(sent.names) if str(n) in sent.as_json]
+    sent.frame.select(named).sink_parquet(
+        to,
+        compression="zstd",
+        row_group_size=sent.rows_a_group,
+        metadata={rows.JSON_COLUMNS: json.dumps(as_json)},
+    )
+
+
+def _sent_time(sent: _Sent, time: str) -> pl.Expr:
+    """Return the times as they were sent; no text is no time."""
+    column = pl.col(time)
+    return pl.when(column != "").then(column) if sent.kinds[time] == pl.String else column
+
+
+def _check_values(sent: _Sent, columns: Columns, *, read: pl.LazyFrame) -> None:
+    """Look at the columns that a project needs.
+
+    Raises:
+        Unreadable: texts are no ids or times cannot be read; the first of each column are named.
+    """
+    found: list[str] = []
+    if columns.time:
+        time = sent.place(columns.time)
+        told = _sent_time(sent, time)
+        if _nulls(read, pl.col(time)) != _nulls(sent.frame, told):
+            row, value = _first_unread(sent.frame.select(told), read.select(time), time)
+            found.append(f'Could not interpret "{columns.time}" as datetime.')
+            found.append(f'Column "{columns.time}" holds {quoted(value)} in row {row}.')
+    for name in columns.ids:
+        found += _faults(read, sent.place(name), name)
+    if found:
+        raise Unreadable(*found)
+
+
+def _faults(read: pl.LazyFrame, column: str, name: str) -> list[str]:
+    """Return what is wrong with a column of ids: the rows without one, and the first unfit one."""
+    text = pl.col(column)
+    empty = (text.is_null() | (text.str.strip_chars() == "")).fill_null(value=True)
+    unfit = (
+        (text.str.len_chars() > MAX_CHARACTERS)
+        | text.is_in(DOTS)
+        | text.str.contains(CONTROL_CHARACTERS)
+    ) & ~empty
+    count = int(read.select(empty.sum()).collect(engine="streaming").item())
+    found = []
+    if count:
+        row = _first(read, empty)
+        found.append(f'Column "{name}" is empty in {count} rows, first in row {row}.')
+    row = _first(read, unfit)
+    if row is not None:
+        value = read.slice(row - 1, 1).select(column).collect().item()
+        found.append(f'Column "{name}" holds {quoted(value)}, which is no id, in row {row}.')
+        found.append(fault_in(value) or "")
+    return found
+
+
+def _first(frame: pl.LazyFrame, condition: pl.Expr) -> int | None:
+    """Return the first row, counted from 1, in which a condition holds."""
+    numbers = pl.int_range(1, pl.len() + 1).filter(condition).min()
+    found: int | None = frame.select(numbers).collect(engine="streaming").item()
+    return found
+
+
+def _first_unread(sent: pl.LazyFrame, read: pl.LazyFrame, name: str) -> tuple[int, str]:
     """Return the first value that was sent and not understood, and its row, counted from 1."""
     both = pl.concat(
-        [frame.select(sent=pl.col(name)), read.select(read=pl.col(name))], how="horizontal"
+        [sent.select(pl.col(name).alias("sent")), read.select(pl.col(name).alias("read"))],
+        how="horizontal",
     ).with_row_index("row", offset=1)
     lost = both.filter(pl.col("sent").is_not_null() & pl.col("read").is_null())
-    row, sent, _read = lost.head(1).collect(engine="streaming").row(0)
-    return row, str(sent)
+    row, value, _read = lost.head(1).collect(engine="streaming").row(0)
+    return row, str(value)
 
 
-def _nulls(frame: pl.LazyFrame, name: str) -> int:
-    return int(frame.select(pl.col(name).null_count()).collect(engine="streaming").item())
-
-
-def _facts(frame: pl.LazyFrame, schema: pl.Schema, columns: Columns) -> Mapping[str, Any]:
-    """Learn in one pass what each column holds."""
-    wanted = {"rows": pl.len()}
-    for name in columns.ids:
-        text = pl.col(name).cast(pl.String)
-        empty = (text.is_null() | (text == "")).fill_null(value=True)
-        wanted[f"empty {name}"] = empty.sum()
-        wanted[f"first empty {name}"] = pl.int_range(1, pl.len() + 1).filter(empty).min()
-    return frame.select(**wanted, **_guesses(schema)).collect(engine="streaming").row(0, named=True)
-
-
-def _guesses(schema: pl.Schema) -> dict[str, pl.Expr]:
-    guesses: dict[str, pl.Expr] = {}
-    for name, kind in schema.items():
-        if kind == pl.String:
-            text = pl.col(name)
-            guesses[f"some {name}"] = text.is_not_null().any()
-            guesses[f"whole {name}"] = text.str.contains(_WHOLE).all()
-            guesses[f"decimal {name}"] = text.str.contains(_DECIMAL).all()
-            guesses[f"flag {name}"] = text.str.to_lowercase().is_in(["true", "false"]).all()
-    return guesses
-
-
-def _guessed(name: str, facts: Mapping[str, Any]) -> pl.Expr:
-    column = pl.col(name)
-    if not facts.get(f"some {name}"):
-        return column
-    if facts[f"whole {name}"]:
-        return column.cast(pl.Int64)
-    if facts[f"decimal {name}"]:
-        return column.cast(pl.Float64)
-    if facts[f"flag {name}"]:
-        return column.str.to_lowercase() == "true"
-    return column
-
-
-def _preview(head: pl.LazyFrame, schema: pl.Schema) -> Preview:
-    """Show the first rows as they were sent, with numbers as numbers."""
-    guesses = _guesses(schema)
-    facts = head.select(**guesses).collect().row(0, named=True) if guesses else {}
-    shown = head.select(**{name: _guessed(name, facts) for name in schema}).collect()
-    return Preview(columns=shown.columns, rows=list(_short(shown.iter_rows())))
-
-
-def _short(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
-    """Yield rows for JSON until they are more than a page should show."""
-    left = _PREVIEWED_BYTES
-    for row in rows:
-        plain_row = [_plain(value) for value in row]
-        left -= len(json.dumps(plain_row))
-        if left < 0:
-            return
-        yield plain_row
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else None
-        case datetime() | date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case Decimal():
-            return float(value)
-        case Mapping():
-            return {str(key): _plain(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_plain(each) for each in value]
-    return None
-
-
-__all__ = ["PREVIEWED", "Columns", "Preview", "Table", "batches", "quoted", "read"]
+def _nulls(frame: pl.LazyFrame, column: pl.Expr) -> int:
+    return int(frame.select(column.null_count()).collect(engine="streaming").item())

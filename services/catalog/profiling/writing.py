@@ -10,6 +10,8 @@ import pyarrow.parquet
 from catalog.profiling.formats import Unreadable
 from catalog.profiling.limits import Limits
 
+#: Marks, in the schema of a table on its way, a column whose texts are JSON values.
+JSON_CELLS = {b"millrace": b"json"}
 #: A group of rows, which is what readers hold at once, ends at the first of these.
 _GROUP_BYTES = 16 * 1024 * 1024
 _GROUP_ROWS = 65_536

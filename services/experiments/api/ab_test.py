@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from chassis import crud, wire
 from chassis.dependencies import Tx
-from chassis.wire import Key, Name, Whole, Wire
+from chassis.wire import Key, Name, Real, Whole, Wire
 from experiments.domain.ab_tests import AbTest, Metric, Status
 from experiments.measures.verdict import Verdict
 from experiments.operations import ab_tests
@@ -34,7 +34,7 @@ class AbTestIn(Wire):
     variant_slot_id: Key = Field(alias="variant_slot")
     target_metric_name: Annotated[str, AfterValidator(_known_metric)] = Metric.CTR
     min_sample_size: Annotated[Whole, Field(ge=1)] = 1000
-    confidence_level: Annotated[float, Field(ge=0.5, le=0.99)] = 0.95
+    confidence_level: Annotated[Real, Field(ge=0.5, le=0.99)] = 0.95
 
 
 class AbTestOut(Wire):
@@ -109,6 +109,10 @@ class ResultsOut(Wire):
 class PromotedOut(Wire):
     status: str = "promoted"
     winner_slot_id: int
+    applies_after_ab_test: int | None = Field(
+        default=None,
+        description="Another running A/B test after whose end the new weight acts, if any.",
+    )
 
 
 crud.resource(
@@ -136,11 +140,27 @@ async def results(id: str, tx: Tx) -> ResultsOut:
     return ResultsOut.of(*await ab_tests.judge(tx, crud.row_id(id, tests.noun)))
 
 
-@router.post(f"{PATH}/{{id}}/promote_winner", dependencies=[crud.WRITE])
+_CHOICE = {
+    "requestBody": {
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "properties": {"slot_id": {"type": "integer"}}}
+            }
+        }
+    }
+}
+
+
+@router.post(
+    f"{PATH}/{{id}}/promote_winner",
+    dependencies=[crud.WRITE],
+    openapi_extra=_CHOICE,
+    response_model_exclude_none=True,
+)
 async def promote_winner(id: str, tx: Tx, body: Annotated[Any, Body()] = None) -> PromotedOut:
     chosen = body.get("slot_id") if isinstance(body, dict) else None
     winner = await ab_tests.promote_winner(tx, crud.row_id(id, tests.noun), chosen)
-    return PromotedOut(winner_slot_id=winner)
+    return PromotedOut(winner_slot_id=winner.id, applies_after_ab_test=winner.applies_after_ab_test)
 
 
 def _rounded(interval: tuple[float, float]) -> tuple[float, float]:

@@ -5,19 +5,20 @@ from datetime import datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
-from chassis import crud, idempotency, wire
+from chassis import crud, idempotency, units, wire
 from chassis.dependencies import Store, Tx
 from chassis.idempotency import IdempotencyKey
 from chassis.identity import CurrentCaller, needs
 from chassis.problems import Invalid, Problem
+from chassis.reading import documented_rows
 from chassis.validation import problem_in
-from chassis.wire import JsonValue, Key, Name, Text, Wire
+from chassis.wire import JsonValue, Key, Wire
 from contracts.conversions import ConversionType
-from contracts.interactions import EventIdentifier
-from experiments.domain.conversions import Conversion, Report, Source
+from contracts.identifiers import EventIdentifier, Identifier, OptionalIdentifier
+from experiments.domain.conversions import CENTIUNITS, Conversion, Report, Source
 from experiments.operations.conversions import Conversions, Kept
 from experiments.operations.doors import SingleDoor, record_batch
 from experiments.operations.positions import positional
@@ -33,8 +34,8 @@ TELL = needs("write", "predict")
 class ConversionIn(Wire):
     project: Key
     deployment_slot: Key
-    user_id: Name
-    item_id: Annotated[Text, Field(max_length=256)] = ""
+    user_id: Identifier
+    item_id: OptionalIdentifier = ""
     event_type: ConversionType
     recommendation_request_id: UUID | None = None
     metadata_json: JsonValue = Field(default_factory=dict)
@@ -125,14 +126,22 @@ async def record(
     key: IdempotencyKey,
     store: Store,
     door: Annotated[SingleDoor, Depends(_door)],
+    response: Response,
 ) -> Conversion:
     event_id = idempotency.event_id(body.event_id, key)
     report = body.to_domain("http", event_id=event_id, at=store.clock())
-    return (await door.record(report, caller)).conversion
+    kept = await door.record(report, caller)
+    response.headers.update(_billed([kept]))
+    return kept.conversion
 
 
-@router.post(f"{PATH}/batch", status_code=201, dependencies=[TELL])
-async def batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
+@router.post(
+    f"{PATH}/batch",
+    status_code=201,
+    dependencies=[TELL],
+    openapi_extra=documented_rows("events", ConversionIn, at_most=BATCH_LIMIT),
+)
+async def batch(body: BatchIn, key: IdempotencyKey, tx: Tx, response: Response) -> BatchOut:
     if len(body.events) > BATCH_LIMIT:
         raise Invalid(fields={"events": [f"A batch may hold {BATCH_LIMIT} events."]})
     read = [_read(event) for event in body.events]
@@ -145,7 +154,15 @@ async def batch(body: BatchIn, key: IdempotencyKey, tx: Tx) -> BatchOut:
         for place, each in enumerate(read)
         if isinstance(each, ConversionIn)
     ]
-    return BatchOut.of(await record_batch(tx, reports))
+    kept = await record_batch(tx, reports)
+    response.headers.update(_billed(kept))
+    return BatchOut.of(kept)
+
+
+def _billed(kept: Sequence[Kept]) -> dict[str, str]:
+    """Return the header that tells what an answer is billed: repeats are free."""
+    new = [each.conversion.source for each in kept if not each.duplicate]
+    return units.told(sum(CENTIUNITS[source] for source in new))
 
 
 def _read(event: Any) -> ConversionIn | Problem:

@@ -11,7 +11,7 @@ from chassis import crud, wire
 from chassis.dependencies import Store
 from chassis.identity import CurrentCaller
 from chassis.problems import NotFound
-from chassis.wire import Key, Name, Wire
+from chassis.wire import Key, Name, Real, Wire
 from experiments.domain.slots import FULL_WEIGHT, Slot
 from experiments.operations.references import patiently
 from experiments.operations.slots import Slots
@@ -25,7 +25,7 @@ class SlotIn(Wire):
     project_id: Key = Field(alias="project")
     name: Name
     model_id: Key = Field(alias="trained_model")
-    weight: Annotated[float, Field(ge=0.0, le=100.0)] = FULL_WEIGHT
+    weight: Annotated[Real, Field(ge=0.0, le=100.0)] = FULL_WEIGHT
     is_active: bool = True
 
 
@@ -36,6 +36,9 @@ class SlotOut(Wire):
     trained_model: int = Field(validation_alias="model_id")
     weight: float
     is_active: bool
+    applies_after_ab_test: int | None = Field(
+        description="The running A/B test after whose end `weight` acts; null where it acts now."
+    )
     ins_datetime: datetime
     updated_at: datetime
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from experiments.domain.conversions import ConversionType
+from experiments.domain.deals import Deal, Hand
 
 
 class Status(StrEnum):
@@ -56,8 +57,12 @@ class AbTest:
     ins_datetime: datetime
     updated_at: datetime
     revision: int
-    #: Control's share of the weights at the start; None where the weights changed on the way.
+    #: Control's share of the requests, as dealt at the start; None where another running test has
+    #: one of the slots, which then also answers requests of that test.
     control_share: float | None
+    #: How users are dealt while it runs; None before the start, and of tests that older releases
+    #: started.
+    deal: Deal | None = None
 
     @property
     def slot_ids(self) -> tuple[int, int]:
@@ -69,6 +74,13 @@ class AbTest:
         """Tell whether users are held in their arms now."""
         return self.status is Status.RUNNING
 
+    @property
+    def hands(self) -> Mapping[int, Hand]:
+        """Return what each slot takes while the test runs, by the slot's id."""
+        if not self.running or self.deal is None:
+            return {}
+        return {self.control_slot_id: self.deal.control, self.variant_slot_id: self.deal.variant}
+
     def covers(self, moment: datetime) -> bool:
         """Tell whether a report of this time counts; both ends of the window belong to it."""
         if self.started_at is None or moment < self.started_at:
@@ -79,7 +91,7 @@ class AbTest:
         """Return the test with some members changed."""
         return replace(self, **values, updated_at=at)
 
-    def started(self, *, at: datetime, control_share: float | None) -> "AbTest":
+    def started(self, deal: Deal, *, at: datetime, control_share: float | None) -> "AbTest":
         """Return the test as it runs from now on."""
         return replace(
             self,
@@ -88,6 +100,7 @@ class AbTest:
             updated_at=at,
             revision=self.revision + 1,
             control_share=control_share,
+            deal=deal,
         )
 
     def stopped(self, *, at: datetime) -> "AbTest":

@@ -31,18 +31,9 @@ class Slot:
     ins_datetime: datetime
     updated_at: datetime
     revision: int
-
-    @property
-    def draw(self) -> float:
-        """Return the weight that a draw really uses."""
-        return self.weight if self.is_active else 0.0
+    #: The running A/B test after whose end the weight acts; None where it acts now.
+    applies_after_ab_test: int | None = None
 
     def changed(self, values: Mapping[str, Any], *, at: datetime) -> "Slot":
         """Return the slot with some members changed, one revision later."""
         return replace(self, **values, updated_at=at, revision=self.revision + 1)
-
-
-def control_share(control: Slot, variant: Slot) -> float | None:
-    """Return the share of traffic that the weights give to control; None where both have none."""
-    total = control.draw + variant.draw
-    return control.draw / total if total > 0 else None

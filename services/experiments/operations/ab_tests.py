@@ -8,7 +8,8 @@ from chassis.database import Transaction
 from chassis.problems import Conflict, Invalid, NotFound, Problem, unknown_reference
 from chassis.wire import Page
 from experiments.domain.ab_tests import AbTest, Status, frozen_changes
-from experiments.domain.slots import FULL_WEIGHT, Slot, control_share
+from experiments.domain.deals import DealsDiffer, deal
+from experiments.domain.slots import FULL_WEIGHT, Slot
 from experiments.measures.proportions import Arm
 from experiments.measures.verdict import Verdict, verdict
 from experiments.operations import arms, slots
@@ -96,7 +97,7 @@ async def start(tx: Transaction, test_id: int) -> AbTest:
     test, control, variant = await _held(tx, test_id)
     if test.status is not Status.DRAFT:
         raise WrongState("Can only start tests in DRAFT status")
-    running = test.started(at=tx.clock(), control_share=control_share(control, variant))
+    running = await _dealt(tx, test, control, variant)
     await store.put(tx.session, running)
     await tallies.count_afresh(tx.session, running, tenant_id=tx.tenant_id)
     arms.announce(tx, running, running=True)
@@ -134,7 +135,7 @@ async def judge(tx: Transaction, test_id: int) -> tuple[AbTest, Verdict]:
     )
 
 
-async def promote_winner(tx: Transaction, test_id: int, slot_id: object) -> int:
+async def promote_winner(tx: Transaction, test_id: int, slot_id: object) -> Slot:
     """Give one arm of a completed test all the traffic; said again with the other, it changes."""
     test, *both = await _held(tx, test_id)
     if test.status is not Status.COMPLETED:
@@ -147,7 +148,28 @@ async def promote_winner(tx: Transaction, test_id: int, slot_id: object) -> int:
         values = {"weight": FULL_WEIGHT, "is_active": True} if won else {"is_active": False}
         await slots.alter(tx, slot, values)
     await store.put(tx.session, replace(test, winner_slot_id=winner_id, updated_at=tx.clock()))
-    return winner_id
+    winner = [slot for slot in both if slot.id == winner_id]
+    return (await arms.awaited(tx, [replace(slot, weight=FULL_WEIGHT) for slot in winner]))[0]
+
+
+async def _dealt(tx: Transaction, test: AbTest, control: Slot, variant: Slot) -> AbTest:
+    """Return a test as it starts: where tests run on its slots already, users stay as dealt."""
+    for slot in (control, variant):
+        await arms.hold_weights(tx, slot)
+    others = await arms.running_on(tx, test.slot_ids, hold=True)
+    try:
+        dealt = deal(test.id, control, variant, [other.hands for other in others])
+    except DealsDiffer:
+        ids = " and ".join(str(other.id) for other in others)
+        raise WrongState(
+            f"Running tests already deal both slots to the same users: {ids}"
+        ) from None
+    halves = [other for other in others if set(other.slot_ids) != set(test.slot_ids)]
+    for other in halves:
+        # Requests reach the shared slot through both tests from now on.
+        await store.put(tx.session, replace(other, control_share=None))
+    share = None if halves else dealt.control_share
+    return test.started(dealt, at=tx.clock(), control_share=share)
 
 
 async def _held(tx: Transaction, test_id: int) -> tuple[AbTest, Slot, Slot]:

@@ -23,8 +23,4 @@ def conditions(
             sentence = f"Select a valid choice. {where[name]} is not one of the available choices."
             raise Invalid(fields={name: [sentence]})
     wanted = {_NAMES.get(name, name): value for name, value in where.items()}
-    if caller.project is None:
-        return wanted
-    if wanted.get("project_id", caller.project) != caller.project:
-        return None
-    return wanted | {"project_id": caller.project}
+    return caller.narrowed(wanted, project="project_id")

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter
 
 from chassis.database import Transaction
+from chassis.parsing import Unreadable, validated
 from chassis.problems import Problem
 from chassis.rejects import Refused
 from chassis.subscriptions import IngestedRecord
@@ -20,6 +21,9 @@ from experiments.store import rejects
 
 class _Record(IngestedConversion):
     metadata_json: JsonValue = Field(default_factory=dict)
+
+
+_RECORD = TypeAdapter(_Record)
 
 
 async def ingest(records: Sequence[IngestedRecord], tx: Transaction) -> None:
@@ -47,8 +51,8 @@ def report_of(record: IngestedRecord) -> Report:
         Problem: it cannot be read, or holds what cannot be stored.
     """
     try:
-        told = _Record.model_validate_json(record.value)
-    except ValidationError as error:
+        told = validated(record.value, _RECORD)
+    except Unreadable as error:
         raise problem_in(error) from None
     return Report(
         project_id=told.project,
@@ -60,7 +64,7 @@ def report_of(record: IngestedRecord) -> Report:
         details=told.metadata_json,
         source="kafka",
         event_id=told.event_id or record.fallback_event_id,
-        occurred_at=told.timestamp or record.timestamp,
+        occurred_at=record.time_of(told.timestamp),
         time_told=told.timestamp is not None,
     )
 

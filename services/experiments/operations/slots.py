@@ -28,12 +28,15 @@ class Slots:
         wanted = conditions(tx.caller, where)
         if wanted is None:
             return [], 0
-        return await store.find(tx.session, wanted, offset=page.offset, limit=page.size)
+        found, total = await store.find(tx.session, wanted, offset=page.offset, limit=page.size)
+        return await arms.awaited(tx, found), total
 
     async def get(self, tx: Transaction, row_id: int) -> Slot | None:
         """Return a slot that the caller may see."""
         slot = await store.get(tx.session, row_id)
-        return slot if slot and tx.caller.may_see(slot.project_id) else None
+        if slot is None or not tx.caller.may_see(slot.project_id):
+            return None
+        return (await arms.awaited(tx, [slot]))[0]
 
     async def add(self, tx: Transaction, values: Mapping[str, Any]) -> Slot:
         """Keep a new slot and tell inference."""
@@ -41,7 +44,7 @@ class Slots:
         return await create(tx, values)
 
     async def change(self, tx: Transaction, row_id: int, values: Mapping[str, Any]) -> Slot | None:
-        """Change a slot and tell inference."""
+        """Change a slot and tell inference; a new weight waits for the end of a running test."""
         slot = await store.get(tx.session, row_id, hold=True)
         if slot is None or not tx.caller.may_see(slot.project_id):
             return None
@@ -49,7 +52,7 @@ class Slots:
         await _check(tx, project_id, values.get("model_id", slot.model_id))
         if project_id != slot.project_id and await arms.take_part(tx, slot):
             raise Invalid(fields={"project": ["A slot of an A/B test stays in its project."]})
-        return await alter(tx, slot, values)
+        return (await arms.awaited(tx, [await alter(tx, slot, values)]))[0]
 
     async def remove(self, tx: Transaction, row_id: int) -> bool:
         """Delete a slot with its tests and conversions, and tell inference."""
@@ -68,11 +71,10 @@ async def create(tx: Transaction, values: Mapping[str, Any]) -> Slot:
 
 
 async def alter(tx: Transaction, slot: Slot, values: Mapping[str, Any]) -> Slot:
-    """Keep a slot's new state and announce it; running tests note that their split has moved."""
+    """Keep a slot's new state and announce it; running tests keep to their deal."""
+    await arms.hold_weights(tx, slot)
     changed = slot.changed(values, at=tx.clock())
     await store.put(tx.session, changed)
-    if changed.draw != slot.draw:
-        await arms.split_moved(tx, slot)
     tx.emit(_announcement(tx, changed))
     return changed
 

@@ -8,6 +8,7 @@ from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from experiments.domain.ab_tests import AbTest, Metric, Status
+from experiments.domain.deals import Deal, Hand
 from experiments.store.tables import AbTestRow
 
 _MEMBERS = (
@@ -44,9 +45,12 @@ async def get(session: AsyncSession, test_id: int, *, hold: bool = False) -> AbT
     return _test(row) if row else None
 
 
-async def on_slots(session: AsyncSession, slot_ids: Collection[int]) -> list[AbTest]:
-    """Return every test that one of the slots takes part in."""
+async def on_slots(
+    session: AsyncSession, slot_ids: Collection[int], *, hold: bool = False
+) -> list[AbTest]:
+    """Return every test that one of the slots takes part in; `hold` as in `get`."""
     query = select(AbTestRow).where(_takes_part(slot_ids)).order_by(AbTestRow.id)
+    query = query.with_for_update().execution_options(populate_existing=True) if hold else query
     return [_test(row) for row in (await session.execute(query)).scalars()]
 
 
@@ -81,6 +85,10 @@ async def put(session: AsyncSession, test: AbTest) -> None:
         setattr(row, name, getattr(test, name))
     row.status = test.status.value
     row.target_metric_name = test.target_metric_name.value
+    if test.deal is not None:
+        row.deal_test_id = test.deal.control.test_id
+        row.control_weight, row.variant_weight = test.deal.control.weight, test.deal.variant.weight
+        row.control_low, row.control_high = test.deal.control.low, test.deal.control.high
     await session.flush()
 
 
@@ -103,4 +111,13 @@ def _test(row: AbTestRow) -> AbTest:
         **{name: getattr(row, name) for name in ("id", "ins_datetime", *_MEMBERS)},
         status=Status(row.status),
         target_metric_name=Metric(row.target_metric_name),
+        deal=_deal(row),
     )
+
+
+def _deal(row: AbTestRow) -> Deal | None:
+    if row.deal_test_id is None:
+        return None
+    low, high = row.control_low or 0.0, row.control_high or 0.0
+    control = Hand(row.deal_test_id, row.control_weight or 0.0, low, high)
+    return Deal(control, control.rest(row.variant_weight or 0.0))

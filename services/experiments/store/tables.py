@@ -119,6 +119,12 @@ class AbTestRow(Identified, TenantScoped, Base):
     updated_at: Mapped[datetime]
     revision: Mapped[int]
     control_share: Mapped[float | None]
+    # The deal: both hands of it, or nothing.
+    deal_test_id: Mapped[int | None]
+    control_weight: Mapped[float | None]
+    variant_weight: Mapped[float | None]
+    control_low: Mapped[float | None]
+    control_high: Mapped[float | None]
 
 
 class TallyRow(TenantScoped, Base):

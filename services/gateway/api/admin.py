@@ -7,8 +7,9 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from chassis.problems import Unauthenticated
-from gateway.api.parts import ProbesPart, RememberedPart, SessionsPart, SettingsPart
-from gateway.api.person import set_cookies
+from chassis.wire import Text
+from gateway.api.cookies import CookiesPart
+from gateway.api.parts import ProbesPart, RememberedPart, SessionsPart
 from gateway.forwarding import incoming
 from gateway.forwarding.probes import Readiness
 
@@ -40,17 +41,18 @@ async def page(request: Request, probes: ProbesPart, remembered: RememberedPart)
 @router.post("/admin/login")
 async def login(
     sessions: SessionsPart,
-    settings: SettingsPart,
-    username: Annotated[str, Form(max_length=320)],
+    cookies: CookiesPart,
+    username: Annotated[Text, Form(max_length=320)],
     password: Annotated[str, Form(max_length=4096)],
 ) -> Response:
     """Sign the operator in."""
+    cookies.refuse_foreign()
     try:
         signed_in = await sessions.sign_in(password, email=username, username=username)
     except Unauthenticated:
         return _form("Unable to log in with provided credentials.", status=401)
     answer = RedirectResponse("/admin/", status_code=303)
-    set_cookies(answer, signed_in, secure=settings.cookie_secure)
+    cookies.give(answer, signed_in)
     return answer
 
 

@@ -1,16 +1,17 @@
 """`api_keys`: keys of projects. People manage them; keys never do."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from chassis import crud
 from chassis.dependencies import Tx
 from chassis.identity import CurrentCaller, needs_person
 from chassis.wire import Key, Name, Wire
 from chassis.wire import router as dialect
+from contracts.moments import Instant
 from gateway.api.parts import ApiKeysPart
 from gateway.domain.keys import scope_complaint
 from gateway.operations.api_keys import ApiKeys
@@ -22,11 +23,7 @@ def _known_scopes(value: Any) -> Any:
     complaint = scope_complaint(value)
     if complaint:
         raise ValueError(complaint)
-    return value
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return list(dict.fromkeys(value))
 
 
 Scopes = Annotated[list[str], BeforeValidator(_known_scopes)]
@@ -36,7 +33,7 @@ class ApiKeyIn(Wire):
     project: Key
     name: Name
     scopes: Scopes = Field(default_factory=list)
-    expires_at: Annotated[datetime, AfterValidator(_aware)] | None = None
+    expires_at: Instant | None = None
 
 
 class PartialApiKeyIn(ApiKeyIn):

@@ -14,23 +14,9 @@ from chassis.problems import Invalid, Unauthenticated
 from chassis.validation import REQUIRED
 from chassis.wire import Name, Text, Wire
 from chassis.wire import router as dialect
-from gateway.api.parts import (
-    PeoplePart,
-    RegistrationPart,
-    SessionsPart,
-    SessionUid,
-    SettingsPart,
-)
-from gateway.api.person import (
-    REFRESH_COOKIE,
-    Email,
-    Password,
-    ShortText,
-    Username,
-    drop_cookies,
-    person_out,
-    set_cookies,
-)
+from gateway.api.cookies import CookiesPart
+from gateway.api.parts import PeoplePart, RegistrationPart, SessionsPart, SessionUid
+from gateway.api.person import Email, Password, ShortText, Username, person_out
 from gateway.operations.tokens import not_valid
 
 router = dialect(tags=["auth"])
@@ -100,9 +86,11 @@ async def register(body: RegisterIn, registration: RegistrationPart) -> dict[str
 @router.post("/api/v1/auth/login")
 @router.post("/api/auth/login")
 async def login(
-    body: LoginIn, sessions: SessionsPart, settings: SettingsPart, response: Response
+    body: LoginIn, sessions: SessionsPart, cookies: CookiesPart, response: Response
 ) -> dict[str, Any]:
-    """Exchange a password for tokens, in the body and in cookies."""
+    """Exchange a password for tokens, in the body and in cookies; from a page of another origin, in
+    the body alone.
+    """
     if not (body.email or body.username):
         raise Invalid(fields={"email": [REQUIRED], "username": [REQUIRED]})
     try:
@@ -116,7 +104,7 @@ async def login(
         if body.username:
             raise Invalid(fields={"non_field_errors": [error.detail]}) from error
         raise
-    set_cookies(response, signed_in, secure=settings.cookie_secure)
+    cookies.give(response, signed_in)
     return {
         "token": signed_in.access,
         "access": signed_in.access,
@@ -129,29 +117,28 @@ async def login(
 
 @router.post("/api/v1/auth/logout", dependencies=[Depends(needs_person)])
 async def logout(
-    sessions: SessionsPart, settings: SettingsPart, session: SessionUid, response: Response
+    sessions: SessionsPart, cookies: CookiesPart, session: SessionUid, response: Response
 ) -> dict[str, str]:
     """End the session, its access tokens included."""
     if session is not None:
         await sessions.end(session)
-    drop_cookies(response, secure=settings.cookie_secure)
+    cookies.take_back(response)
     return {"detail": "Successfully logged out."}
 
 
 @router.post("/api/v1/auth/token/refresh")
 async def refresh(
-    request: Request,
     sessions: SessionsPart,
-    settings: SettingsPart,
+    cookies: CookiesPart,
     response: Response,
     body: RefreshIn | None = None,
 ) -> RefreshOut:
     """Exchange a refresh token, from the body or its cookie, for fresh tokens."""
-    token = (body.refresh if body else None) or request.cookies.get(REFRESH_COOKIE)
+    token = (body.refresh if body else None) or cookies.refresh_token()
     if not token:
         raise not_valid()
     signed_in = await sessions.refresh(token)
-    set_cookies(response, signed_in, secure=settings.cookie_secure)
+    cookies.give(response, signed_in)
     return RefreshOut(
         access=signed_in.access,
         refresh=signed_in.refresh,

@@ -1,18 +1,11 @@
-"""How a person is spelled: one object with the members of every dialect, and the cookies that
-carry tokens.
-"""
+"""How a person is spelled: one object with the members of every dialect."""
 
 from typing import Annotated, Any
 
-from fastapi import Response
 from pydantic import AfterValidator, Field
 
 from chassis.wire import Text
 from gateway.domain.people import Person
-from gateway.operations.sessions import SignedIn
-
-ACCESS_COOKIE = "jwt-access"
-REFRESH_COOKIE = "jwt-refresh"
 
 
 def _address(text: str) -> str:
@@ -51,20 +44,3 @@ def person_out(person: Person, *, public_id: bool) -> dict[str, Any]:
         "last_login": person.last_login_at,
         "lastActiveAt": person.last_active_at or person.last_login_at,
     }
-
-
-def set_cookies(response: Response, signed_in: SignedIn, *, secure: bool) -> None:
-    """Give a browser its tokens where no script can read them."""
-    for name, value, lifetime in (
-        (ACCESS_COOKIE, signed_in.access, signed_in.access_lifetime),
-        (REFRESH_COOKIE, signed_in.refresh, signed_in.refresh_lifetime),
-    ):
-        response.set_cookie(
-            name, value, max_age=lifetime, httponly=True, samesite="strict", secure=secure
-        )
-
-
-def drop_cookies(response: Response, *, secure: bool) -> None:
-    """Take the tokens back."""
-    for name in (ACCESS_COOKIE, REFRESH_COOKIE):
-        response.delete_cookie(name, httponly=True, samesite="strict", secure=secure)

@@ -183,7 +183,8 @@ async def get_user(id: str, tx: Tx, people: PeoplePart) -> dict[str, Any]:
 @router.put("/api/users/{id}", dependencies=_ADMIN)
 async def replace_user(id: str, body: UserIn, tx: Tx, people: PeoplePart) -> dict[str, Any]:
     """Change a person."""
-    values = body.model_dump(exclude_unset=True)
+    # Null is no username: as where none is sent, it stays as it is.
+    values = body.model_dump(exclude_unset=True, exclude_none=True)
     return person_out(await people.change(tx, id, values), public_id=True)
 
 

@@ -7,9 +7,14 @@ than the owner of a thing does with it.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from contracts.http import Cost
 from gateway.domain.doors import Door
 
-Row = tuple[str, str, Door, str | None] | tuple[str, str, Door, str | None, int]
+Row = (
+    tuple[str, str, Door, str | None]
+    | tuple[str, str, Door, str | None, Cost]
+    | tuple[str, str, Door, str | None, Cost, str]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +26,21 @@ class Route:
     door: Door
     #: Which limit counts a request: `api` (by the caller's kind), `inference`, `login`, or none.
     zone: str | None
-    #: Hundredths of a billing unit that one POST uses; 0 where nothing is counted.
-    cost: int = 0
+    #: What a request is billed; absent where nothing is.
+    cost: Cost | None = None
+    #: The method that is billed; the others are free.
+    billed: str = "POST"
     #: Whether files come to the prefix itself.
     takes_files: bool = False
+
+    def cost_of(self, method: str) -> Cost | None:
+        """Return what a request of a method costs, or None. HEAD does what GET does."""
+        return self.cost if self.billed == ("GET" if method == "HEAD" else method) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route with the path as its owner knows it."""
+    """A route with the path as its owner knows it, in the spelling of `chassis.paths.written`."""
 
     route: Route
     path: str
@@ -59,7 +70,9 @@ class Table:
                 self._actions.setdefault(prefix, {})[name] = route
 
     def find(self, path: str) -> Match | None:
-        """Return the match of a canonical path, or None."""
+        """Return the match of a written path, or None."""
+        if "//" in f"{path}/":
+            return None
         route = self._find(path)
         if route is not None:
             return Match(route, path)
@@ -86,18 +99,13 @@ class Table:
 def table(
     *rows: Row, files: Collection[str] = (), aliases: Sequence[tuple[str, str]] = ()
 ) -> Table:
-    """Return the table of these rows: prefix, owner, door, zone and, where metered, the cost of a
-    POST. Files come to the prefixes `files`.
+    """Return the table of these rows: prefix, owner, door, zone and, where something is billed, the
+    cost and the method if it is not POST. Files come to the prefixes `files`.
     """
     routes = (Route(*row) for row in rows)
     return Table((replace(each, takes_files=each.prefix in files) for each in routes), aliases)
 
 
-def canonical(path: str) -> str | None:
-    """Return a path without trailing slashes, or None for one that could be read in two ways."""
-    trimmed = path.rstrip("/") or "/"
-    return None if "/." in trimmed and _climbs(trimmed) else trimmed
-
-
-def _climbs(path: str) -> bool:
-    return any(segment in {".", ".."} for segment in path.split("/"))
+def is_ambiguous(path: str) -> bool:
+    """Tell whether a written path has a segment `.` or `..`, which others would resolve."""
+    return "/." in path and any(segment in {".", ".."} for segment in path.split("/"))

@@ -1,27 +1,41 @@
 """From a request that may pass to the answer of the service that it belongs to."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from starlette.types import Send
+from starlette.types import Message, Send
 
-from chassis.edge import Answer, send_problem
+from chassis import units
+from chassis.edge import CLIENT_GONE, Answer, send_problem
 from chassis.identity import ASSERTION_HEADER
 from chassis.problems import Problem
 from chassis.server_spans import ServerSpan
 from gateway.forwarding.arrival import Arrival
 from gateway.forwarding.gate import Gate
-from gateway.forwarding.headers import forwarded, target_of
+from gateway.forwarding.headers import forwarded
 from gateway.forwarding.intake import ClientGone
 from gateway.forwarding.observed import STATUS, observe, span_of
 from gateway.forwarding.refusals import problem_of
-from gateway.forwarding.relay import Relay, Request, head_of
+from gateway.forwarding.relay import Gone, Late, Relay, Request, head_of
 from gateway.forwarding.remembered import Remembered
 from gateway.forwarding.upstream import Upstream
 
+_UNITS = units.HEADER.lower().encode()
 _ASSERTION = ASSERTION_HEADER.lower().encode()
-#: Status in traces and metrics of a request that its client gave up.
-_CLIENT_GONE = 499
+
+
+class Billed(Answer):
+    """An answer that tells what it was billed."""
+
+    centiunits: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Pass a part of the answer on."""
+        if message["type"] == "http.response.start":
+            told = (value for name, value in message["headers"] if name.lower() == _UNITS)
+            self.centiunits = units.read(next(told, b"").decode("latin-1"))
+        await super().__call__(message)
 
 
 class Forwarder:
@@ -46,20 +60,24 @@ class Forwarder:
         route = arrival.match.route
         span = span_of(arrival.scope, route.prefix, arrival.incoming, arrival.began)
         upstream = self._upstreams[route.owner]
-        failed, answer = False, Answer(send)
+        failed, known, answer = False, True, Billed(send)
         try:
             request = self._request(arrival, upstream, span)
             await self._relay.pass_on(request, upstream, send=answer, extra=arrival.extra)
         except ClientGone:
-            answer.status = _CLIENT_GONE
+            answer.status = CLIENT_GONE
         except Exception as error:
-            failed = True
+            failed, known = True, not isinstance(error, Late | Gone)
             if answer.status:
                 raise  # the client has a part of the answer: it must see that it breaks off
             await _tell(problem_of(error), arrival, answer, span)
         finally:
-            if not 200 <= answer.status < 300:
-                self._gate.give_back(arrival.admission)
+            self._gate.close(
+                arrival.admission,
+                status=answer.status,
+                used=answer.centiunits,
+                known=known and (failed or 0 < answer.status < 500),
+            )
             span.end(_attributes(arrival, answer.status), failed=failed)
             observe(arrival.scope, route.prefix, answer.status, arrival.began, span)
 
@@ -75,6 +93,7 @@ class Forwarder:
             arrival.is_upload,
             tenant,
             client,
+            partial(self._gate.charge, arrival.admission),
         )
 
     def _head(self, arrival: Arrival, upstream: Upstream, span: ServerSpan) -> bytes:
@@ -85,7 +104,7 @@ class Forwarder:
         added.append((b"traceparent", span.traceparent.encode()))
         if "tracestate" in incoming.trace:
             added.append((b"tracestate", incoming.trace["tracestate"].encode("latin-1")))
-        target = target_of(arrival.match.path)
+        target = arrival.match.path.encode("ascii")
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
         return head_of(

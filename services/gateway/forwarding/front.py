@@ -6,16 +6,21 @@ import time
 
 from starlette.types import Receive, Scope, Send
 
-from chassis.edge import send_problem
+from chassis.edge import CLIENT_GONE, send_problem
+from chassis.paths import written
 from chassis.problems import Malformed, NotFound, Problem, UnsupportedMedia
-from gateway.domain.routing import Match, Table, canonical
+from gateway.domain.origins import Origins
+from gateway.domain.routing import Match, Table, is_ambiguous
 from gateway.forwarding import incoming as heads
+from gateway.forwarding.address import check
 from gateway.forwarding.arrival import Arrival
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.gate import Gate
 from gateway.forwarding.incoming import Incoming
+from gateway.forwarding.intake import ClientGone
 from gateway.forwarding.metrics import count_refusal
 from gateway.forwarding.observed import STATUS, observe, span_of
+from gateway.forwarding.origins import refuse_foreign
 from gateway.forwarding.own import Own
 from gateway.forwarding.proxies import Proxies
 from gateway.forwarding.refusals import problem_of
@@ -37,9 +42,10 @@ class Front:
         table: Table,
         gate: Gate,
         proxies: Proxies,
+        origins: Origins,
     ) -> None:
         """Send what the table names, and the gate lets pass, to our own application or to the
-        service that it belongs to.
+        service that it belongs to. Cookies count from our own pages and those of `origins`.
         """
         self._own = own
         self._forwarder = forwarder
@@ -47,6 +53,7 @@ class Front:
         self._table = table
         self._gate = gate
         self._proxies = proxies
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the life of the application."""
@@ -62,21 +69,37 @@ class Front:
         incoming = Incoming()
         try:
             incoming = heads.read(scope["headers"])
+            check(scope)
             match = self._match(scope, incoming)
+            refuse_foreign(self._origins, incoming, scope)
             admission = await self._gate.admit(match, incoming, scope)
         except Exception as error:
             await _refuse(problem_of(error), incoming, scope, send, began)
             return
         arrival = Arrival(scope, receive, incoming, match, admission, began)
         if match.route.owner == self._own.name:
-            await self._own.serve(arrival, send)
+            await self._serve_own(arrival, send)
         else:
             await self._forwarder.serve(arrival, send)
 
+    async def _serve_own(self, arrival: Arrival, send: Send) -> None:
+        scope, incoming, began = arrival.scope, arrival.incoming, arrival.began
+        try:
+            await self._own.serve(arrival, send)
+        except ClientGone:
+            route = arrival.match.route.prefix
+            span = span_of(scope, route, incoming, began)
+            span.end({STATUS: CLIENT_GONE})
+            observe(scope, route, CLIENT_GONE, began, span)
+        except Problem as problem:
+            await _refuse(problem, incoming, scope, send, began)
+
     def _match(self, scope: Scope, incoming: Incoming) -> Match:
-        path = canonical(scope["path"])
-        if path is None:
+        path = written(scope)
+        if is_ambiguous(path):
             raise Malformed("The path can be read in two ways.")
+        if "%00" in path:
+            raise NotFound("Not found.")  # PostgreSQL cannot even be asked for it
         match = self._table.find(path)
         if match is None:
             raise NotFound("Not found.")

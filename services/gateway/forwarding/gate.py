@@ -8,17 +8,23 @@ from urllib.parse import parse_qsl
 from starlette.types import Scope
 
 from chassis.problems import NotFound, PaymentRequired, TooManyRequests, Unauthenticated
-from gateway.domain.allowances import Allowances
+from contracts.http import Cost
+from gateway.domain.allowances import Allowances, Reservation
+from gateway.domain.costs import rows_in
 from gateway.domain.identities import Identity
 from gateway.domain.rates import Rate, Window
 from gateway.domain.routing import Match
 from gateway.forwarding.incoming import Incoming
+from gateway.forwarding.intake import Body
 from gateway.forwarding.proxies import is_near
 from gateway.forwarding.remembered import Known, Remembered
 from gateway.forwarding.windows import Windows
 
 _NOBODY = "Authentication credentials were not provided."
 _CHALLENGE = {"WWW-Authenticate": "X-API-Key"}
+_CAP_REACHED = "The overage cap of this billing cycle is reached, or does not cover this request."
+#: So many times what a large body can cost at most has to be left for it to pass uncounted.
+_PLENTY = 100
 
 
 @dataclass(slots=True)
@@ -27,8 +33,9 @@ class Admission:
 
     known: Known | None = None
     window: Window | None = None
-    #: Hundredths of a billing unit taken from the tenant's allowance, to be given back on failure.
-    spent: int = 0
+    #: What the request costs, and what is taken of the tenant's allowance until it is answered.
+    cost: Cost | None = None
+    reservation: Reservation | None = None
 
 
 class Gate:
@@ -62,15 +69,42 @@ class Gate:
         known = await self._identify(incoming, scope)
         route.door.check(known.identity.caller, scope["method"])
         admission = Admission(known, await self._count(route.zone, known.identity))
-        if route.cost and scope["method"] == "POST":
-            self._spend(admission, route.cost)
+        cost = route.cost_of(scope["method"])
+        if cost is not None:
+            self._reserve(admission, known.identity.caller.tenant_id, cost)
         return admission
 
-    def give_back(self, admission: Admission) -> None:
-        """Return what a request took from the allowance: it failed, and failures are free."""
-        if admission.spent and admission.known is not None:
-            tenant_id = admission.known.identity.caller.tenant_id
-            self._allowances.give_back(tenant_id, admission.spent, now=time.time())
+    def charge(self, admission: Admission, body: Body) -> None:
+        """Take what the rows of a body cost, now that it is here.
+
+        Raises:
+            PaymentRequired: they do not fit into what is left, and nothing is passed on.
+        """
+        cost, reservation = admission.cost, admission.reservation
+        if cost is None or cost.rows is None or reservation is None:
+            return
+        left = self._allowances.left(reservation.tenant_id)
+        if left is None:
+            return
+        # To read megabytes holds everybody up: where there is plenty, the most is taken unread.
+        is_plenty = body.is_large and left > _PLENTY * cost.most * cost.centiunits
+        rows = cost.most if is_plenty else rows_in(body.first, cost)
+        if not self._allowances.resize(reservation, rows * cost.centiunits, now=time.time()):
+            raise PaymentRequired(_CAP_REACHED)
+
+    def close(self, admission: Admission, *, status: int, used: int | None, known: bool) -> None:
+        """Settle what a request took of the allowance; `used` is what it was billed, where that was
+        told, and `known` whether anybody knows what became of it.
+        """
+        reservation = admission.reservation
+        if reservation is None:
+            return
+        if 200 <= status < 300:
+            self._allowances.settle(reservation, used=used)
+        elif known:
+            self._allowances.release(reservation)
+        else:
+            self._allowances.doubt(reservation)
 
     async def _identify(self, incoming: Incoming, scope: Scope) -> Known:
         try:
@@ -111,12 +145,12 @@ class Gate:
             )
         return window
 
-    def _spend(self, admission: Admission, cost: int) -> None:
-        assert admission.known is not None  # noqa: S101 - metered routes have no public door
-        tenant_id = admission.known.identity.caller.tenant_id
-        if not self._allowances.spend(tenant_id, cost, now=time.time()):
-            raise PaymentRequired("The overage cap of this billing cycle is reached.")
-        admission.spent = cost
+    def _reserve(self, admission: Admission, tenant_id: str, cost: Cost) -> None:
+        """Take the least that a request can cost: no body is read where not even that is left."""
+        reservation = self._allowances.reserve(tenant_id, cost.centiunits, now=time.time())
+        if reservation is None:
+            raise PaymentRequired(_CAP_REACHED)
+        admission.cost, admission.reservation = cost, reservation
 
 
 def _zone(match: Match, scope: Scope) -> str | None:

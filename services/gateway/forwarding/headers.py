@@ -1,7 +1,5 @@
 """The headers that the gateway adds: what services are told of the client, what clients of us."""
 
-from urllib.parse import quote
-
 from starlette.types import Message, Scope, Send
 
 from gateway.domain.routing import Match
@@ -12,19 +10,21 @@ from gateway.forwarding.incoming import Headers, Incoming
 _DEPRECATED = b"@1767225600"
 
 
-def target_of(path: str) -> bytes:
-    """Return a path as a request line spells it."""
-    return quote(path, safe="/:@!$&'()*+,;=~-._").encode("ascii")
-
-
 def forwarded(incoming: Incoming, scope: Scope) -> Headers:
     """Return what services are told of the client's side of the connection."""
     client = scope.get("client")
     return [
-        (b"x-forwarded-host", incoming.host),
+        (b"x-forwarded-host", incoming.host or _own_host(scope)),
         (b"x-forwarded-proto", scope.get("scheme", "http").encode()),
         (b"x-forwarded-for", client[0].encode() if client else b"unknown"),
     ]
+
+
+def _own_host(scope: Scope) -> bytes:
+    """Return the address that the client connected to: HTTP/1.0 needs no Host header."""
+    address, port = scope.get("server") or ("localhost", None)
+    bracketed = f"[{address}]" if ":" in address else address
+    return (f"{bracketed}:{port}" if port else bracketed).encode()
 
 
 def extra_for(match: Match, admission: Admission) -> Headers:
@@ -34,7 +34,7 @@ def extra_for(match: Match, admission: Admission) -> Headers:
         named = admission.window.headers().items()
         extra += [(name.lower().encode(), text.encode()) for name, text in named]
     if match.is_alias:
-        successor = f'<{quote(match.path)}>; rel="successor-version"'
+        successor = f'<{match.path}>; rel="successor-version"'
         extra += [(b"deprecation", _DEPRECATED), (b"link", successor.encode())]
     return extra
 

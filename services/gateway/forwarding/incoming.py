@@ -5,7 +5,9 @@ on.
 from dataclasses import dataclass, field
 from typing import Any
 
+from chassis.hosts import is_host
 from chassis.problems import Malformed
+from gateway.domain.cookies import ACCESS_COOKIE, REFRESH_COOKIE, value_of
 from gateway.domain.keys import MARK
 
 Headers = list[tuple[bytes, bytes]]
@@ -39,7 +41,6 @@ _OURS = frozenset(
     }
 )
 _OUR_FAMILIES = (b"millrace-", b"x-forwarded-")
-_COOKIE = "jwt-access"
 
 
 @dataclass(slots=True)
@@ -65,14 +66,22 @@ class Incoming:
     @property
     def token(self) -> str | None:
         """Return the access token that the client shows, in the header or in its cookie."""
-        return self.bearer or cookie(self.cookies, _COOKIE)
+        return self.bearer or value_of(self.cookies, ACCESS_COOKIE)
+
+    @property
+    def shows_cookies_alone(self) -> bool:
+        """Tell whether a person's cookies are all that the client shows of itself."""
+        if self.api_key is not None or self.bearer is not None or not self.cookies:
+            return False
+        names = (ACCESS_COOKIE, REFRESH_COOKIE)
+        return any(value_of(self.cookies, name) is not None for name in names)
 
 
 def read(headers: Any) -> Incoming:
     """Sort the headers of a request.
 
     Raises:
-        Malformed: they say in two ways how long the body is.
+        Malformed: they say in two ways how long the body is, or name no host.
     """
     incoming = Incoming()
     nominated: set[bytes] = set()
@@ -92,7 +101,9 @@ def read(headers: Any) -> Incoming:
 
 def _take(incoming: Incoming, name: bytes, value: bytes, nominated: set[bytes]) -> None:
     if name == b"host":
-        incoming.host = incoming.host or value
+        if incoming.host or not is_host(value):
+            raise Malformed("A request has one Host header, and it holds a host.")
+        incoming.host = value
     elif name == b"x-api-key":
         text = value.decode("latin-1")
         # What is no key of ours is no credential: the next one is looked at.
@@ -119,12 +130,3 @@ def _take_length(incoming: Incoming, value: bytes) -> None:
     if incoming.length is not None or not value.isdigit() or len(value) > 18:
         raise Malformed("The body's length is not understood.")
     incoming.length = int(value)
-
-
-def cookie(cookies: str, wanted: str) -> str | None:
-    """Return the value of a cookie, or None."""
-    for part in cookies.split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == wanted and value:
-            return value.strip('"')
-    return None

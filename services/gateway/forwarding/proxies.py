@@ -5,6 +5,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from starlette.types import Scope
 
 _FOR, _PROTO, _FORWARDED = b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"
+_HOST, _PORT = b"x-forwarded-host", b"x-forwarded-port"
+#: Where a request that came through a trusted proxy keeps the hosts that the proxy was asked by.
+FORWARDED_HOSTS = "millrace_forwarded_hosts"
 _SCHEMES = {
     b"http": {"http": "http", "websocket": "ws"},
     b"https": {"http": "https", "websocket": "wss"},
@@ -33,6 +36,7 @@ class Proxies:
             return scope
         address = self._client(peer, scope)
         seen = dict(scope, client=(str(address), 0))
+        seen[FORWARDED_HOSTS] = _hosts(scope)
         proto = b"".join(_all(scope, _PROTO)).strip().lower()
         if proto in _SCHEMES:
             seen["scheme"] = _SCHEMES[proto][scope["type"]]
@@ -82,6 +86,24 @@ def _address(text: str) -> Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
+
+
+def _hosts(scope: Scope) -> list[str]:
+    """Return the hosts that proxies say they were asked by, each with its port.
+
+    Some tell the port apart, and some pass a host on without the port that the client used.
+    """
+    named = b",".join(_all(scope, _HOST)).decode("latin-1").split(",")
+    hosts = [host.strip() for host in named if host.strip()]
+    port = b"".join(_all(scope, _PORT)).decode("latin-1").strip()
+    if not port.isascii() or not port.isdigit():
+        return hosts
+    bare = hosts or [host.decode("latin-1") for host in _all(scope, b"host")]
+    return hosts + [f"{host}:{port}" for host in bare if not _has_port(host)]
+
+
+def _has_port(host: str) -> bool:
+    return ":" in host.rpartition("]")[2]
 
 
 def _all(scope: Scope, wanted: bytes) -> list[bytes]:

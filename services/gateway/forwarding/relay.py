@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.types import Receive, Send
@@ -32,10 +33,18 @@ _JITTER = 0.02
 
 
 class Late(Problem):
-    """The service did not answer in time."""
+    """The service did not answer in time; it may have done what it was asked for."""
 
     status = 504
     code = "UPSTREAM_TIMEOUT"
+
+
+class Gone(Unavailable):
+    """The service went away in the middle; it may have done what it was asked for."""
+
+
+def _free(_body: Body) -> None:
+    """Charge nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class Request:
     #: Whose request it is: whom it may crowd, and who goes to the same replica each time.
     tenant: str = ""
     client: str = ""
+    #: Takes what the body costs, before it is passed on.
+    charge: Callable[[Body], None] = _free
 
 
 class Relay:
@@ -74,6 +85,7 @@ class Relay:
         """
         body = await self._body(request)
         try:
+            request.charge(body)
             connection, replica = await self._admitted(request, upstream, body)
         finally:
             self._intake.let_go(body, request.tenant)
@@ -109,7 +121,7 @@ class Relay:
         try:
             return await self._asked(request, upstream, body)
         except ConnectionLost as error:
-            raise Unavailable(f"The {upstream.name} service went away; try again.") from error
+            raise Gone(f"The {upstream.name} service went away; try again.") from error
         except TimeoutError as error:
             sentence = f"The {upstream.name} service did not answer in time."
             raise Late(sentence, headers={"Retry-After": "1"}) from error

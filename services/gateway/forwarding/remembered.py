@@ -94,19 +94,28 @@ class Remembered:
                 task.cancel()
 
     async def of(self, incoming: Incoming) -> Known | None:
-        """Return who asks; None where no credential is shown.
+        """Return who asks, and note that they did; None where no credential is shown.
 
         Raises:
             Unauthenticated: the credential is worth nothing.
         """
-        if incoming.api_key is not None:
-            known = await self._look(incoming.api_key, self._checks.of_key)
-        elif (token := incoming.token) is not None:
-            known = await self._look(token, self._checks.of_token)
-        else:
-            return None
-        self._uses.note(known.identity, now())
+        known = await self.present(incoming)
+        if known is not None:
+            self._uses.note(known.identity, now())
         return known
+
+    async def present(self, incoming: Incoming) -> Known | None:
+        """Return who the credential of a connection that stays open speaks for at present; None
+        where no credential is shown.
+
+        Raises:
+            Unauthenticated: the credential is worth nothing, or no longer.
+        """
+        if incoming.api_key is not None:
+            return await self._look(incoming.api_key, self._checks.of_key)
+        if (token := incoming.token) is not None:
+            return await self._look(token, self._checks.of_token)
+        return None
 
     def assertion(self, known: Known) -> str:
         """Return an assertion with at least half of its life ahead."""

@@ -3,9 +3,10 @@ code.
 """
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Coroutine, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
@@ -13,11 +14,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from chassis import telemetry
 from chassis.identity import ASSERTION_HEADER
-from chassis.problems import Malformed, Problem
-from gateway.domain.routing import Match, Table, canonical
+from chassis.paths import written
+from chassis.problems import Malformed, Problem, Unauthenticated, Unavailable
+from gateway.domain.origins import Origins
+from gateway.domain.routing import Match, Table, is_ambiguous
 from gateway.forwarding import incoming as heads
 from gateway.forwarding.gate import Gate
 from gateway.forwarding.incoming import Incoming
+from gateway.forwarding.origins import CrossOrigin, refuse_foreign
 from gateway.forwarding.remembered import Known, Remembered
 from gateway.forwarding.replica import Replica
 from gateway.forwarding.upstream import Upstream
@@ -29,6 +33,9 @@ _TRY_AGAIN = 1013
 _BY_STATUS = {401: _UNAUTHENTICATED, 403: _FORBIDDEN, 404: _FORBIDDEN}
 # Whatever else is refused may be tried again later: too many at once, a service that is away.
 _PREFIX = "/ws/"
+#: Seconds between two looks at whether the credential of an open socket still counts. A look at
+#: what was checked a moment ago costs no query, so all sockets of a credential share its checks.
+_LOOK_EVERY = 0.25
 
 
 class Refused(Exception):
@@ -50,12 +57,16 @@ class Sockets:
         gate: Gate,
         remembered: Remembered,
         upstreams: Mapping[str, Upstream],
+        origins: Origins,
     ) -> None:
-        """Find owners in the routing table; let in whom the gate lets pass."""
+        """Find owners in the routing table; let in whom the gate lets pass. Cookies count from our
+        own pages and those of `origins`.
+        """
         self._table = table
         self._gate = gate
         self._remembered = remembered
         self._upstreams = upstreams
+        self._origins = origins
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket until either side leaves."""
@@ -63,7 +74,7 @@ class Sockets:
         await send({"type": "websocket.accept"})
         try:
             incoming = heads.read(scope["headers"])
-            match = self._match(scope["path"])
+            match = self._match(written(scope))
             known = await self._admitted(match, incoming, scope)
             await self._pass_on(match, known, incoming, scope, receive, send)
         except Malformed:
@@ -72,23 +83,54 @@ class Sockets:
             await send({"type": "websocket.close", "code": refusal.code})
 
     def _match(self, path: str) -> Match:
-        plain = canonical(path)
-        match = self._table.find(plain) if plain else None
+        match = None if is_ambiguous(path) else self._table.find(path)
         if match is None or not match.path.startswith(_PREFIX):
             raise Refused(_NOT_FOUND)
         return match
 
     async def _admitted(self, match: Match, incoming: Incoming, scope: Scope) -> Known:
         """Return who asks; a socket counts as one request, a refused one too."""
-        if incoming.token is None:
-            incoming.bearer = dict(_query(scope)).get("token")
         try:
+            self._choose_token(incoming, scope)
             admission = await self._gate.admit(match, incoming, dict(scope, method="GET"))
         except Problem as problem:
             raise Refused(_BY_STATUS.get(problem.status, _TRY_AGAIN)) from problem
         if admission.known is None:
             raise Refused(_NOT_FOUND)  # no public route speaks WebSocket
         return admission.known
+
+    def _choose_token(self, incoming: Incoming, scope: Scope) -> None:
+        """Take the token of the query where the head has none, or a cookie that does not count.
+
+        Raises:
+            CrossOrigin: a page of another origin opens the socket with nothing but cookies.
+        """
+        named = dict(_query(scope)).get("token")
+        try:
+            refuse_foreign(self._origins, incoming, scope)
+        except CrossOrigin:
+            if not named:
+                raise
+            incoming.bearer = named
+        if incoming.token is None:
+            incoming.bearer = named
+
+    async def _until_over(self, known: Known, incoming: Incoming) -> int:
+        """Return, once the credential no longer speaks for whom the socket was opened, the code to
+        close it with.
+
+        Whoever has other rights now may come again, and is judged by those.
+        """
+        while True:
+            try:
+                present = await self._remembered.present(incoming)
+            except Unauthenticated:
+                return _UNAUTHENTICATED
+            except Unavailable:
+                return _TRY_AGAIN
+            if present is None or present.identity.caller != known.identity.caller:
+                return _TRY_AGAIN
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def _pass_on(
         self,
@@ -101,14 +143,14 @@ class Sockets:
     ) -> None:
         upstream = self._upstreams[match.route.owner]
         rest = urlencode([pair for pair in _query(scope) if pair[0] != "token"])
-        target = f"{quote(match.path)}?{rest}" if rest else quote(match.path)
+        target = f"{match.path}?{rest}" if rest else match.path
         parent = telemetry.extract(incoming.trace) if incoming.trace else None
         with telemetry.span(f"WS {match.route.prefix}", parent=parent):
             headers = {ASSERTION_HEADER: self._remembered.assertion(known), **telemetry.inject()}
         client = known.identity.caller.subject
         try:
             async with await _opened(upstream, client, target, headers) as service:
-                await _pump(service, receive, send)
+                await _pump(service, receive, send, until=self._until_over(known, incoming))
         except InvalidStatus as error:
             raise Refused(_BY_STATUS.get(error.response.status_code, _TRY_AGAIN)) from error
         except (OSError, TimeoutError, WebSocketException) as error:
@@ -142,16 +184,25 @@ def _query(scope: Scope) -> list[tuple[str, str]]:
     return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
 
 
-async def _pump(service: ClientConnection, receive: Receive, send: Send) -> None:
-    """Carry messages both ways until one side closes, and tell the other with which code."""
+async def _pump(
+    service: ClientConnection, receive: Receive, send: Send, *, until: Coroutine[Any, Any, int]
+) -> None:
+    """Carry messages both ways until one side closes, or `until` returns a code to close with, and
+    tell the other with which code.
+    """
     inwards = asyncio.create_task(_to_service(service, receive))
     outwards = asyncio.create_task(_to_client(service, send))
-    done, waiting = await asyncio.wait({inwards, outwards}, return_when=asyncio.FIRST_COMPLETED)
+    over = asyncio.create_task(until)
+    every = {inwards, outwards, over}
+    done, waiting = await asyncio.wait(every, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     for task in done:
         task.result()
+    if done == {over}:
+        # The client is told before the service, which may take its time to say goodbye.
+        await send({"type": "websocket.close", "code": over.result()})
 
 
 async def _to_service(service: ClientConnection, receive: Receive) -> None:
@@ -161,10 +212,9 @@ async def _to_service(service: ClientConnection, receive: Receive) -> None:
             await service.close()
             return
         text = message.get("text")
-        try:
+        # Where the service has closed, the other direction tells the client.
+        with contextlib.suppress(ConnectionClosed):
             await service.send(text if text is not None else message.get("bytes", b""))
-        except ConnectionClosed:
-            return  # the other direction tells the client
 
 
 async def _to_client(service: ClientConnection, send: Send) -> None:

@@ -13,6 +13,5 @@ def allowance_of(event: AllowanceChanged) -> Allowance:
         used=event.used_centiunits,
         allowed=event.allowed_centiunits,
         cycle_ends_at=ends_at if ends_at.tzinfo else ends_at.replace(tzinfo=UTC),
-        stated_at=event.occurred_at,
         revision=event.revision,
     )

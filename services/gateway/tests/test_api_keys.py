@@ -130,6 +130,55 @@ async def test_scopes_are_checked(stage: Stage, scopes: object, complaint: str) 
     assert answer.json()["scopes"] == [complaint]
 
 
+async def test_a_scope_counts_once(stage: Stage) -> None:
+    made = await stage.key(await stage.admin(), *(["read", "write"] * 5000))
+    assert made["scopes"] == ["read", "write"]
+
+
+@pytest.mark.parametrize(
+    "expiry",
+    [
+        *("0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"),
+        *(
+            "10000-01-01T00:00:00Z",
+            "2026-01-01T00:00:00+24:00",
+            "2026-01-01",
+            1e308,
+            2**63,
+            1,
+            True,
+        ),
+    ],
+)
+async def test_an_expiry_that_utc_cannot_hold_is_refused(stage: Stage, expiry: object) -> None:
+    admin = await stage.admin()
+    path = f"{PATH}{(await stage.key(admin, 'read'))['id']}/"
+    answer = await admin.patch(path, json={"expires_at": expiry})
+    assert answer.status_code == 400
+    assert "expires_at" in answer.json()
+    assert (await admin.get(path)).json()["expires_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("expiry", "kept", "status"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", 401),
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z", 200),
+        ("2999-01-01T00:00:00", "2999-01-01T00:00:00Z", 200),
+        ("2999-01-01T00:00:00+14:00", "2998-12-31T10:00:00Z", 200),
+    ],
+)
+async def test_an_expiry_reaches_to_the_ends_of_the_calendar(
+    stage: Stage, expiry: str, kept: str, status: int
+) -> None:
+    admin = await stage.admin()
+    made = await stage.key(admin, "read")
+    await admin.patch(f"{PATH}{made['id']}/", json={"expires_at": expiry})
+    assert (await admin.get(PATH)).json()["results"][0]["expires_at"] == kept
+    answer = await stage.client(X_API_Key=made["key"]).get("/api/items")
+    assert answer.status_code == status
+
+
 async def test_a_name_is_unique_in_its_project(stage: Stage) -> None:
     admin = await stage.admin()
     await stage.key(admin, "read", name="backend")

@@ -54,14 +54,16 @@ async def test_a_revoked_key_is_not_believed_longer_because_the_clock_was_set_ba
 
 
 def test_what_was_used_is_not_counted_for_hours_because_the_clock_was_set_back() -> None:
-    allowances = Allowances()
+    seconds = [0.0]
+    allowances = Allowances(timer=lambda: seconds[0])
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     ends = noon + timedelta(days=1)
-    allowances.state("shop", Allowance(0, 1000, ends, stated_at=noon, revision=1))
-    later = noon.timestamp()
-    for _use in range(9):
-        assert allowances.spend("shop", 100, now=later)
-    earlier = later - 3600
-    assert allowances.spend("shop", 100, now=earlier)
-    assert not allowances.spend("shop", 100, now=earlier)
-    assert allowances.spend("shop", 100, now=earlier + 11), "billing has counted it by now"
+    allowances.state("shop", Allowance(0, 1000, ends, revision=1))
+    for _use in range(10):
+        used = allowances.reserve("shop", 100, now=noon.timestamp())
+        assert used is not None
+        allowances.settle(used, used=None)
+    earlier = noon.timestamp() - 3600
+    assert allowances.reserve("shop", 100, now=earlier) is None
+    seconds[0] += 601
+    assert allowances.reserve("shop", 100, now=earlier)

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
 
 from chassis.identity import AssertionVerifier
+from chassis.testing.ids import ODD_IDS
 from gateway.tests.stage import Heard, Recorder, Stage, answer, play
 
 
@@ -325,3 +327,41 @@ async def test_the_assertion_is_what_services_accept(stage: Stage, keys: Path) -
     me = (await admin.get("/api/v1/auth/user/")).json()
     assert (caller.tenant_id, caller.subject) == (me["tenantId"], me["uid"])
     assert caller.person_id == me["pk"]
+
+
+async def test_a_service_is_asked_for_the_very_id(stage: Stage) -> None:
+    """Whatever stands in a segment goes on as it is written, so that the service reads the same."""
+    admin = await stage.admin()
+    for item_id in ODD_IDS:
+        path = f"/api/items/{quote(item_id, safe='')}"
+        for written in (path, f"{path}/", f"{path}?a=b%2F"):
+            assert (await admin.get(written)).status_code == 200
+            path_seen = stage.recorder.last.target.partition("?")[0]
+            assert unquote(path_seen) == f"/api/items/{item_id}"
+        assert stage.recorder.last.target.endswith("?a=b%2F")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api/items//", "/api/items//x", "/api/items/a//b", "/api/v1/project//5", "/api//items"),
+        *("/api%2Fitems", "/api/items%2Fx", "/api/v1/interactions%2Fbatch", "/api/v1%2Fproject"),
+    ],
+)
+async def test_a_slash_too_many_or_an_encoded_one_names_another_path(
+    stage: Stage, path: str
+) -> None:
+    admin = await stage.admin()
+    assert (await admin.get(path)).status_code == 404
+    assert stage.recorder.heard == []
+
+
+async def test_an_encoded_slash_makes_no_action_of_a_thing(stage: Stage) -> None:
+    admin = await stage.admin()
+    person = (await admin.get("/api/v1/auth/user")).json()["pk"]
+    reset = await admin.post(
+        f"/api/v1/users/{person}%2Freset_password", json={"new_password": "another passphrase"}
+    )
+    assert reset.status_code in {404, 405}
+    await admin.post("/inference/predict/7%2Fbatch", json={})
+    assert stage.recorder.last.target == "/inference/predict/7%2Fbatch"

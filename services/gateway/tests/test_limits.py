@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.billing import AllowanceChanged
-from gateway.domain.allowances import Allowance, Allowances
+from gateway.domain.allowances import Allowance, Allowances, Reservation
 from gateway.domain.rates import Rate, parse
 from gateway.forwarding.windows import MemoryWindows, RedisWindows
 from gateway.tests.stage import Heard, Recorder, Stage, answer, play
@@ -145,48 +147,123 @@ async def test_a_window_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await windows.hit("me", rate)).used == 1
 
 
-def _allowance(
-    used: int, allowed: int | None, *, at: datetime = NOW, revision: int = 1
-) -> Allowance:
-    return Allowance(used, allowed, NOW + timedelta(days=30), at, revision)
+def _allowance(used: int, allowed: int | None, *, revision: int = 1) -> Allowance:
+    return Allowance(used, allowed, NOW + timedelta(days=30), revision)
 
 
-def test_an_allowance_is_spent_between_two_statements() -> None:
+def test_what_does_not_fit_is_refused_and_takes_nothing() -> None:
     allowances, now = Allowances(), NOW.timestamp()
     allowances.state("t", _allowance(0, 250))
-    assert [allowances.spend("t", 100, now=now + 1) for _ in range(4)] == [True, True, True, False]
-    allowances.give_back("t", 100, now=now + 2)
-    assert allowances.spend("t", 100, now=now + 2)
-    assert allowances.spend("somebody else", 100, now=now)
+    found = [allowances.reserve("t", 100, now=now) for _ in range(3)]
+    assert [each is not None for each in found] == [True, True, False]
+    assert allowances.left("t") == 50
+    assert allowances.reserve("t", 51, now=now) is None
+    assert allowances.reserve("t", 50, now=now)
+    assert allowances.reserve("somebody else", 100, now=now)
+    assert found[0] is not None
+    allowances.release(found[0])
+    assert allowances.left("t") == 100
 
 
-def test_billings_word_replaces_the_estimate() -> None:
+def test_a_request_is_resized_once_its_rows_are_known() -> None:
     allowances, now = Allowances(), NOW.timestamp()
-    allowances.state("t", _allowance(0, 100))
-    assert allowances.spend("t", 100, now=now + 1)
-    assert not allowances.spend("t", 100, now=now + 1)
-    later = NOW + timedelta(seconds=2)
-    allowances.state("t", _allowance(100, 200, at=later, revision=2))
-    assert allowances.spend("t", 100, now=now + 3)
-    allowances.state("t", _allowance(0, 999, revision=1))
-    assert not allowances.spend("t", 100, now=now + 3)
+    allowances.state("t", _allowance(0, 1_000))
+    batch = allowances.reserve("t", 100, now=now)
+    assert batch is not None
+    assert not allowances.resize(batch, 1_001, now=now)
+    assert (allowances.left("t"), batch.units) == (900, 100)
+    assert allowances.resize(batch, 1_000, now=now)
+    assert allowances.left("t") == 0
+    allowances.settle(batch, used=30)
+    assert allowances.left("t") == 970
 
 
-def test_an_estimate_that_billing_never_confirms_is_dropped() -> None:
+def test_what_billing_has_counted_is_held_no_longer() -> None:
     allowances, now = Allowances(), NOW.timestamp()
+    allowances.state("t", _allowance(0, 1_000))
+    answered, under_way = (allowances.reserve("t", 100, now=now) for _ in range(2))
+    assert answered is not None
+    assert under_way is not None
+    allowances.settle(answered, used=None)
+    allowances.state("t", _allowance(40, 1_000, revision=2))
+    assert allowances.left("t") == 800
+    allowances.state("t", _allowance(30, 999, revision=1))  # an older word
+    assert allowances.left("t") == 800
+    # Counted before its answer was here.
+    allowances.state("t", _allowance(200, 1_000, revision=3))
+    assert allowances.left("t") == 800
+    allowances.settle(under_way, used=100)
+    assert allowances.left("t") == 800
+    allowances.state("t", _allowance(200, 2_000, revision=4))
+    assert allowances.left("t") == 1_800
+
+
+def test_what_billing_does_not_count_is_held_while_it_is_away_but_not_for_ever() -> None:
+    moment = [0.0]
+    allowances, now = Allowances(timer=lambda: moment[0]), NOW.timestamp()
+    allowances.state("t", _allowance(0, 200))
+    for _ in range(2):
+        used = allowances.reserve("t", 100, now=now)
+        assert used is not None
+        allowances.settle(used, used=100)
+    moment[0] = 590
+    assert allowances.reserve("t", 1, now=now) is None
+    moment[0] = 610
+    assert allowances.reserve("t", 100, now=now)
+
+
+def test_what_became_of_a_request_may_be_unknown_for_a_moment() -> None:
+    moment = [0.0]
+    allowances, now = Allowances(timer=lambda: moment[0]), NOW.timestamp()
     allowances.state("t", _allowance(0, 100))
-    assert allowances.spend("t", 100, now=now)
-    assert not allowances.spend("t", 100, now=now + 5)
-    assert allowances.spend("t", 100, now=now + 20)
+    lost = allowances.reserve("t", 100, now=now)
+    assert lost is not None
+    allowances.doubt(lost)
+    assert allowances.reserve("t", 1, now=now) is None
+    moment[0] = 11
+    assert allowances.reserve("t", 100, now=now)
 
 
 def test_a_new_cycle_opens_by_itself() -> None:
     allowances = Allowances()
     allowances.state("t", _allowance(100, 100))
-    assert not allowances.spend("t", 1, now=NOW.timestamp())
-    assert allowances.spend("t", 1, now=(NOW + timedelta(days=31)).timestamp())
+    assert allowances.reserve("t", 1, now=NOW.timestamp()) is None
+    assert allowances.reserve("t", 1, now=(NOW + timedelta(days=31)).timestamp())
     allowances.state("t", _allowance(100, None, revision=2))
-    assert allowances.spend("t", 1, now=NOW.timestamp())
+    assert allowances.reserve("t", 1, now=NOW.timestamp())
+    later = NOW + timedelta(days=60)
+    allowances.state("t", Allowance(7, 100, later, 3))
+    assert allowances.left("t") == 93
+
+
+amounts = st.lists(st.integers(0, 300), max_size=30)
+
+
+@given(amounts, st.integers(0, 3_000), st.data())
+def test_one_gateway_never_lets_more_pass_than_is_allowed(
+    asked: list[int], allowed: int, data: st.DataObject
+) -> None:
+    allowances, now = Allowances(), NOW.timestamp()
+    allowances.state("t", _allowance(0, allowed))
+    used = counted = revision = 0
+    waiting: list[Reservation] = []
+    for units in asked:
+        if (reservation := allowances.reserve("t", units, now=now)) is not None:
+            waiting.append(reservation)
+        for each in data.draw(
+            st.lists(st.sampled_from(waiting), unique=True) if waiting else st.just([])
+        ):
+            waiting.remove(each)
+            billed = data.draw(st.integers(0, each.units))
+            used += billed
+            allowances.settle(each, used=billed)
+        if data.draw(st.booleans()):
+            counted, revision = data.draw(st.integers(counted, used)), revision + 1
+            allowances.state("t", _allowance(counted, allowed, revision=revision))
+        left = allowances.left("t")
+        assert left is not None
+        assert left >= 0
+        assert used + sum(each.units for each in waiting) + left == allowed
 
 
 async def test_a_spent_allowance_is_402_before_anything_is_forwarded(stage: Stage) -> None:

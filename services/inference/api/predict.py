@@ -6,33 +6,34 @@ from typing import Annotated, Any
 from fastapi import Request, Response
 from pydantic import Field, TypeAdapter
 
+from chassis import units
 from chassis.crud import row_id
 from chassis.ids import new_uid
 from chassis.problems import NotFound, Unprocessable
 from chassis.reading import body_of, documented, json
 from chassis.wire import Wire
 from chassis.wire import router as new_router
+from contracts.identifiers import Identifier
 from inference.api.asking import asking
 from inference.domain.slots import Slot
 from inference.operations.predicting import Prediction, Predictor
 from inference.operations.serving import Serving
-from inference.operations.servings import Answered, Servings
+from inference.operations.servings import UNITS, Answered, Servings
 
 router = new_router(refusal=422, tags=["inference"])
 
 _MOST_USERS = 100
 
 Cutoff = Annotated[int, Field(ge=1, le=1000, strict=True)]
-UserId = Annotated[str, Field(strict=True, min_length=1, max_length=512)]
 
 
 class PredictIn(Wire):
-    user_id: UserId
+    user_id: Identifier
     cutoff: Cutoff = 10
 
 
 class BatchIn(Wire):
-    user_ids: list[UserId]
+    user_ids: list[Identifier]
     cutoff: Cutoff = 10
 
 
@@ -74,7 +75,7 @@ async def by_project(project_id: str, request: Request) -> Response:
     slot, serving = await predictor.slot(caller, number, body.user_id)
     [prediction] = await predictor.predict(serving, [body.user_id], cutoff=body.cutoff)
     [answer] = _answered(request, serving, [_known(prediction)], slot=slot)
-    return json(answer | {"slot_id": slot.slot_id, "slot_name": slot.name})
+    return json(answer | {"slot_id": slot.slot_id, "slot_name": slot.name}, units.told(UNITS))
 
 
 @router.post(
@@ -91,7 +92,7 @@ async def by_model(model_id: str, request: Request) -> Response:
     serving = await predictor.model(caller, number)
     [prediction] = await predictor.predict(serving, [body.user_id], cutoff=body.cutoff)
     [answer] = _answered(request, serving, [_known(prediction)])
-    return json(answer)
+    return json(answer, units.told(UNITS))
 
 
 @router.post(
@@ -109,7 +110,8 @@ async def batch(model_id: str, request: Request) -> Response:
     predictor = _predictor(request)
     serving = await predictor.model(caller, number)
     predictions = await predictor.predict(serving, body.user_ids, cutoff=body.cutoff)
-    return json({"results": _answered(request, serving, predictions)})
+    answers = _answered(request, serving, predictions)
+    return json({"results": answers}, units.told(UNITS * len(answers)))
 
 
 def _predictor(request: Request) -> Predictor:

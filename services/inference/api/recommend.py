@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 from fastapi import Request, Response
 from pydantic import Field, TypeAdapter
 
+from chassis import units
 from chassis.ids import new_uid
 from chassis.reading import body_of, documented, json
 from chassis.wire import CamelWire
 from chassis.wire import router as new_router
-from contracts.interactions import Identifier
+from contracts.identifiers import Identifier
 from inference.api.asking import asking
 from inference.operations.recommending import Recommendations, Recommender
 from inference.operations.servings import Answered, Servings
@@ -85,4 +86,5 @@ def told(
         algorithm=found.items[0].algorithm if found.items else None,
     )
     servings.tell(tenant_id, [answered])
-    return {"Millrace-Model": found.version, "Millrace-Request": request_id}
+    told_of = {"Millrace-Model": found.version, "Millrace-Request": request_id}
+    return told_of | units.told(answered.centiunits)

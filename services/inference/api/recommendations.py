@@ -9,7 +9,7 @@ from pydantic import Field
 from chassis.database import Transaction
 from chassis.dependencies import Tx
 from chassis.identity import needs_admin, needs_person
-from chassis.wire import CamelPage, CamelWire, Page, enveloped, filters
+from chassis.wire import CamelPage, CamelWire, Page, documented_filters, enveloped, filters
 from chassis.wire import router as new_router
 from inference.api.recommend import Algorithm, Count
 from inference.operations import recommendations
@@ -50,10 +50,18 @@ class GenerateOut(CamelWire):
     estimated_completion_ms: int
 
 
-@router.get("/api/recommendations", dependencies=ADMIN, response_model=RecommendationPage)
+_FILTERS: dict[str, type] = {"userId": str, "algorithm": str}
+
+
+@router.get(
+    "/api/recommendations",
+    dependencies=ADMIN,
+    response_model=RecommendationPage,
+    openapi_extra=documented_filters(**_FILTERS),
+)
 async def every(request: Request, tx: Tx, page: CamelPage) -> dict[str, Any]:
     """List all recommendations of the tenant."""
-    where = filters(request, userId=str, algorithm=str)
+    where = filters(request, **_FILTERS)
     return await _page(tx, page, user_id=where.get("userId"), algorithm=where.get("algorithm"))
 
 

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 from chassis.reading import body_of, documented, json
 from chassis.wire import CamelWire
 from chassis.wire import router as new_router
-from contracts.interactions import Identifier
+from contracts.identifiers import Identifier
 from inference.api.asking import asking
 from inference.api.recommend import Count, told
 from inference.operations.recommending import Recommender

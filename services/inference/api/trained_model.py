@@ -6,15 +6,16 @@ Training owns the models; what they recommend is asked here, where they are in m
 import random
 from typing import Annotated
 
-from fastapi import Request
+from fastapi import Request, Response
 from pydantic import Field
 
-from chassis import crud
+from chassis import crud, units
 from chassis.identity import Caller, CurrentCaller
 from chassis.ids import new_uid
 from chassis.problems import Forbidden, Invalid, NotFound
-from chassis.wire import Text, Wire
+from chassis.wire import Whole, Wire
 from chassis.wire import router as new_router
+from contracts.identifiers import Identifier, fault_in
 from inference.operations.predicting import Predictor
 from inference.operations.serving import Serving
 from inference.operations.servings import Answered, Servings
@@ -26,8 +27,6 @@ _NOUN = "TrainedModel"
 _PATH = "/api/v1/trained_model/{id}"
 #: How many items a sample shows.
 _SHOWN = 20
-
-ItemId = Annotated[Text, Field(min_length=1, max_length=512)]
 
 
 class ScoredItem(Wire):
@@ -42,8 +41,8 @@ class SampleOut(Wire):
 
 
 class ProfileIn(Wire):
-    item_ids: Annotated[list[ItemId], Field(max_length=10_000)]
-    cutoff: Annotated[int, Field(ge=1)]
+    item_ids: Annotated[list[Identifier], Field(max_length=10_000)]
+    cutoff: Annotated[Whole, Field(ge=1)]
 
 
 class ProfileOut(Wire):
@@ -52,17 +51,25 @@ class ProfileOut(Wire):
 
 @router.get(f"{_PATH}/recommendation", dependencies=[crud.READ])
 async def recommendation(
-    id: str, request: Request, caller: CurrentCaller, user_id: str = "", cutoff: str = "10"
+    id: str,
+    request: Request,
+    response: Response,
+    caller: CurrentCaller,
+    user_id: str = "",
+    cutoff: str = "10",
 ) -> list[ScoredItem]:
     """Return the best items for a user; already seen ones are left out."""
     if not user_id:
         raise Invalid("user_id is required.")
+    fault = fault_in(user_id)
+    if fault:
+        raise Invalid(fields={"user_id": [fault]})
     k = _cutoff(cutoff)
     serving = await _serving(request, caller, id)
     [prediction] = await _predictor(request).predict(serving, [user_id], cutoff=k)
     if prediction.ranking is None:
         raise NotFound(f"User '{user_id}' not found.")
-    _tell(request, serving, user_id, prediction.ranking)
+    response.headers.update(_tell(request, serving, user_id, prediction.ranking))
     return _scored(prediction.ranking)
 
 
@@ -81,13 +88,13 @@ async def sample(id: str, request: Request, caller: CurrentCaller) -> SampleOut:
 
 @router.post(f"{_PATH}/recommend_using_profile_interaction", dependencies=[crud.WRITE])
 async def by_profile(
-    id: str, sent: ProfileIn, request: Request, caller: CurrentCaller
+    id: str, sent: ProfileIn, request: Request, response: Response, caller: CurrentCaller
 ) -> ProfileOut:
     """Return the best items for somebody who likes these; unknown ones are ignored."""
     serving = await _serving(request, caller, id)
     ranking = _predictor(request).by_items(serving, sent.item_ids, cutoff=sent.cutoff)
     # Nobody asked for a user: the announcement names none.
-    _tell(request, serving, "", ranking)
+    response.headers.update(_tell(request, serving, "", ranking))
     return ProfileOut(recommendations=_scored(ranking))
 
 
@@ -116,8 +123,10 @@ def _cutoff(text: str) -> int:
     return int(text)
 
 
-def _tell(request: Request, serving: Serving, user_id: str, ranking: Ranking) -> None:
-    """Write an answer down for the world to hear, like any other prediction."""
+def _tell(request: Request, serving: Serving, user_id: str, ranking: Ranking) -> dict[str, str]:
+    """Write an answer down for the world to hear, like any other prediction; return the header that
+    tells what it is billed.
+    """
     servings: Servings = request.app.state.servings
     model = serving.model
     answer = Answered(
@@ -129,6 +138,7 @@ def _tell(request: Request, serving: Serving, user_id: str, ranking: Ranking) ->
         model_id=model.model_id,
     )
     servings.tell(model.tenant_id, [answer])
+    return units.told(answer.centiunits)
 
 
 def _predictor(request: Request) -> Predictor:

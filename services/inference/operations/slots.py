@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from chassis.problems import NotFound
 from contracts.slots import AbTestChanged, SlotChanged, SlotEvent
-from inference.domain.slots import AbTest, Slot, draw
+from inference.domain.slots import AbTest, Deal, Slot, draw, takers_of
 from inference.operations.serving import Shelf
 
 _Project = tuple[str, int]
@@ -39,10 +39,9 @@ class Slots:
             NotFound: no slot of the project takes traffic.
         """
         project = (tenant_id, project_id)
-        usable = [s for s in self._slots.get(project, {}).values() if self._is_usable(s)]
         slot = draw(
-            usable,
-            self._tests.get(project, {}).values(),
+            self._usable(project),
+            self._running(project),
             user_id=user_id,
             chance=random.random(),  # noqa: S311 - traffic, not secrets
         )
@@ -52,8 +51,14 @@ class Slots:
 
     def has(self, tenant_id: str, project_id: int) -> bool:
         """Tell whether a project has a slot that could answer."""
-        slots = self._slots.get((tenant_id, project_id), {}).values()
-        return any(slot.is_open and self._is_usable(slot) for slot in slots)
+        project = (tenant_id, project_id)
+        return bool(takers_of(self._usable(project), self._running(project)))
+
+    def _usable(self, project: _Project) -> list[Slot]:
+        return [slot for slot in self._slots.get(project, {}).values() if self._is_usable(slot)]
+
+    def _running(self, project: _Project) -> list[AbTest]:
+        return list(self._tests.get(project, {}).values())
 
     def _is_usable(self, slot: Slot) -> bool:
         model = self._shelf.find(slot.model_id)
@@ -66,7 +71,7 @@ class Slots:
         tests.pop(event.test_id, None)
         if event.running:
             tests[event.test_id] = AbTest(
-                event.test_id, event.control_slot_id, event.variant_slot_id
+                event.test_id, event.control_slot_id, event.variant_slot_id, _deal(event)
             )
 
     def _is_news(self, thing: tuple[str, int], revision: int) -> bool:
@@ -85,4 +90,16 @@ def _slot(event: SlotChanged) -> Slot:
         model_id=event.model_id,
         weight=event.weight,
         is_active=event.is_active,
+    )
+
+
+def _deal(event: AbTestChanged) -> Deal | None:
+    if event.deal_test_id is None:
+        return None
+    return Deal(
+        test_id=event.deal_test_id,
+        control_weight=event.control_weight or 0.0,
+        variant_weight=event.variant_weight or 0.0,
+        control_low=event.control_low or 0.0,
+        control_high=event.control_high or 0.0,
     )

@@ -143,8 +143,10 @@ class Workshop:
             )
         )
 
-    async def ab_test(self, control: int, variant: int, *, running: bool, revision: int) -> None:
-        """Deliver a test of two slots of project 1."""
+    async def ab_test(
+        self, control: int, variant: int, *, running: bool, revision: int, **deal: Any
+    ) -> None:
+        """Deliver a test of two slots of project 1, with its deal if told."""
         await self.bench.deliver(
             AbTestChanged(
                 tenant_id=TENANT,
@@ -155,6 +157,7 @@ class Workshop:
                 variant_slot_id=variant,
                 running=running,
                 revision=revision,
+                **deal,
             )
         )
 

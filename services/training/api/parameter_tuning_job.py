@@ -10,7 +10,7 @@ from chassis import crud
 from chassis.dependencies import Store, Tx
 from chassis.identity import CurrentCaller
 from chassis.problems import Invalid, NotFound
-from chassis.wire import Key, NumberedPage, Text, Whole, Wire, counted, filters
+from chassis.wire import Key, NumberedPage, Text, Whole, Wire, counted, documented_filters, filters
 from chassis.wire import router as new_router
 from training.api.refusals import with_refusals
 from training.api.task import TaskLinkOut
@@ -80,9 +80,17 @@ _STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED")
 router = new_router(tags=["parameter_tuning_job"])
 
 
-@router.get(_PATH, response_model=TuningJobPage, dependencies=[crud.READ])
+_FILTERS: dict[str, type] = {"id": int, "data": int, "data__project": int, "status": str}
+
+
+@router.get(
+    _PATH,
+    response_model=TuningJobPage,
+    dependencies=[crud.READ],
+    openapi_extra=documented_filters(**_FILTERS),
+)
 async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
-    where = filters(request, id=int, data=int, data__project=int, status=str)
+    where = filters(request, **_FILTERS)
     if where.get("status", "PENDING") not in _STATUSES:
         text = f"Select a valid choice. {where['status']} is not one of the available choices."
         raise Invalid(fields={"status": [text]})

@@ -8,7 +8,7 @@ from fastapi import Request
 from chassis import crud
 from chassis.dependencies import Tx
 from chassis.problems import Invalid, NotFound
-from chassis.wire import NumberedPage, Wire, counted, filters
+from chassis.wire import NumberedPage, Wire, counted, documented_filters, filters
 from chassis.wire import router as new_router
 from training.api.refusals import with_refusals
 from training.operations import schedules
@@ -41,9 +41,17 @@ class RunPage(Wire):
 router = new_router(tags=["retraining_run"])
 
 
-@router.get("/api/v1/retraining_run", response_model=RunPage, dependencies=[crud.READ])
+_FILTERS: dict[str, type] = {"id": int, "schedule": int, "status": str}
+
+
+@router.get(
+    "/api/v1/retraining_run",
+    response_model=RunPage,
+    dependencies=[crud.READ],
+    openapi_extra=documented_filters(**_FILTERS),
+)
 async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
-    where = filters(request, id=int, schedule=int, status=str)
+    where = filters(request, **_FILTERS)
     if where.get("status", "PENDING") not in _STATUSES:
         text = f"Select a valid choice. {where['status']} is not one of the available choices."
         raise Invalid(fields={"status": [text]})

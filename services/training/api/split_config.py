@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from chassis import crud
-from chassis.wire import Name, Whole, Wire
+from chassis.wire import Name, Real, Whole, Wire
 from chassis.wire import router as new_router
 from training.operations import configurations
 
-Ratio = Annotated[float, Field(ge=0.0, le=1.0)]
+Ratio = Annotated[Real, Field(ge=0.0, le=1.0)]
 Number = Annotated[Whole, Field(ge=1)]
 Seed = Annotated[Whole, Field(ge=0)]
 

@@ -9,7 +9,7 @@ from chassis.crud import row_id
 from chassis.dependencies import Tx
 from chassis.identity import needs
 from chassis.problems import NotFound
-from chassis.wire import NumberedPage, Wire, counted, filters
+from chassis.wire import NumberedPage, Wire, counted, documented_filters, filters
 from chassis.wire import router as new_router
 from training.operations import journal
 
@@ -35,9 +35,23 @@ class TaskLogPage(Wire):
 router = new_router(tags=["task_log"])
 
 
-@router.get("/api/v1/task_log", response_model=TaskLogPage, dependencies=_READ)
+_FILTERS: dict[str, type] = {
+    "id": int,
+    "id_gt": int,
+    "task": int,
+    "tuning_job_id": int,
+    "model_id": int,
+}
+
+
+@router.get(
+    "/api/v1/task_log",
+    response_model=TaskLogPage,
+    dependencies=_READ,
+    openapi_extra=documented_filters(**_FILTERS),
+)
 async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
-    where = filters(request, id=int, id_gt=int, task=int, tuning_job_id=int, model_id=int)
+    where = filters(request, **_FILTERS)
     rows, total = await journal.find(tx, where=where, offset=page.offset, limit=page.size)
     return counted(request, page, total=total, rows=rows)
 

@@ -10,7 +10,7 @@ from chassis import crud
 from chassis.dependencies import Store, Tx
 from chassis.identity import CurrentCaller
 from chassis.problems import NotFound
-from chassis.wire import Key, NumberedPage, Wire, counted, filters
+from chassis.wire import Key, NumberedPage, Wire, counted, documented_filters, filters
 from chassis.wire import router as new_router
 from training.api.task import TaskLinkOut
 from training.domain.models import TrainedModel
@@ -50,9 +50,22 @@ _PATH = "/api/v1/trained_model"
 router = new_router(tags=["trained_model"])
 
 
-@router.get(_PATH, response_model=TrainedModelPage, dependencies=[crud.READ])
+_FILTERS: dict[str, type] = {
+    "id": int,
+    "configuration": int,
+    "data_loc": int,
+    "data_loc__project": int,
+}
+
+
+@router.get(
+    _PATH,
+    response_model=TrainedModelPage,
+    dependencies=[crud.READ],
+    openapi_extra=documented_filters(**_FILTERS),
+)
 async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
-    where = filters(request, id=int, configuration=int, data_loc=int, data_loc__project=int)
+    where = filters(request, **_FILTERS)
     if "data_loc__project" in where:
         where["project"] = where.pop("data_loc__project")
     rows, total = await registry.find(tx, where=where, offset=page.offset, limit=page.size)

@@ -36,8 +36,8 @@ _MOVES: Mapping[State, frozenset[State]] = {
     State.RUNNING: frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.PENDING}),
 }
 
-#: In seconds.
-_LONGEST_BACKOFF = 30
+#: How long a job rests at most before another attempt.
+LONGEST_REST = timedelta(seconds=30)
 
 
 def may_move(before: State, after: State) -> bool:
@@ -52,7 +52,7 @@ def after_death(*, attempt: int, max_retries: int) -> State:
 
 def backoff(attempt: int) -> timedelta:
     """Return how long a job rests before the attempt after this one."""
-    return timedelta(seconds=min(2 ** min(attempt - 1, 10), _LONGEST_BACKOFF))
+    return min(timedelta(seconds=2 ** min(attempt - 1, 10)), LONGEST_REST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class RetrainingRun:
     """One time that a schedule came due or was triggered."""
 
     id: int
+    tenant_id: str
     schedule: int
     status: str
     trained_model: int | None
@@ -61,6 +62,10 @@ PENDING, RUNNING, COMPLETED, FAILED, SKIPPED = (
     "FAILED",
     "SKIPPED",
 )
+
+
+#: Statuses in which a run still waits for a job of its own.
+OPEN = frozenset({PENDING, RUNNING})
 
 
 def status_of(kind: Kind, state: State) -> str:

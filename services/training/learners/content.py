@@ -144,7 +144,7 @@ def _numbers(columns: Columns, limit: int) -> Block:
 
 
 def _soft_bins(name: str, column: Sequence[Any]) -> Block:
-    numbers = np.array([np.nan if value is None else float(value) for value in column])
+    numbers = np.array([np.nan if value in (None, "") else float(value) for value in column])
     numbers[~np.isfinite(numbers)] = np.nan
     known = np.flatnonzero(~np.isnan(numbers))
     quantiles = np.linspace(0, 1, _KNOTS)

@@ -1,6 +1,7 @@
 """What is known of the items themselves: metadata as columns, sorted into text, categories and
 numbers."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +12,9 @@ from typing import Any, Self
 import pyarrow as pa
 
 from training.learners.orders import OrderRefused
+
+#: A number without leading zeros, which are the mark of a code.
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 
 
 class Field(Enum):
@@ -71,8 +75,9 @@ class Items:
 def reading(values: Sequence[Any]) -> Field:
     """Return how a column is best read.
 
-    Numbers are numbers, lists and booleans categories; texts are categories while they are short
-    and repeat, and running text otherwise.
+    Numbers are numbers, and so are texts that spell them: catalogues keep 9.50 as it was written.
+    Lists and booleans are categories; other texts are categories while they are short and repeat,
+    and running text otherwise.
     """
     known = [value for value in values if value is not None and value != ""]
     if not known:
@@ -83,6 +88,8 @@ def reading(values: Sequence[Any]) -> Field:
         return Field.NUMBER
     if not all(isinstance(value, str) for value in known):
         return Field.NOTHING
+    if all(_NUMBER.fullmatch(value) for value in known):
+        return Field.NUMBER
     return Field.CATEGORY if _repeats(known) else Field.TEXT
 
 

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Protocol, Self
 
+from chassis.compute.vigil import processor_seconds
 from training.learners.catalogue import Recipe, fit
 from training.learners.evaluation import Exam
 from training.learners.orders import NothingLearnt, OrderRefused
@@ -18,6 +19,10 @@ from training.learners.progress import Progress
 
 #: Seconds between two looks at whether the job was cancelled.
 _TICK = 0.25
+#: Looks in a row at a process that does not compute, after which it is given up.
+_IDLE_LOOKS = 120
+_DIED = "its process died, most likely of too little memory"
+_STOOD_STILL = "its process stood still"
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Apart:
     ) -> list[Outcome]:
         started = time.monotonic()
         for place, recipe in enumerate(recipes):
-            self._seat(place).pipe.send(recipe)
+            self._send(place, recipe)
         deadline = None if timeout is None else started + timeout
         return [self._answer(place, progress, deadline) for place in range(len(recipes))]
 
@@ -101,22 +106,49 @@ class Apart:
             self._seats[place] = _Seat.open(self.exam, self.seed)
         return self._seats[place]
 
+    def _send(self, place: int, recipe: Recipe) -> None:
+        try:
+            self._seat(place).pipe.send(recipe)
+        except OSError:  # killed since its last trial, which was none of its own doing
+            self._seats.pop(place).stop()
+            self._seat(place).pipe.send(recipe)
+
     def _answer(self, place: int, progress: Progress, deadline: float | None) -> Outcome:
-        pipe = self._seats[place].pipe
-        while not pipe.poll(_TICK if deadline is None else min(_TICK, _left(deadline))):
+        seat = self._seats[place]
+        idle = Idleness(seat.process.pid)
+        while not seat.pipe.poll(_TICK if deadline is None else min(_TICK, _left(deadline))):
             progress.check()
             if deadline is not None and not _left(deadline):
                 return self._emptied(place, "took longer than its time limit", is_late=True)
+            if idle.looks() >= _IDLE_LOOKS:
+                return self._emptied(place, _STOOD_STILL)
         try:
-            outcome = pipe.recv()
-        except EOFError:
-            return self._emptied(place, "its process died, most likely of too little memory")
+            outcome = seat.pipe.recv()
+        except (EOFError, OSError):
+            return self._emptied(place, _DIED)
         assert isinstance(outcome, Outcome)  # noqa: S101 (our own process wrote it)
         return outcome
 
     def _emptied(self, place: int, failure: str, *, is_late: bool = False) -> Outcome:
         self._seats.pop(place).stop()
         return Outcome(failure=failure, is_late=is_late)
+
+
+class Idleness:
+    """For how many looks in a row a process has not computed."""
+
+    def __init__(self, pid: int | None) -> None:
+        """Look at a process; one that cannot be looked at never counts as idle."""
+        self._pid = pid or 0
+        self._used = processor_seconds(self._pid)
+        self._looks = 0
+
+    def looks(self) -> int:
+        """Look again."""
+        used = processor_seconds(self._pid)
+        self._looks = self._looks + 1 if used is not None and used == self._used else 0
+        self._used = used
+        return self._looks
 
 
 @dataclass(frozen=True)
@@ -134,9 +166,11 @@ class _Seat:
         process = context.Process(target=_sit, args=(theirs, exam, seed), daemon=True)
         process.start()
         theirs.close()
+        idle = Idleness(process.pid)
         while not ours.poll(_TICK):
-            if not process.is_alive():
-                raise NothingLearnt("a process for trials did not start")
+            if not process.is_alive() or idle.looks() >= _IDLE_LOOKS:
+                process.kill()
+                raise OSError("a process for trials did not start")
         ours.recv()
         return cls(process=process, pipe=ours)
 

@@ -124,7 +124,7 @@ async def _retire_older(tx: Transaction, name: str) -> None:
     answering = _answering(found)
     for model in (*fit[: -_KEPT - 1], *unfit[:-_KEPT]):
         if model != answering:
-            await registry.retire(tx, model)
+            await registry.retire(tx, model, reason="Newer versions have followed.")
 
 
 async def _start(database: Database, name: str, tenant_id: str, rhythm: Rhythm) -> int:

@@ -50,7 +50,8 @@ class Recipes:
     async def remove(self, tx: Transaction, row_id: int) -> bool:
         """Delete a configuration and the searches that used it."""
         if await self._rows.get(tx, row_id) is not None:
-            await tuning.drop_where(tx, **{self._used_as: row_id})
+            reason = f"The {self._used_as} configuration was deleted."
+            await tuning.drop_where(tx, reason=reason, **{self._used_as: row_id})
             await schedules.forget(tx, f"{self._used_as}_config", row_id)
         return await self._rows.remove(tx, row_id)
 
@@ -68,9 +69,9 @@ class ModelConfigurations:
         self, tx: Transaction, *, page: Page, where: Mapping[str, Any]
     ) -> tuple[Sequence[ModelConfiguration], int]:
         """Return one page and the number of all."""
-        chosen = dict(where)
-        if tx.caller.project is not None:
-            chosen["project"] = tx.caller.project
+        chosen = tx.caller.narrowed(where)
+        if chosen is None:
+            return [], 0
         return await store.find_named(
             tx, store.models, where=chosen, offset=page.offset, limit=page.size
         )
@@ -109,25 +110,25 @@ class ModelConfigurations:
         found = await self.get(tx, row_id)
         if found is None:
             return False
-        await drop(tx, found)
+        await drop(tx, found, reason="The model configuration was deleted.")
         return True
 
 
 models = ModelConfigurations()
 
 
-async def drop(tx: Transaction, configuration: ModelConfiguration) -> None:
+async def drop(tx: Transaction, configuration: ModelConfiguration, *, reason: str) -> None:
     """Delete a configuration and retire its models."""
-    await registry.retire_where(tx, configuration=configuration.id)
+    await registry.retire_where(tx, reason=reason, configuration=configuration.id)
     await searches.forget_configuration(tx, configuration.id)
     await schedules.forget(tx, "model_configuration", configuration.id)
     await store.models.remove(tx, configuration.id)
 
 
-async def drop_where(tx: Transaction, **where: Any) -> None:
+async def drop_where(tx: Transaction, *, reason: str, **where: Any) -> None:
     """Delete all model configurations of a project."""
     for configuration in await store.models.all(tx, **where):
-        await drop(tx, configuration)
+        await drop(tx, configuration, reason=reason)
 
 
 async def _check(tx: Transaction, values: Mapping[str, Any], *, except_id: int | None) -> None:

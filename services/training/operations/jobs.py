@@ -107,16 +107,19 @@ async def cancel(tx: Transaction, uid: str) -> Job:
     job = await get(tx, uid)
     if job.is_over:
         raise Conflict(f"The job is {job.state} already.")
-    await cancel_all(tx, [job])
+    await end_all(tx, [job], reason="The job was cancelled.")
     return await get(tx, uid)
 
 
-async def cancel_all(tx: Transaction, found: Sequence[Job]) -> None:
-    """Cancel those of the jobs that are not over."""
+async def end_all(
+    tx: Transaction, found: Sequence[Job], *, reason: str, state: State = State.CANCELLED
+) -> None:
+    """End those of the jobs that are not over, and say why; whoever runs one kills its worker."""
     by_id = {job.id: job for job in found}
-    for job_id in await store.end(tx, list(by_id), state=State.CANCELLED, now=tx.clock()):
-        await mirror(tx, by_id[job_id], State.CANCELLED, reason="cancelled")
-        tx.after_commit(JOBS_ENDED.labels(by_id[job_id].kind, State.CANCELLED).inc)
+    ended = await store.end(tx, list(by_id), state=state, error=reason, now=tx.clock())
+    for job_id in ended:
+        await mirror(tx, by_id[job_id], state, reason=reason)
+        tx.after_commit(JOBS_ENDED.labels(by_id[job_id].kind, state).inc)
 
 
 async def finish(tx: Transaction, job: Job, state: State, **columns: Any) -> bool:

@@ -9,7 +9,7 @@ from chassis.database import Transaction
 from chassis.problems import Invalid, unknown_reference
 from contracts.models import ModelRetired
 from training.domain.configurations import ModelConfiguration
-from training.domain.jobs import Job, Kind
+from training.domain.jobs import Job, Kind, State
 from training.domain.models import UNLINKED, Artefact, Task, TaskLink, TrainedModel, version_of
 from training.domain.replicas import DataFile
 from training.operations import jobs, references
@@ -19,14 +19,17 @@ from training.store import registry as store
 
 noun = "TrainedModel"
 
+#: Why nothing is learnt from a data file any more.
+UNLINKED_DATA = "Data {} was unlinked."
+
 
 async def find(
     tx: Transaction, *, where: Mapping[str, Any], offset: int, limit: int
 ) -> tuple[Sequence[TrainedModel], int]:
     """Return one page of the projects' own models and the number of all."""
-    chosen = dict(where)
-    if tx.caller.project is not None:
-        chosen["project"] = tx.caller.project
+    chosen = tx.caller.narrowed(where)
+    if chosen is None:
+        return [], 0
     rows, total = await store.find(tx, where=chosen, offset=offset, limit=limit)
     return await _linked(tx, rows), total
 
@@ -80,7 +83,8 @@ async def source(tx: Transaction, data: DataFile) -> dict[str, Any]:
         "digest": data.table_digest,
         "user": project.user_column,
         "item": project.item_column,
-        "time": project.time_column,
+        # Recotem's clients write no name as an empty one.
+        "time": project.time_column or None,
     }
 
 
@@ -141,23 +145,31 @@ async def remove(tx: Transaction, model_id: int) -> bool:
     model = await get(tx, model_id)
     if model is None:
         return False
-    await retire(tx, model)
+    await retire(tx, model, reason="The model was deleted.")
     return True
 
 
-async def retire(tx: Transaction, model: TrainedModel) -> None:
+async def retire(tx: Transaction, model: TrainedModel, *, reason: str) -> None:
     """Delete a model, stop what still trains it and tell the others to drop it."""
     found = await job_store.for_each(tx, "model_id", [model.id])
-    await jobs.cancel_all(tx, found.get(model.id, []))
+    await jobs.end_all(tx, found.get(model.id, []), reason=reason)
     await schedules.forget(tx, "trained_model", model.id)
     await store.remove(tx, model, now=tx.clock())
     tx.emit(ModelRetired(tenant_id=tx.tenant_id, occurred_at=tx.clock(), model_id=model.id))
 
 
-async def retire_where(tx: Transaction, **where: Any) -> None:
+async def retire_where(tx: Transaction, *, reason: str, **where: Any) -> None:
     """Retire all models of a configuration, a data file or a project."""
     for model in await store.models.all(tx, **where):
-        await retire(tx, model)
+        await retire(tx, model, reason=reason)
+
+
+async def data_unlinked(tx: Transaction, file_id: int) -> None:
+    """Fail the trainings of models whose data is gone; models that are trained stay."""
+    waiting = [m.id for m in await store.models.all(tx, data_loc=file_id, artefact_key=None)]
+    found = await job_store.for_each(tx, "model_id", waiting)
+    at_work = [job for each in found.values() for job in each]
+    await jobs.end_all(tx, at_work, state=State.FAILED, reason=UNLINKED_DATA.format(file_id))
 
 
 async def _linked(tx: Transaction, models: Sequence[TrainedModel]) -> list[TrainedModel]:

@@ -20,23 +20,31 @@ async def project_changed(tx: Transaction, project: Project) -> None:
 
 async def project_deleted(tx: Transaction, project_id: int) -> None:
     """Let go of a project and of everything that was made in it."""
-    await schedules.drop_where(tx, project=project_id)
-    await tuning.drop_where(tx, project=project_id)
-    await configurations.drop_where(tx, project=project_id)
-    await registry.retire_where(tx, project=project_id)
+    reason = f"Project {project_id} was deleted."
+    await schedules.drop_where(tx, reason=reason, project=project_id)
+    await tuning.drop_where(tx, reason=reason, project=project_id)
+    await configurations.drop_where(tx, reason=reason, project=project_id)
+    await registry.retire_where(tx, reason=reason, project=project_id)
     await store.drop_project(tx, project_id)
 
 
 async def file_changed(tx: Transaction, kind: str, file: DataFile) -> None:
-    """Keep a data file; one without a table was unlinked, and models made from it stay."""
+    """Keep a data file; one without a table was unlinked.
+
+    What is still being learnt from it fails then; models made from it stay.
+    """
     await store.keep_file(tx, kind, file)
+    if kind == TRAINING_DATA and file.table_key is None:
+        await tuning.data_unlinked(tx, file.file_id)
+        await registry.data_unlinked(tx, file.file_id)
 
 
 async def file_deleted(tx: Transaction, kind: str, file_id: int) -> None:
     """Let go of a data file, of searches on it and of models made from it."""
     if kind == TRAINING_DATA:
-        await tuning.drop_where(tx, data=file_id)
-        await registry.retire_where(tx, data_loc=file_id)
+        reason = f"Data {file_id} was deleted."
+        await tuning.drop_where(tx, reason=reason, data=file_id)
+        await registry.retire_where(tx, reason=reason, data_loc=file_id)
         await schedule_store.forget(tx, "training_data", file_id)
     await store.drop_file(tx, kind, file_id)
 

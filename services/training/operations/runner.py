@@ -32,8 +32,12 @@ class Runner:
         workers: int,
         lease: timedelta,
         heartbeat: timedelta,
+        limit: timedelta = timedelta(days=1),
     ) -> None:
-        """Run at most `workers` jobs at a time, each leased for `lease` and renewed in time."""
+        """Run at most `workers` jobs at a time, each leased for `lease` and renewed in time.
+
+        An attempt that takes longer than `limit` fails its job.
+        """
         self._database = database
         self._lease = lease
         self._compute = compute
@@ -48,6 +52,7 @@ class Runner:
             blobs=blobs,
             lease=lease,
             heartbeat=heartbeat,
+            limit=limit,
         )
 
     def wake(self) -> None:

@@ -75,6 +75,7 @@ class Run:
         blobs: Blobs,
         lease: timedelta,
         heartbeat: timedelta,
+        limit: timedelta,
     ) -> None:
         """Take a job that this process has just leased."""
         self.job = job
@@ -83,6 +84,7 @@ class Run:
         self._blobs = blobs
         self._lease = lease
         self._heartbeat = heartbeat.total_seconds()
+        self._limit = limit
         self._said: list[tuple[datetime, str]] = []
         self._lines = 0
         self._progress = 0.0
@@ -140,8 +142,9 @@ class Run:
 
     async def _work(self) -> Outcome:
         prefix = f"{self.job.tenant_id}/exports/{self.job.uid}-{self.job.attempt}"
+        limit = asyncio.timeout(self._limit.total_seconds())
         try:
-            async with contextlib.AsyncExitStack() as stack:
+            async with limit, contextlib.AsyncExitStack() as stack:
                 spec = await self._spec(prefix, stack)
                 work_id = await self._compute.submit(MODULE, spec)
                 stack.push_async_callback(self._compute.cancel, work_id)
@@ -153,7 +156,10 @@ class Run:
             return Hindered(away.detail)
         except BlobsUnavailable as away:
             return Hindered(_sentence(str(away)))
-        except Exception:
+        except Exception as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                # It would take as long again.
+                return Refused(f"The work took longer than {self._limit}.")
             telemetry.log.exception("the service failed in its part of a job")
             return Died("The service failed while it prepared the work.")
         return Died("The worker ended without an answer.")

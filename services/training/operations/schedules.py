@@ -1,21 +1,26 @@
 """Fire due retraining, and record what comes of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from chassis import telemetry
+from chassis.away import is_away
 from chassis.database import Database, Transaction
-from chassis.problems import Invalid, unknown_reference
+from chassis.problems import Invalid, Problem, unknown_reference
 from chassis.wire import Page
 from training.domain.cron import Cron, CronInvalid
 from training.domain.replicas import DataFile
-from training.domain.schedules import RUNNING, SKIPPED, RetrainingRun, Schedule
+from training.domain.schedules import FAILED, RUNNING, SKIPPED, RetrainingRun, Schedule
 from training.operations import jobs, references, registry, tuning
 from training.store import configurations, replicas
+from training.store import jobs as job_store
 from training.store import schedules as store
 
 _TAKEN = "retraining schedule with this project already exists."
 _NO_RECIPE = "No model configuration or retune settings"
+_NOT_BEGUN = "The service failed while it began the run."
 _FIRED = ("is_enabled", "cron_expression")
 
 
@@ -28,9 +33,9 @@ class Schedules:
         self, tx: Transaction, *, page: Page, where: Mapping[str, Any]
     ) -> tuple[Sequence[Schedule], int]:
         """Return one page and the number of all."""
-        chosen = dict(where)
-        if tx.caller.project is not None:
-            chosen["project"] = tx.caller.project
+        chosen = tx.caller.narrowed(where)
+        if chosen is None:
+            return [], 0
         return await store.schedules.find(tx, where=chosen, offset=page.offset, limit=page.size)
 
     async def get(self, tx: Transaction, row_id: int) -> Schedule | None:
@@ -62,10 +67,10 @@ class Schedules:
         return await store.schedules.change(tx, row_id, columns)
 
     async def remove(self, tx: Transaction, row_id: int) -> bool:
-        """Delete a schedule; models that it made stay."""
+        """Delete a schedule and stop what it has at work; models that it made stay."""
         if await self.get(tx, row_id) is None:
             return False
-        await store.remove(tx, row_id)
+        await _drop(tx, row_id, reason="The retraining schedule was deleted.")
         return True
 
 
@@ -106,23 +111,71 @@ async def trigger(tx: Transaction, schedule_id: int) -> RetrainingRun | None:
 
 
 async def fire_due(database: Database) -> int:
-    """Run every schedule whose time has come, once; return how many."""
+    """Run every schedule whose time has come, once; return how many.
+
+    What is wrong with one schedule fails its run and keeps no other from running.
+    """
     async with database.transaction(tenant_id=None, write=False) as tx:
         waiting = await store.due(tx, now=tx.clock())
     fired = 0
     for schedule in waiting:
-        async with database.transaction(tenant_id=schedule.tenant_id) as tx:
-            following = Cron.parse(schedule.cron_expression).after(tx.clock())
-            if await store.advance(tx, schedule, to=following):
-                await _run(tx, schedule)
-                fired += 1
+        try:
+            fired += await _fire(database, schedule, _run)
+        except Exception as error:
+            if is_away(error):
+                raise
+            telemetry.log.exception("schedule %s could not run", schedule.id)
+            reason = str(error) if isinstance(error, Problem) else _NOT_BEGUN
+            fired += await _fire(database, schedule, partial(_fail, reason=reason))
     return fired
 
 
-async def drop_where(tx: Transaction, **where: Any) -> None:
-    """Delete the schedule of a project."""
+async def realign(database: Database) -> int:
+    """Bring forward schedules that a clock that was ahead has put off; return how many."""
+    async with database.transaction(tenant_id=None, write=False) as tx:
+        enabled = await store.schedules.all(tx, is_enabled=True)
+    moved = 0
+    for schedule in enabled:
+        async with database.transaction(tenant_id=schedule.tenant_id) as tx:
+            following = Cron.parse(schedule.cron_expression).after(tx.clock())
+            if schedule.next_run_at is not None and schedule.next_run_at > following:
+                moved += await store.advance(tx, schedule, to=following)
+    return moved
+
+
+async def drop_where(tx: Transaction, *, reason: str, **where: Any) -> None:
+    """Delete the schedule of a project and stop what it has at work."""
     for schedule in await store.schedules.all(tx, **where):
-        await store.remove(tx, schedule.id)
+        await _drop(tx, schedule.id, reason=reason)
+
+
+async def _drop(tx: Transaction, schedule_id: int, *, reason: str) -> None:
+    for run in await store.open_runs(tx, schedule_id):
+        await jobs.end_all(tx, await job_store.of_run(tx, run.id), reason=reason)
+    await store.remove(tx, schedule_id)
+
+
+async def _fire(
+    database: Database,
+    schedule: Schedule,
+    run: Callable[[Transaction, Schedule], Awaitable[RetrainingRun]],
+) -> bool:
+    """Move a schedule on and run it; False when another service did."""
+    async with database.transaction(tenant_id=schedule.tenant_id) as tx:
+        following = Cron.parse(schedule.cron_expression).after(tx.clock())
+        if not await store.advance(tx, schedule, to=following):
+            return False
+        await run(tx, schedule)
+    return True
+
+
+async def _fail(tx: Transaction, schedule: Schedule, *, reason: str) -> RetrainingRun:
+    """Keep a run that could not begin."""
+    now = tx.clock()
+    ended = {"status": FAILED, "error_message": reason, "completed_at": now}
+    run = await store.runs.add(tx, schedule=schedule.id, ins_datetime=now, **ended)
+    await store.note(tx, schedule.id, last_run_at=now, last_run_status=FAILED)
+    return run
 
 
 async def _run(tx: Transaction, schedule: Schedule) -> RetrainingRun:

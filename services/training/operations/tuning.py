@@ -8,12 +8,12 @@ from chassis.database import Transaction
 from chassis.problems import unknown_reference
 from contracts.models import TuningConcluded, TuningForgotten
 from training.domain.configurations import EvaluationConfig, ModelConfiguration, SplitConfig
-from training.domain.jobs import Job, Kind
+from training.domain.jobs import Job, Kind, State
 from training.domain.models import Task, TaskLink
 from training.domain.replicas import DataFile
 from training.domain.tuning import TuningJob
-from training.operations import jobs, references, registry
-from training.store import configurations, replicas, schedules
+from training.operations import jobs, references, registry, retraining
+from training.store import configurations, logs, replicas, schedules
 from training.store import jobs as job_store
 from training.store import tuning as store
 
@@ -36,9 +36,9 @@ async def find(
     tx: Transaction, *, where: Mapping[str, Any], offset: int, limit: int
 ) -> tuple[Sequence[TuningJob], int]:
     """Return one page of searches and the number of all."""
-    chosen = dict(where)
-    if tx.caller.project is not None:
-        chosen["project"] = tx.caller.project
+    chosen = tx.caller.narrowed(where)
+    if chosen is None:
+        return [], 0
     rows, total = await store.searches.find(tx, where=chosen, offset=offset, limit=limit)
     return await _linked(tx, rows), total
 
@@ -93,9 +93,13 @@ async def start(
 
 
 async def conclude(tx: Transaction, job: Job, found: Mapping[str, Any]) -> None:
-    """Keep what a search found as a configuration and have it trained, if that was asked for."""
+    """Keep what a search found as a configuration and have it trained, if that was asked for.
+
+    A run of a schedule that the search is part of goes on with that training, or ends here.
+    """
     search = await store.searches.get(tx, job.tuning_job or 0)
     if search is None:
+        await retraining.fail(tx, job, "The parameter tuning job was deleted.")
         return
     name = f"Tuning Result of job {search.id}"
     taken = await configurations.name_is_taken(tx, project=search.project, name=name)
@@ -122,8 +126,16 @@ async def conclude(tx: Transaction, job: Job, found: Mapping[str, Any]) -> None:
             project_id=search.project,
         )
     )
-    if search.train_after_tuning:
-        await _train(tx, search, best, cause=jobs.Cause.of(job))
+    if not search.train_after_tuning:
+        await retraining.fail(tx, job, "The parameter tuning job trains no model.")
+        return
+    data = await replicas.data_file(tx, search.data)
+    if data is None or data.table_key is None:
+        reason = registry.UNLINKED_DATA.format(search.data)
+        await logs.append(tx, job, [(tx.clock(), f"{reason} What was found is not trained.")])
+        await retraining.fail(tx, job, reason)
+        return
+    await _train(tx, search, best, data, cause=jobs.Cause.of(job))
 
 
 async def remove(tx: Transaction, search_id: int) -> bool:
@@ -131,14 +143,14 @@ async def remove(tx: Transaction, search_id: int) -> bool:
     search = await get(tx, search_id)
     if search is None:
         return False
-    await drop(tx, search)
+    await drop(tx, search, reason="The parameter tuning job was deleted.")
     return True
 
 
-async def drop(tx: Transaction, search: TuningJob) -> None:
+async def drop(tx: Transaction, search: TuningJob, *, reason: str) -> None:
     """Delete a search and stop what it still does; what it found stays."""
     found = await job_store.for_each(tx, "tuning_job", [search.id])
-    await jobs.cancel_all(tx, found.get(search.id, []))
+    await jobs.end_all(tx, found.get(search.id, []), reason=reason)
     await store.forget_search(tx, search.id)
     await schedules.forget(tx, "tuning_job", search.id)
     await store.searches.remove(tx, search.id)
@@ -147,18 +159,29 @@ async def drop(tx: Transaction, search: TuningJob) -> None:
     )
 
 
-async def drop_where(tx: Transaction, **where: Any) -> None:
+async def drop_where(tx: Transaction, *, reason: str, **where: Any) -> None:
     """Delete all searches of a split, an evaluation, a data file or a project."""
     for search in await store.searches.all(tx, **where):
-        await drop(tx, search)
+        await drop(tx, search, reason=reason)
+
+
+async def data_unlinked(tx: Transaction, file_id: int) -> None:
+    """Fail the searches whose data is gone."""
+    searches = [search.id for search in await store.searches.all(tx, data=file_id)]
+    found = await job_store.for_each(tx, "tuning_job", searches)
+    at_work = [job for each in found.values() for job in each]
+    reason = registry.UNLINKED_DATA.format(file_id)
+    await jobs.end_all(tx, at_work, state=State.FAILED, reason=reason)
 
 
 async def _train(
-    tx: Transaction, search: TuningJob, best: ModelConfiguration, *, cause: jobs.Cause
+    tx: Transaction,
+    search: TuningJob,
+    best: ModelConfiguration,
+    data: DataFile,
+    *,
+    cause: jobs.Cause,
 ) -> None:
-    data = await replicas.data_file(tx, search.data)
-    if data is None or data.table_key is None:
-        return
     model = await registry.train(tx, best, data, cause=cause)
     await store.note(tx, search.id, tuned_model=model.id)
     if cause.retraining_run is not None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from chassis.database import Transaction
 from chassis.tables import Moment
-from training.domain.jobs import ALIVE, Job, Kind, State
+from training.domain.jobs import ALIVE, LONGEST_REST, Job, Kind, State
 from training.store.rows import Rows
 from training.store.tables import JobRow
 
@@ -64,6 +64,11 @@ async def newest(tx: Transaction, *, algorithm: str) -> Job | None:
     return None if row is None else jobs.value_of(row)
 
 
+async def of_run(tx: Transaction, run_id: int) -> list[Job]:
+    """Return the jobs of a schedule's run, oldest first."""
+    return await jobs.all(tx, retraining_run=run_id)
+
+
 async def for_each(tx: Transaction, column: str, ids: Collection[int]) -> Mapping[int, list[Job]]:
     """Return the jobs, oldest first, of models (`model_id`) or searches (`tuning_job`)."""
     owner = getattr(JobRow, column)
@@ -85,9 +90,12 @@ async def claim(
     """Lease the next job that waits or was left behind, of the tenant with the least at work.
 
     `besides` are those that the process itself has at work: a clock that jumps ends no lease of its
-    own. The second value tells whether the job's last holder had fallen silent.
+    own. The second value tells whether the job's last holder had fallen silent. A lease, or a rest
+    before another attempt, that ends later than any can was written by a clock that was ahead: it
+    counts as over.
     """
-    row = await _next(tx, now, besides)
+    latest = max(lease_until, now + LONGEST_REST) + (lease_until - now)
+    row = await _next(tx, now, latest, besides)
     if row is None:
         return None
     left_behind = row.state == State.RUNNING
@@ -118,7 +126,9 @@ async def finish(tx: Transaction, job: Job, *, state: State, **columns: Any) -> 
     return await _move(tx, _mine(job), state=state, **rest)
 
 
-async def end(tx: Transaction, ids: Sequence[int], *, state: State, now: datetime) -> Sequence[int]:
+async def end(
+    tx: Transaction, ids: Sequence[int], *, state: State, error: str, now: datetime
+) -> Sequence[int]:
     """Cancel or fail jobs that are not over, whoever holds them; return which were."""
     alive = [
         job_id
@@ -127,6 +137,7 @@ async def end(tx: Transaction, ids: Sequence[int], *, state: State, now: datetim
             tx,
             and_(JobRow.id == job_id, JobRow.state.in_(ALIVE)),
             state=state,
+            error=error,
             finished_at=now,
             holder=None,
             lease_until=None,
@@ -150,7 +161,9 @@ async def at_hand(tx: Transaction, now: datetime) -> tuple[Mapping[str, int], da
     return {state: int(number) for state, number in counts}, oldest
 
 
-async def _next(tx: Transaction, now: datetime, besides: Collection[str]) -> JobRow | None:
+async def _next(
+    tx: Transaction, now: datetime, latest: datetime, besides: Collection[str]
+) -> JobRow | None:
     other = aliased(JobRow)
     at_work = (
         select(func.count())
@@ -158,9 +171,10 @@ async def _next(tx: Transaction, now: datetime, besides: Collection[str]) -> Job
         .where(other.tenant_id == JobRow.tenant_id, other.state == State.RUNNING)
         .scalar_subquery()
     )
-    rested = or_(JobRow.not_before.is_(None), JobRow.not_before <= now)
+    rested = or_(JobRow.not_before.is_(None), JobRow.not_before <= now, JobRow.not_before > latest)
     waiting = and_(JobRow.state == State.PENDING, rested)
-    silent = and_(JobRow.lease_until < now, JobRow.uid.not_in(besides))
+    expired = or_(JobRow.lease_until < now, JobRow.lease_until > latest)
+    silent = and_(expired, JobRow.uid.not_in(besides))
     abandoned = and_(JobRow.state == State.RUNNING, silent)
     query = select(JobRow).where(or_(waiting, abandoned)).order_by(at_work, JobRow.id).limit(1)
     # Passes over what another service is just taking, instead of coming back without work.

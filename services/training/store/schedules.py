@@ -7,9 +7,10 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, select, update
 
 from chassis.database import Transaction
-from training.domain.schedules import COMPLETED, PENDING, RUNNING, RetrainingRun, Schedule
+from training.domain.jobs import ALIVE
+from training.domain.schedules import COMPLETED, OPEN, RetrainingRun, Schedule
 from training.store.rows import Rows
-from training.store.tables import RetrainingRunRow, ScheduleRow
+from training.store.tables import JobRow, RetrainingRunRow, ScheduleRow
 
 schedules = Rows(ScheduleRow, Schedule, newest="ins_datetime")
 runs = Rows(RetrainingRunRow, RetrainingRun, newest="ins_datetime")
@@ -51,9 +52,22 @@ async def note(tx: Transaction, schedule_id: int, **columns: Any) -> None:
 
 async def at_work(tx: Transaction, schedule: Schedule) -> bool:
     """Tell whether a run of the schedule is not over."""
+    return bool(await open_runs(tx, schedule.id))
+
+
+async def open_runs(tx: Transaction, schedule_id: int) -> Sequence[RetrainingRun]:
+    """Return the runs of a schedule that are not over."""
     row = RetrainingRunRow
-    query = select(row.id).where(row.schedule == schedule.id, row.status.in_((PENDING, RUNNING)))
-    return await tx.session.scalar(query.limit(1)) is not None
+    query = select(row).where(row.schedule == schedule_id, row.status.in_(OPEN))
+    return [runs.value_of(each) for each in await tx.session.scalars(query)]
+
+
+async def left_behind(tx: Transaction) -> Sequence[RetrainingRun]:
+    """Return the runs, in reach of this transaction, that are not over and have no job at work."""
+    row = RetrainingRunRow
+    at_work = select(JobRow.id).where(JobRow.retraining_run == row.id, JobRow.state.in_(ALIVE))
+    query = select(row).where(row.status.in_(OPEN), ~at_work.exists()).order_by(row.id)
+    return [runs.value_of(each) for each in await tx.session.scalars(query)]
 
 
 async def last_digest(tx: Transaction, schedule: Schedule) -> str | None:

@@ -156,7 +156,7 @@ class JobRow(Identified, TenantScoped, Base):
     project: Mapped[int | None] = mapped_column(BigInteger)
     model_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     tuning_job: Mapped[int | None] = mapped_column(BigInteger, index=True)
-    retraining_run: Mapped[int | None] = mapped_column(BigInteger)
+    retraining_run: Mapped[int | None] = mapped_column(BigInteger, index=True)
     algorithm: Mapped[str | None] = mapped_column(String(40))
     progress: Mapped[float] = mapped_column(Float, default=0.0)
     error: Mapped[str | None] = mapped_column(LongText)
@@ -226,7 +226,7 @@ class RetrainingRunRow(Identified, TenantScoped, Base):
     schedule: Mapped[int] = mapped_column(
         BigInteger, ForeignKey("retraining_schedules.id"), index=True
     )
-    status: Mapped[str] = mapped_column(String(10))
+    status: Mapped[str] = mapped_column(String(10), index=True)
     trained_model: Mapped[int | None] = mapped_column(BigInteger)
     tuning_job: Mapped[int | None] = mapped_column(BigInteger)
     error_message: Mapped[str] = mapped_column(LongText, default="")

@@ -16,7 +16,7 @@ from training.tests.standins import FakeCompute
 def compute(monkeypatch: pytest.MonkeyPatch) -> FakeCompute:
     """The compute that the service finds behind its URL."""
     fake = FakeCompute()
-    monkeypatch.setattr(app, "open_compute", lambda _url, threads: fake)
+    monkeypatch.setattr(app, "open_compute", lambda _url, **_others: fake)
     return fake
 
 

@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -235,13 +236,64 @@ def test_a_worker_loads_no_torch_unless_it_needs_it() -> None:
 
 @pytest.fixture
 async def bench(settings: TrainingSettings) -> AsyncIterator[Bench]:
-    """The service with real workers."""
-    async with on_the_bench(app.build(settings)) as bench:
+    """The service with real workers, which may not stand still for long."""
+    impatient = settings.model_copy(update={"training_silence_seconds": 3.0})
+    async with on_the_bench(app.build(impatient)) as bench:
         yield bench
         await bench.app.state.runner.stop()
 
 
-async def test_a_killed_worker_is_replaced_and_the_model_comes(bench: Bench, table: Blob) -> None:
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+async def test_a_worker_that_is_gone_is_replaced_and_the_model_comes(
+    bench: Bench, table: Blob, blow: signal.Signals
+) -> None:
+    client, model = await _requested(bench, table)
+    before = _grandchildren()
+    running = asyncio.create_task(runner_of(bench).run())
+    try:
+        await until(lambda: _grandchildren() - before, seconds=60)
+        for worker in _grandchildren() - before:
+            os.kill(worker, blow)
+        path = f"/api/v1/trained_model/{model['id']}/"
+        async with asyncio.timeout(60):
+            while not await bench.emitted(ModelReady):
+                await client.get(path)
+        task = (await client.get(path)).json()["task_links"][0]["task"]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert task["status"] == "SUCCESS"
+    logs = (await client.get(f"/api/v1/task_log/?model_id={model['id']}")).json()["results"]
+    assert any("Attempt 2 of 4 follows." in line["contents"] for line in logs)
+    [ready] = await bench.emitted(ModelReady)
+    assert ready.learner == "TopPopRecommender"
+
+
+async def test_a_job_whose_data_was_deleted_under_it_fails_with_the_reason(
+    bench: Bench, blobs: Blobs, table: Blob
+) -> None:
+    client, model = await _requested(bench, table)
+    await blobs.delete(table.key)
+    running = asyncio.create_task(runner_of(bench).run())
+    path = f"/api/v1/trained_model/{model['id']}/"
+    try:
+        async with asyncio.timeout(60):
+            task = await _task(client, path)
+            while not task["date_done"]:
+                task = await _task(client, path)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert (task["status"], task["traceback"]) == ("FAILURE", "the data has been deleted")
+
+
+async def _task(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await client.get(path)).json()["task_links"][0]["task"]
+    return found
+
+
+async def _requested(bench: Bench, table: Blob) -> tuple[httpx.AsyncClient, dict[str, Any]]:
+    """Ask for a model that is learnt from the table."""
     file = data_changed(5, 1).model_copy(
         update={"table_key": table.key, "table_digest": table.digest}
     )
@@ -256,25 +308,7 @@ async def test_a_killed_worker_is_replaced_and_the_model_comes(bench: Bench, tab
     model = await posted(
         client, "/api/v1/trained_model/", configuration=configuration["id"], data_loc=5
     )
-    before = _grandchildren()
-    running = asyncio.create_task(runner_of(bench).run())
-    try:
-        await until(lambda: _grandchildren() - before)
-        for worker in _grandchildren() - before:
-            os.kill(worker, signal.SIGKILL)
-        path = f"/api/v1/trained_model/{model['id']}/"
-        async with asyncio.timeout(60):
-            while not await bench.emitted(ModelReady):
-                await client.get(path)
-        task = (await client.get(path)).json()["task_links"][0]["task"]
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    assert task["status"] == "SUCCESS"
-    logs = (await client.get(f"/api/v1/task_log/?model_id={model['id']}")).json()["results"]
-    assert any("Attempt 2 of 4 follows." in line["contents"] for line in logs)
-    [ready] = await bench.emitted(ModelReady)
-    assert ready.learner == "TopPopRecommender"
+    return client, model
 
 
 def _grandchildren() -> set[int]:

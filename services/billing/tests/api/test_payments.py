@@ -85,13 +85,41 @@ async def test_the_portal_changes_the_plan_as_often_as_one_likes(
             assert (await browser.post(path, data=form)).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"plan=%00&interval=monthly",
+        b"plan=plan-growth&interval=%ED%A0%80",
+        b"plan=\xff\xfe&interval=monthly",
+        b"a&" * 100_000,
+        b"a=1&" * 100_000 + b"plan=plan-growth&interval=monthly",
+        b"plan=" + b"x" * 1_000_000 + b"&interval=monthly",
+        b'{"plan": "plan-growth", "interval": "monthly"}',
+        b"[" * 3_000,
+    ],
+)
+async def test_a_form_that_is_none_changes_nothing(
+    bench: Bench, admin: httpx.AsyncClient, body: bytes
+) -> None:
+    path = await address(admin, "portal")
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    async with bench.as_caller(None) as browser:
+        assert (await browser.post(path, content=body, headers=form)).status_code == 400
+    assert (await admin.get("/api/billing/current")).json()["planId"] == "plan-starter"
+
+
+def _twisted(path: str) -> list[str]:
+    return [f"{path}%00", f"{path}%0A", f"{path}x", path[:-1]]
+
+
 async def test_an_address_is_worth_nothing_when_guessed_or_old(
     bench: Bench, admin: httpx.AsyncClient, clock: FrozenClock
 ) -> None:
     path = await address(admin, "checkout", CHECKOUT)
     clock.advance(hours=25)
     async with bench.as_caller(None) as browser:
-        for wrong in (path, "/api/billing/test/checkout/x", path.replace("checkout", "portal")):
+        guessed = [f"/api/billing/test/checkout/{each}" for each in ("x", "%00", "a" * 43, "%FF")]
+        for wrong in (path, path.replace("checkout", "portal"), *guessed, *_twisted(path)):
             assert (await browser.get(wrong)).status_code == 404
             assert (await browser.post(wrong)).status_code == 404
     assert (await usage(admin))["requestLimit"] == 10_000

@@ -1,10 +1,7 @@
 """Stripe's SDK against a mock server, and webhooks that only Stripe can have sent."""
 
-import hashlib
-import hmac
 import json
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,10 +12,9 @@ import pytest
 
 from billing.app import build
 from billing.settings import BillingSettings
+from billing.tests.payments.notices import ENDED, SECRET, bought, signed
 from billing.tests.world import registered, usage
 from chassis.testing import ADMIN, TENANT, Bench, on_the_bench
-
-SECRET = "whsec_test"
 
 
 class Mock(HTTPServer):
@@ -68,33 +64,6 @@ async def bench(tmp_path: Path, mock: Mock) -> AsyncIterator[Bench]:
     async with on_the_bench(build(settings)) as bench:
         await bench.deliver(registered())
         yield bench
-
-
-def signed(event: dict[str, Any], *, secret: str = SECRET, age: int = 0) -> dict[str, Any]:
-    payload = json.dumps(event)
-    moment = int(time.time()) - age
-    mac = hmac.new(secret.encode(), f"{moment}.{payload}".encode(), hashlib.sha256).hexdigest()
-    header = {"Stripe-Signature": f"t={moment},v1={mac}", "Content-Type": "application/json"}
-    return {"content": payload, "headers": header}
-
-
-def bought(event_id: str = "evt_1", **metadata: str) -> dict[str, Any]:
-    said = {"tenant_id": TENANT, "plan_id": "plan-growth", "interval": "monthly"} | metadata
-    session = {"object": "checkout.session", "customer": "cus_1", "metadata": said}
-    return {
-        "id": event_id,
-        "object": "event",
-        "type": "checkout.session.completed",
-        "data": {"object": session},
-    }
-
-
-ENDED = {
-    "id": "evt_2",
-    "object": "event",
-    "type": "customer.subscription.deleted",
-    "data": {"object": {"object": "subscription", "customer": "cus_1"}},
-}
 
 
 async def told(bench: Bench, event: dict[str, Any], **how: Any) -> int:

@@ -1,6 +1,10 @@
 """The paths round the session's scope: bulk inserts carry their tenant and nobody else's."""
 
-from billing.store import subscriptions, usage
+from datetime import timedelta
+
+from billing.domain.plans import STARTER
+from billing.domain.usage import PastCap, Used
+from billing.store import caps, subscriptions, usage
 from billing.tests.world import NOW
 from chassis.testing import OTHER_TENANT, TENANT, Bench
 
@@ -30,11 +34,22 @@ async def test_a_subscription_is_made_for_the_named_tenant_alone(bench: Bench) -
 
 async def test_only_a_cycle_of_ones_own_is_seen(bench: Bench) -> None:
     async with bench.database.transaction(tenant_id=TENANT) as tx:
-        await usage.add(tx.session, 0, centiunits=5, at=NOW, cap=1)
+        await usage.put(tx.session, 0, Used(5, NOW), cap=1)
     async with bench.database.transaction(tenant_id=OTHER_TENANT) as tx:
-        assert await usage.of(tx.session, 0) is None
-        await usage.add(tx.session, 0, centiunits=7, at=NOW, cap=1)
+        assert await usage.of(tx.session, 0, plan=STARTER) == Used()
+        await usage.put(tx.session, 0, Used(7, NOW), cap=1)
     async with bench.database.transaction(tenant_id=TENANT) as tx:
-        found = await usage.of(tx.session, 0)
-        assert found is not None
-        assert found.centiunits == 5
+        assert await usage.of(tx.session, 0, plan=STARTER) == Used(5, NOW)
+
+
+async def test_past_caps_are_ones_own_and_forgotten_in_time(bench: Bench) -> None:
+    async with bench.database.transaction(tenant_id=TENANT) as tx:
+        await caps.add(tx.session, PastCap(5, NOW))
+    async with bench.database.transaction(tenant_id=OTHER_TENANT) as tx:
+        assert await caps.since(tx.session, NOW - timedelta(hours=1)) == []
+        await caps.add(tx.session, PastCap(7, NOW + timedelta(days=40)))
+    async with bench.database.transaction(tenant_id=TENANT) as tx:
+        assert await caps.since(tx.session, NOW) == []
+        assert await caps.since(tx.session, NOW - timedelta(hours=1)) == [PastCap(5, NOW)]
+        await caps.add(tx.session, PastCap(6, NOW + timedelta(days=31)))
+        assert [each.cap for each in await caps.since(tx.session, NOW - timedelta(days=1))] == [6]

@@ -13,7 +13,9 @@ import pytest
 from catalog.operations.sweeping import Sweeper
 from chassis.blobs import open_blobs
 from chassis.testing import ADMIN, STRANGER, Bench, key_of
+from chassis.testing.ids import NO_IDS, ODD_IDS
 from contracts.catalog import DataFileChanged, DataFileDeleted, ItemChanged
+from contracts.identifiers import fault_in
 
 DATA = "/api/v1/training_data/"
 META = "/api/v1/item_meta_data/"
@@ -404,6 +406,63 @@ async def test_items_that_cannot_be_refuse_the_whole_file(bench: Bench, content:
 async def test_an_item_that_cannot_be_is_named_with_its_row(bench: Bench) -> None:
     answer = await upload(bench, b"item_id,t\na,b\n\x01,c\n", path=META)
     assert answer.json()["file"] == [
-        'Column "item_id" holds an id that no item can have.',
-        'Column "item_id" holds "\\u0001" in row 2.',
+        'Column "item_id" holds "\\u0001", which is no id, in row 2.',
+        "Control characters are not allowed.",
     ]
+
+
+LARGE = [
+    {"item_id": 18446744073709551617, "sku": "1.10", "gtin": 9007199254740993, "tags": ["a"]},
+    {"item_id": 18446744073709551618, "sku": "1e5", "gtin": 9007199254740992, "tags": []},
+]
+
+
+async def test_what_is_uploaded_reaches_the_catalogue_as_it_was_written(bench: Bench) -> None:
+    content = "\n".join(map(json.dumps, LARGE)).encode()
+    assert (await upload(bench, content, "a.ndjson", path=META)).status_code == 201
+    async with bench.as_caller(ADMIN) as client:
+        found = (await client.get("/api/items")).json()["data"]
+    rows = [{"item_id": int(each["id"]), **each["metadata"]} for each in found]
+    assert rows == LARGE
+    assert [each["id"] for each in found] == ["18446744073709551617", "18446744073709551618"]
+    told = await bench.emitted(ItemChanged)
+    assert [each.metadata for each in told] == [each["metadata"] for each in found]
+
+
+async def test_a_preview_shows_large_numbers_whole(bench: Bench) -> None:
+    rows = [{**row, "user_id": "u", "timestamp": 5} for row in LARGE]
+    file = (await upload(bench, json.dumps(rows).encode(), "a.json")).json()
+    async with bench.as_caller(ADMIN) as client:
+        shown = (await client.get(f"{DATA}{file['id']}/preview/")).json()
+        sent = (await client.get(f"{DATA}{file['id']}/download/")).content
+    assert shown["rows"] == [
+        ["18446744073709551617", "1.10", 9007199254740993, ["a"], "u", 5],
+        ["18446744073709551618", "1e5", 9007199254740992, [], "u", 5],
+    ]
+    assert json.loads(sent) == rows
+
+
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+async def test_what_is_no_id_refuses_an_upload_and_is_named(bench: Bench, column: str) -> None:
+    sound = {"user_id": "u", "item_id": "i", "timestamp": 5}
+    for text in NO_IDS:
+        content = "\n".join(json.dumps(row) for row in (sound, {**sound, column: text})).encode()
+        answer = await upload(bench, content, "a.ndjson")
+        assert answer.status_code == 400, ascii(text)
+        where, *why = answer.json()["file"]
+        if why:
+            assert where.startswith(f'Column "{column}" holds "')
+            assert where.endswith(", which is no id, in row 2.")
+            assert why == [fault_in(text)]
+        else:
+            assert where == f'Column "{column}" is empty in 1 rows, first in row 2.'
+            assert fault_in(text) == "This field may not be blank."
+    assert await bench.emitted(DataFileChanged) == []
+
+
+@pytest.mark.parametrize("path", [DATA, META])
+async def test_any_id_may_be_uploaded(bench: Bench, path: str) -> None:
+    rows = [{"user_id": each, "item_id": each, "timestamp": 5} for each in ODD_IDS]
+    answer = await upload(bench, json.dumps(rows).encode(), "a.json", path=path)
+    assert answer.status_code == 201, answer.text
+    assert (await table_of(bench))["item_id"].to_list() == list(ODD_IDS)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chassis.testing import ADMIN, STRANGER, Bench, key_of
+from chassis.testing.ids import NO_IDS
 from contracts.catalog import ItemChanged
 from contracts.interactions import InteractionRecorded
 
@@ -265,3 +266,16 @@ async def test_producers_are_told_where_to_connect(bench: Bench) -> None:
     assert body["rejected_topic"] == f"ingest.{ADMIN.tenant_id}.rejected"
     assert "userId" in body["interaction_schema"]["properties"]
     assert body["bootstrap_servers"]
+
+
+@pytest.mark.parametrize("member", ["userId", "itemId", "sessionId", "requestId", "eventId"])
+async def test_what_is_no_id_is_refused_alone_and_in_a_batch(bench: Bench, member: str) -> None:
+    async with bench.as_caller(ADMIN) as client:
+        for each in NO_IDS:
+            sent = {"userId": "u", "itemId": "i", "interactionType": "view", member: each}
+            single = await client.post("/api/v1/interactions", json=sent)
+            batch = await client.post("/api/v1/interactions/batch", json={"interactions": [sent]})
+            assert (single.status_code, batch.status_code) == (400, 400), ascii(each)
+            assert member in single.json()
+            assert f"interactions.0.{member}" in batch.json()
+        assert (await client.get("/api/items")).json()["total"] == 0

@@ -1,10 +1,14 @@
 """The catalogue: searched, changed with rising revisions, and nobody else's."""
 
+import json
 from typing import Any
+from unittest.mock import ANY
+from urllib.parse import quote
 
 import pytest
 
 from chassis.testing import ADMIN, STRANGER, Bench, key_of
+from chassis.testing.ids import NO_IDS, ODD_IDS
 from contracts.catalog import ItemChanged, ItemDeleted
 
 PATH = "/api/items"
@@ -137,11 +141,7 @@ async def test_the_rows_of_a_bulk_stand_for_themselves(bench: Bench) -> None:
 
 
 async def test_a_bulk_of_which_nothing_is_kept_is_refused(bench: Bench) -> None:
-    surrogate = b'{"items": [{"id": "\\ud800", "metadata": {}}]}'
-    async with bench.as_caller(ADMIN) as client:
-        answer = await client.post(
-            f"{PATH}/bulk", content=surrogate, headers={"content-type": "application/json"}
-        )
+    answer = await add(bench, {"items": [{"id": "a\x01", "metadata": {}}]}, f"{PATH}/bulk")
     assert answer.status_code == 400
     assert "items.0.id" in answer.json()
     over = await add(bench, {"items": [{"metadata": {}}] * 1001}, f"{PATH}/bulk")
@@ -173,3 +173,58 @@ async def test_ids_are_the_tenants_own_strings(bench: Bench) -> None:
         none = await client.get(f"{PATH}/%00")
     assert (found.status_code, found.json()["id"]) == (200, "a/b ü?")
     assert none.status_code == 404
+
+
+def path_of(item_id: str) -> str:
+    return f"{PATH}/{quote(item_id, safe='')}"
+
+
+async def test_every_id_is_reached_by_its_own_path(bench: Bench) -> None:
+    """Each is changed and deleted alone, however its path is read on the way."""
+    rows = [{"id": each, "metadata": {"n": n}} for n, each in enumerate(ODD_IDS)]
+    assert (await add(bench, {"items": rows}, f"{PATH}/bulk")).json()["created"] == len(rows)
+    async with bench.as_caller(ADMIN) as client:
+        for n, each in enumerate(ODD_IDS):
+            path = path_of(each)
+            patched = await client.patch(path, json={"isActive": False})
+            replaced = await client.put(path, json={"metadata": {"n": n, "seen": True}})
+            found = (await client.get(f"{path}/")).json()
+            assert (patched.status_code, replaced.status_code) == (200, 200), each
+            assert (found["id"], found["metadata"]) == (each, {"n": n, "seen": True})
+        for n, each in enumerate(ODD_IDS, start=1):
+            assert (await client.delete(path_of(each))).status_code == 204
+            assert (await client.get(path_of(each))).status_code == 404
+            assert (await client.get(PATH)).json()["total"] == len(ODD_IDS) - n
+
+
+async def test_a_slash_that_is_encoded_belongs_to_the_id(bench: Bench) -> None:
+    await add(bench, {"id": "x", "metadata": {}})
+    async with bench.as_caller(ADMIN) as client:
+        for method in ("GET", "PUT", "PATCH", "DELETE"):
+            answer = await client.request(method, f"{PATH}/x%2F", json={"metadata": {"a": 1}})
+            assert answer.status_code == 404
+        assert (await client.get(f"{PATH}/x/")).json()["metadata"] == {}
+
+
+@pytest.mark.parametrize("item_id", NO_IDS, ids=ascii)
+async def test_what_is_no_id_names_no_item(bench: Bench, item_id: str) -> None:
+    bulk = await add(bench, {"items": [{"id": item_id, "metadata": {}}]}, f"{PATH}/bulk")
+    single = await add(bench, {"id": item_id, "metadata": {}})
+    assert (bulk.status_code, single.status_code) == (400, 400)
+    assert "items.0.id" in bulk.json()
+    assert "id" in single.json()
+    assert await listed(bench) == []
+
+
+async def test_numbers_keep_each_digit_or_are_refused(bench: Bench) -> None:
+    kept = '{"gtin": 9223372036854775807, "less": -9223372036854775807, "a": 0.1, "b": -0.0}'
+    async with bench.as_caller(ADMIN) as client:
+        headers = {"content-type": "application/json"}
+        made = await client.post(PATH, content=f'{{"metadata": {kept}}}', headers=headers)
+        found = await client.get(f"{PATH}/{made.json()['id']}")
+        assert json.dumps(found.json()["metadata"]) == kept
+        for number in ("9223372036854775808", "1" * 25, "-9223372036854775809", "1e400"):
+            body = f'{{"metadata": {{"n": [{number}]}}}}'
+            answer = await client.post(PATH, content=body, headers=headers)
+            assert (answer.status_code, list(answer.json()["metadata"])) == (400, [ANY])
+        assert (await client.get(PATH)).json()["total"] == 1

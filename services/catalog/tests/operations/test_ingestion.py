@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chassis.testing import ADMIN, OTHER_TENANT, TENANT, Bench
+from chassis.testing.ids import NO_IDS, ODD_IDS
 from contracts.interactions import InteractionRecorded
 from contracts.tenants import PersonErased
 
@@ -79,6 +80,9 @@ async def test_an_id_with_another_body_is_rejected(bench: Bench, announced: Anno
         (b"null", "VALIDATION_ERROR", "non_field_errors"),
         (b"[]", "VALIDATION_ERROR", "non_field_errors"),
         (b'{"userId":"\\ud800"}', "INVALID_REQUEST", None),
+        (b'{"extra":{"\\udfff":1}}', "INVALID_REQUEST", None),
+        (record(extra="\x00"), "VALIDATION_ERROR", "extra"),
+        (record(extra=float("nan")), "INVALID_REQUEST", None),
         (record(userId=7), "VALIDATION_ERROR", "userId"),
         (record(userId="a\x00"), "VALIDATION_ERROR", "userId"),
         (record(itemId=""), "VALIDATION_ERROR", "itemId"),
@@ -86,6 +90,8 @@ async def test_an_id_with_another_body_is_rejected(bench: Bench, announced: Anno
         (record(value=1.01), "VALIDATION_ERROR", "value"),
         (record(value=10**400), "VALIDATION_ERROR", "value"),
         (record(timestamp=10**30), "VALIDATION_ERROR", "timestamp"),
+        (record(timestamp="9999-12-31T23:59:59-12:00"), "VALIDATION_ERROR", "timestamp"),
+        (record(timestamp="0001-01-01T00:00:00+14:00"), "VALIDATION_ERROR", "timestamp"),
         (record(timestamp="soon"), "VALIDATION_ERROR", "timestamp"),
         (record(metadata="x"), "VALIDATION_ERROR", "metadata"),
         (record(metadata={"n": 10**40}), "VALIDATION_ERROR", "metadata"),
@@ -120,3 +126,21 @@ async def test_what_an_erased_person_did_is_forgotten(bench: Bench, announced: A
     )
     heard = {(each.tenant_id, each.user_id) for each in await announced()}
     assert heard == {(TENANT, "u2"), (OTHER_TENANT, "p-uid")}
+
+
+@pytest.mark.parametrize("member", ["userId", "itemId", "sessionId", "requestId", "eventId"])
+async def test_what_is_no_id_is_one_reject(bench: Bench, announced: Announced, member: str) -> None:
+    await bench.ingest("interactions", *(record(**{member: each}) for each in NO_IDS), record())
+    refused = await rejects(bench)
+    assert [each["field"] for each in refused] == [member] * len(NO_IDS)
+    assert len(await announced()) == 1
+
+
+async def test_every_id_is_kept_as_it_is_written(bench: Bench, announced: Announced) -> None:
+    records = [record(userId=each, itemId=each, sessionId=each) for each in ODD_IDS]
+    await bench.ingest("interactions", *records)
+    heard = await announced()
+    assert [(each.user_id, each.item_id, each.session_id) for each in heard] == [
+        (each, each, each) for each in ODD_IDS
+    ]
+    assert await rejects(bench) == []

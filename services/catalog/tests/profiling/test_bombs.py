@@ -14,7 +14,8 @@ import pytest
 
 from catalog.profiling.formats import Unreadable
 from catalog.profiling.limits import Limits
-from catalog.profiling.tables import Columns, batches, read
+from catalog.profiling.rows import batches
+from catalog.profiling.tables import Columns, read
 
 NAMES = [f"c{n}" for n in range(51)]
 LIMITS = Limits(unpacked_bytes=100_000, rows=1000, columns=50, record_bytes=10_000)

@@ -225,6 +225,53 @@ async def test_a_draft_may_change_its_slots(admin: httpx.AsyncClient) -> None:
     assert answer.status_code == 400
 
 
+async def test_tests_on_the_same_slots_deal_as_the_one_that_runs(
+    bench: Bench, admin: httpx.AsyncClient
+) -> None:
+    first = await a_running_test(admin)
+    slots = {name: first[name] for name in ("control_slot", "variant_slot")}
+    await admin.patch(f"/api/v1/deployment_slot/{slots['control_slot']}/", json={"weight": 1})
+    await a_running_test(admin, **slots)
+    await a_running_test(admin, control_slot=slots["variant_slot"])
+    of_first, twin, beside = await bench.emitted(AbTestChanged)
+    told = ("deal_test_id", "control_weight", "variant_weight", "control_low", "control_high")
+    assert [getattr(twin, name) for name in told] == [getattr(of_first, name) for name in told]
+    assert twin.deal_test_id == first["id"]
+    assert (beside.deal_test_id, beside.control_low, beside.control_high) == (first["id"], 0.5, 1.0)
+
+
+async def test_slots_that_serve_the_same_users_cannot_be_compared(
+    bench: Bench, admin: httpx.AsyncClient
+) -> None:
+    first, second = await a_running_test(admin), await a_running_test(admin)
+    arms = {"control_slot": first["control_slot"], "variant_slot": second["variant_slot"]}
+    across = await a_test(admin, **arms)
+    answer = await admin.post(f"{PATH}{across['id']}/start/")
+    assert answer.status_code == 400
+    assert f"{first['id']} and {second['id']}" in answer.json()["error"]
+    assert (await admin.get(f"{PATH}{across['id']}/")).json() == across
+    assert len(await bench.emitted(AbTestChanged)) == 2
+    await admin.post(f"{PATH}{second['id']}/stop/")
+    assert (await admin.post(f"{PATH}{across['id']}/start/")).status_code == 200
+
+
+async def test_a_winner_whose_slot_another_test_holds_waits_for_its_end(
+    admin: httpx.AsyncClient,
+) -> None:
+    control = await a_slot(admin, weight=10)
+    done = await a_running_test(admin, control_slot=control["id"])
+    await admin.post(f"{PATH}{done['id']}/stop/")
+    running = await a_running_test(admin, control_slot=control["id"])
+    answer = await admin.post(
+        f"{PATH}{done['id']}/promote_winner/", json={"slot_id": control["id"]}
+    )
+    assert answer.json() == {
+        "status": "promoted",
+        "winner_slot_id": control["id"],
+        "applies_after_ab_test": running["id"],
+    }
+
+
 async def test_lists_are_filtered_by_project_and_status(admin: httpx.AsyncClient) -> None:
     draft, running = await a_test(admin), await a_running_test(admin)
 

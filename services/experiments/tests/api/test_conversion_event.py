@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from chassis.testing import Bench, FrozenClock, key_of
+from chassis.testing.ids import NO_IDS, ODD_IDS
 from contracts.conversions import ConversionRecorded
 from experiments.tests.world import a_slot
 
@@ -321,3 +322,26 @@ async def test_a_batch_holds_a_thousand_events(
     answer = await admin.post(f"{PATH}batch/", json={"events": [body] * 1000})
     assert answer.json()["created"] == 1000
     assert len(await bench.emitted(ConversionRecorded)) == 1000
+
+
+@pytest.mark.parametrize("member", ["user_id", "item_id", "eventId"])
+async def test_what_is_no_id_is_refused_alone_and_in_a_batch(
+    bench: Bench, admin: httpx.AsyncClient, body: dict[str, Any], member: str
+) -> None:
+    # Nothing at all is no item.
+    for text in NO_IDS[1:] if member == "item_id" else NO_IDS:
+        sent = body | {member: text}
+        single = await admin.post(PATH, json=sent)
+        batch = await admin.post(f"{PATH}batch/", json={"events": [sent]})
+        assert (single.status_code, batch.status_code) == (400, 400), ascii(text)
+        assert member in single.json()
+    assert await bench.emitted(ConversionRecorded) == []
+
+
+async def test_every_id_is_kept_as_it_is_written(
+    bench: Bench, admin: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    events = [body | {"user_id": each, "item_id": each} for each in ODD_IDS]
+    assert (await admin.post(f"{PATH}batch/", json={"events": events})).status_code == 201
+    heard = await bench.emitted(ConversionRecorded)
+    assert [(each.user_id, each.item_id) for each in heard] == [(each, each) for each in ODD_IDS]

@@ -4,9 +4,11 @@ import asyncio
 
 import httpx
 import pytest
+from sqlalchemy import update
 
-from chassis.testing import MEMBER, Bench, key_of
+from chassis.testing import MEMBER, TENANT, Bench, key_of
 from contracts.slots import AbTestChanged, SlotChanged, SlotDeleted
+from experiments.store.tables import AbTestRow
 from experiments.tests.world import a_running_test, a_slot, a_test, model
 
 PATH = "/api/v1/deployment_slot/"
@@ -55,6 +57,7 @@ async def test_a_new_slot_has_recotems_members_and_is_announced(
         "trained_model": 11,
         "weight": 100.0,
         "is_active": True,
+        "applies_after_ab_test": None,
         "ins_datetime": "2026-01-15T10:30:00Z",
         "updated_at": "2026-01-15T10:30:00Z",
     }
@@ -162,6 +165,74 @@ async def test_lists_are_filtered_and_newest_first(admin: httpx.AsyncClient) -> 
     assert await ids("is_active=true") == [third["id"], first["id"]]
     assert await ids("project=9") == []
     assert (await admin.get(f"{PATH}?project=x")).status_code == 400
+
+
+async def test_a_weight_changed_in_a_running_test_acts_after_it_and_says_so(
+    bench: Bench, admin: httpx.AsyncClient
+) -> None:
+    test = await a_running_test(admin)
+    control, variant = (f"{PATH}{test[arm]}/" for arm in ("control_slot", "variant_slot"))
+    changed = (await admin.patch(control, json={"weight": 90})).json()
+    assert (changed["weight"], changed["applies_after_ab_test"]) == (90.0, test["id"])
+    replaced = await admin.put(variant, json=BODY | {"weight": 10})
+    assert replaced.json()["applies_after_ab_test"] == test["id"]
+    listed = (await admin.get(PATH)).json()["results"]
+    assert {row["applies_after_ab_test"] for row in listed} == {test["id"]}
+    [deal] = await bench.emitted(AbTestChanged)
+    assert (deal.control_weight, deal.variant_weight) == (100.0, 100.0)
+    assert (deal.deal_test_id, deal.control_low, deal.control_high) == (test["id"], 0.0, 0.5)
+    await admin.post(f"/api/v1/ab_test/{test['id']}/stop/")
+    for path in (control, variant):
+        assert (await admin.get(path)).json()["applies_after_ab_test"] is None
+    [_start, stop] = await bench.emitted(AbTestChanged)
+    assert (stop.running, stop.deal_test_id, stop.control_weight) == (False, None, None)
+
+
+async def test_what_acts_at_once_in_a_running_test_says_nothing_of_it(
+    admin: httpx.AsyncClient,
+) -> None:
+    test = await a_running_test(admin)
+    one = f"{PATH}{test['control_slot']}/"
+    for change in ({"name": "x"}, {"is_active": False}, {"trained_model": 12}, {"weight": 100}):
+        assert (await admin.patch(one, json=change)).json()["applies_after_ab_test"] is None
+    assert (await admin.patch(one, json={"weight": 1})).json()["applies_after_ab_test"] == test[
+        "id"
+    ]
+    assert (await admin.patch(one, json={"name": "y"})).json()["applies_after_ab_test"] == test[
+        "id"
+    ]
+    assert (await admin.patch(one, json={"weight": 100})).json()["applies_after_ab_test"] is None
+
+
+async def test_a_retrained_model_takes_over_an_arm_without_dealing_anew(
+    bench: Bench, admin: httpx.AsyncClient
+) -> None:
+    control = await a_slot(admin, name="auto-deploy-project 1", weight=30)
+    test = await a_running_test(admin, control_slot=control["id"])
+    await bench.deliver(model(13, 1, deploys_itself=True, deploy_to_slot="auto-deploy-project 1"))
+    slot = (await admin.get(f"{PATH}{control['id']}/")).json()
+    assert (slot["trained_model"], slot["weight"]) == (13, 100.0)
+    assert slot["applies_after_ab_test"] == test["id"]
+    [deal] = await bench.emitted(AbTestChanged)
+    assert deal.control_weight == 30.0
+
+
+async def test_a_test_that_an_older_release_started_keeps_what_it_dealt_by(
+    bench: Bench, admin: httpx.AsyncClient
+) -> None:
+    test = await a_running_test(admin)
+    async with bench.database.transaction(tenant_id=TENANT) as tx:
+        unknown = dict.fromkeys(
+            ("deal_test_id", "control_weight", "variant_weight", "control_low", "control_high")
+        )
+        await tx.session.execute(update(AbTestRow).values(**unknown))
+    one = f"{PATH}{test['variant_slot']}/"
+    assert (await admin.patch(one, json={"weight": 25})).json()["applies_after_ab_test"] == test[
+        "id"
+    ]
+    deal = (await bench.emitted(AbTestChanged))[-1]
+    assert (deal.running, deal.revision, deal.deal_test_id) == (True, 2, test["id"])
+    assert (deal.control_weight, deal.variant_weight, deal.control_high) == (100.0, 100.0, 0.5)
 
 
 async def test_deleting_a_slot_deletes_its_tests_and_tells_inference(

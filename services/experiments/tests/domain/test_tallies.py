@@ -8,7 +8,6 @@ import pytest
 from contracts.conversions import ConversionType
 from experiments.domain.ab_tests import AbTest, Metric, Status
 from experiments.domain.conversions import Conversion
-from experiments.domain.slots import Slot, control_share
 from experiments.domain.tallies import Share, Tally, share_of
 from experiments.tests.world import NOW
 
@@ -77,21 +76,3 @@ def test_the_other_arms_conversions_are_its_own() -> None:
 )
 def test_each_metric_counts_its_own_conversions(metric: Metric, conversions: int) -> None:
     assert Tally(impressions=9, clicks=3, purchases=2).conversions(metric) == conversions
-
-
-@pytest.mark.parametrize(
-    ("control", "variant", "share"),
-    [
-        ((50, True), (50, True), 0.5),
-        ((90, True), (10, True), 0.9),
-        ((100, True), (100, False), 1.0),
-        ((0, True), (0, True), None),
-    ],
-)
-def test_the_expected_split_follows_weights_and_activity(
-    control: tuple[float, bool], variant: tuple[float, bool], share: float | None
-) -> None:
-    def slot(weight: float, is_active: bool) -> Slot:
-        return Slot(1, 1, "s", 1, weight, is_active, NOW, NOW, 1)
-
-    assert control_share(slot(*control), slot(*variant)) == share

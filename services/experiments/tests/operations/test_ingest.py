@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from chassis.testing import OTHER_TENANT, TENANT, Bench
+from chassis.testing.ids import NO_IDS
 from contracts.conversions import ConversionRecorded
 from experiments.tests.world import a_slot
 
@@ -108,7 +109,9 @@ async def test_a_refused_record_is_told_with_its_reason(
     assert reject["rejected_at"] == "2026-01-15T10:30:00Z"
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[]", b"5", b"null"])
+@pytest.mark.parametrize(
+    "value", [b"", b"{", b"\xff\xfe", b"[]", b"5", b"null", b'{"user_id":"\\ud800"}', b"[" * 9999]
+)
 async def test_what_is_no_object_is_rejected(bench: Bench, value: bytes) -> None:
     await told(bench, value)
     [reject] = await rejects(bench)
@@ -126,3 +129,11 @@ async def test_a_huge_record_is_shown_in_part(bench: Bench) -> None:
     await told(bench, b"x" * 50_000)
     [reject] = await rejects(bench)
     assert reject["record"] == "x" * 8192
+
+
+@pytest.mark.parametrize("member", ["user_id", "item_id", "eventId"])
+async def test_what_is_no_id_is_one_reject(bench: Bench, body: dict[str, Any], member: str) -> None:
+    texts = NO_IDS[1:] if member == "item_id" else NO_IDS
+    await told(bench, *(body | {member: text} for text in texts), body)
+    assert [reject["field"] for reject in await rejects(bench)] == [member] * len(texts)
+    assert len(await bench.emitted(ConversionRecorded)) == 1

@@ -162,12 +162,25 @@ async def test_two_tests_on_one_slot_each_count_for_themselves(admin: httpx.Asyn
     assert (await results(admin, second))["control_impressions"] == 2
 
 
-async def test_moving_the_weights_on_the_way_ends_the_check_of_the_split(
-    admin: httpx.AsyncClient,
-) -> None:
+async def test_the_expected_split_is_that_of_the_start(admin: httpx.AsyncClient) -> None:
     test = await a_running_test(admin)
     slot = f"/api/v1/deployment_slot/{test['control_slot']}/"
-    await admin.patch(slot, json={"name": "renamed"})
+    for change in ({"name": "renamed"}, {"weight": 10}, {"is_active": False}):
+        await admin.patch(slot, json=change)
+        assert (await results(admin, test))["expected_control_share"] == 0.5
+    await admin.post(f"/api/v1/ab_test/{test['id']}/stop/")
     assert (await results(admin, test))["expected_control_share"] == 0.5
-    await admin.patch(slot, json={"weight": 10})
-    assert (await results(admin, test))["expected_control_share"] is None
+
+
+async def test_tests_that_share_one_slot_expect_no_split_of_requests(
+    admin: httpx.AsyncClient,
+) -> None:
+    first = await a_running_test(admin)
+    twin = await a_running_test(
+        admin, control_slot=first["control_slot"], variant_slot=first["variant_slot"]
+    )
+    for test in (first, twin):
+        assert (await results(admin, test))["expected_control_share"] == 0.5
+    beside = await a_running_test(admin, control_slot=first["control_slot"])
+    for test in (first, twin, beside):
+        assert (await results(admin, test))["expected_control_share"] is None

@@ -1,4 +1,6 @@
 from collections import Counter
+from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -6,8 +8,10 @@ import httpx
 import pytest
 
 from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, TENANT, Bench, key_of
+from chassis.testing.ids import NO_IDS
 from contracts.catalog import ProjectDeleted
 from contracts.models import ModelRetired
+from inference.domain.slots import share_of
 from inference.tests.conftest import MOMENT, Workshop
 from inference.tests.doubles import NeighbourScorer
 
@@ -237,6 +241,42 @@ async def test_a_user_stays_in_one_arm_while_a_test_runs(workshop: Workshop, ben
     assert len(set.union(*arms.values())) == 2
 
 
+@pytest.mark.parametrize(
+    "order", list(permutations(("slot 3", "slot 4", "edit", "start"))), ids=str
+)
+async def test_arms_are_those_of_the_start_in_whatever_order_a_replica_learns_of_it(
+    workshop: Workshop, bench: Bench, order: Sequence[str]
+) -> None:
+    users = {f"user-{n}": ("movie-0",) for n in range(20)}
+    workshop.scorers[5] = NeighbourScorer(users=users)
+    await workshop.load(5)
+    told = {
+        "slot 3": lambda: workshop.slot(3, 5, weight=50.0),
+        "slot 4": lambda: workshop.slot(4, 5, weight=50.0),
+        "edit": lambda: workshop.slot(3, 5, weight=0.0, revision=2),
+        "start": lambda: workshop.ab_test(
+            *(3, 4),
+            running=True,
+            revision=1,
+            deal_test_id=1,
+            control_weight=50.0,
+            variant_weight=50.0,
+            control_low=0.0,
+            control_high=0.5,
+        ),
+    }
+
+    for word in order:
+        await told[word]()
+
+    for user in users:
+        answer = await post(bench, "project/1", {"user_id": user})
+        assert answer.json()["slot_id"] == (3 if share_of(1, user) < 0.5 else 4)
+    await workshop.ab_test(3, 4, running=False, revision=2)
+    answers = [await post(bench, "project/1", {"user_id": user}) for user in users]
+    assert {answer.json()["slot_id"] for answer in answers} == {4}
+
+
 async def test_an_older_revision_of_a_slot_changes_nothing(
     workshop: Workshop, bench: Bench
 ) -> None:
@@ -300,13 +340,25 @@ async def test_what_is_no_id_names_nothing(bench: Bench, path: str) -> None:
     assert (await post(bench, path, {"user_id": "ann"})).status_code == 404
 
 
-@pytest.mark.parametrize("user", ["\x00", "\n", "ann\tbob", "🙂", "' OR 1=1 --", "__proto__"])
+@pytest.mark.parametrize("user", ["🙂", "' OR 1=1 --", "__proto__", "../x", "x/", "%2F"])
 async def test_an_odd_user_is_just_unknown(workshop: Workshop, bench: Bench, user: str) -> None:
     await workshop.load(5)
 
     assert (await post(bench, "5", {"user_id": user})).status_code == 404
     batch = await post(bench, "5/batch", {"user_ids": [user]})
     assert batch.json()["results"][0]["items"] == []
+
+
+@pytest.mark.parametrize("user", NO_IDS, ids=ascii)
+async def test_what_is_no_id_of_a_user_is_refused(
+    workshop: Workshop, bench: Bench, user: str
+) -> None:
+    await workshop.load(5)
+    await workshop.slot(3, 5)
+
+    for path in ("5", "project/1"):
+        assert (await post(bench, path, {"user_id": user})).status_code == 422
+    assert (await post(bench, "5/batch", {"user_ids": ["ann", user]})).status_code == 422
 
 
 async def test_anybody_may_ask_what_is_loaded(workshop: Workshop, bench: Bench) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from chassis.clock import now
 from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, TENANT, Bench, key_of
+from chassis.testing.ids import NO_IDS
 from contracts.catalog import ItemDeleted
 from contracts.models import ModelRetired
 from inference.domain import explanations
@@ -618,3 +619,12 @@ async def test_a_model_that_was_let_go_is_held_by_nobody(workshop: Workshop, ben
 
     gc.collect()
     assert held() is None
+
+
+@pytest.mark.parametrize("text", NO_IDS, ids=ascii)
+async def test_what_is_no_id_is_refused(bench: Bench, text: str) -> None:
+    for path, field in (("recommend", "userId"), ("recommend", "sessionId"), ("similar", "itemId")):
+        answer = await post(bench, path, {"userId": "ann", "count": 3} | {field: text})
+
+        assert answer.status_code == 400
+        assert field in answer.json()

@@ -1,11 +1,13 @@
 """A project's model is tried out at Recotem's management paths."""
 
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from chassis.testing import MEMBER, STRANGER, TENANT, Bench, key_of
+from chassis.testing.ids import NO_IDS
 from inference.tests.conftest import Workshop
 
 KEY = key_of("read", "write")
@@ -136,3 +138,15 @@ async def test_a_profile_that_makes_no_sense_is_refused(
 
     assert answer.status_code == 400
     assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("text", NO_IDS[1:], ids=ascii)
+async def test_what_is_no_id_is_refused(workshop: Workshop, bench: Bench, text: str) -> None:
+    await workshop.load(5)
+
+    asked = await got(bench, f"5/recommendation/?user_id={quote(text, safe='')}")
+    liked = await posted(bench, "5", PROFILE | {"item_ids": ["movie-0", text]})
+
+    assert (asked.status_code, liked.status_code) == (400, 400)
+    assert "user_id" in asked.json()
+    assert "item_ids.1" in liked.json()

@@ -1,5 +1,6 @@
 """`/api/v1/parameter_tuning_job`: from the request to a tuned and trained model."""
 
+import json
 from typing import Any
 
 import pytest
@@ -175,6 +176,21 @@ async def test_bad_values_are_named(
     answer = await bench.as_caller(ADMIN).post(JOBS, json=sent)
     assert (answer.status_code, answer.json()[field]) == (400, [message])
     assert (await bench.as_caller(ADMIN).get(JOBS)).json()["count"] == 1
+
+
+async def test_half_a_pair_is_refused_and_one_that_was_kept_can_be_read(bench: Bench) -> None:
+    job = await searched(bench, tried_algorithms_json=["IALSRecommender"])
+    client, headers = bench.as_caller(ADMIN), {"content-type": "application/json"}
+    order = {name: job[name] for name in ("data", "split", "evaluation")}
+    body = json.dumps(order | {"tried_algorithms_json": ["\ud800"]})
+    assert (await client.post(JOBS, content=body, headers=headers)).status_code == 400
+
+    table = bench.database.metadata.tables["tuning_jobs"]
+    async with bench.database.engine.begin() as connection:
+        await connection.execute(table.update().values(tried_algorithms_json=["a\ud800"]))
+    answer = await client.get(JOBS)
+    assert answer.status_code == 200
+    assert [row["tried_algorithms_json"] for row in answer.json()["results"]] == [["a\ufffd"]]
 
 
 async def test_an_unlinked_file_is_not_searched(bench: Bench) -> None:

@@ -279,3 +279,16 @@ async def test_a_key_that_may_read_sees_what_its_own_project_said(
         assert (await client.get(LOGS)).json()["results"] == rows
         assert (await client.get(f"{LOGS}{line['id']}/")).status_code == status
     assert (await bench.as_caller(key_of("write", "predict")).get(LOGS)).status_code == 403
+
+
+@pytest.mark.parametrize(("named", "column"), [("t", "t"), ("", None), (None, None)])
+async def test_no_name_of_a_time_column_is_no_column(
+    bench: Bench, compute: FakeCompute, named: str | None, column: str | None
+) -> None:
+    """Clients of Recotem's leave the name out, or empty."""
+    compute.play(result())
+    made = await configured(bench)
+    await know(bench, project_changed(1).model_copy(update={"time_column": named}))
+    await posted(bench.as_caller(ADMIN), MODELS, configuration=made["id"], data_loc=5)
+    await run_everything(bench)
+    assert compute.specs[0]["data"]["time"] == column

@@ -233,6 +233,8 @@ def test_content_needs_metadata() -> None:
     ("values", "field"),
     [
         ([1, 2.5, None], Field.NUMBER),
+        (["9.50", "10", "", None, "1e5"], Field.NUMBER),
+        (["9.50", "007"], Field.CATEGORY),
         ([True, False], Field.CATEGORY),
         ([["a"], ["b", "c"]], Field.CATEGORY),
         (["red", "red", "blue", "red", "red", "red", "red", "blue"], Field.CATEGORY),
