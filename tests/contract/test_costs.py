@@ -36,7 +36,7 @@ PLACES = {
     "catalog/domain/interactions.py",
     "catalog/store/announcements.py",
     "experiments/operations/conversions.py",
-    "inference/operations/recommendations.py",
+    "inference/operations/generating.py",
     "inference/operations/servings.py",
 }
 ROOT = Path(__file__).parents[2] / "services"
