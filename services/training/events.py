@@ -13,12 +13,22 @@ from contracts.catalog import (
     ProjectChanged,
     ProjectDeleted,
 )
+from contracts.generations import GenerationChanged
 from contracts.interactions import InteractionRecorded
+from contracts.model_states import ModelLoaded, ModelRefused
 from contracts.tenants import PersonErased
-from contracts.topics import CATALOG_CHANGES, INTERACTIONS, TENANTS, TRAINING_REQUESTS
+from contracts.topics import (
+    CATALOG_CHANGES,
+    GENERATIONS,
+    INTERACTIONS,
+    MODEL_STATES,
+    TENANTS,
+    TRAINING_REQUESTS,
+)
 from contracts.training import TrainingRequested
+from training.domain.generations import Generation
 from training.domain.replicas import DataFile, Kept, Project
-from training.operations import jobs, replicas
+from training.operations import all_jobs, jobs, registry, replicas
 from training.operations.runner import Runner
 
 
@@ -29,6 +39,8 @@ def subscriptions(runner: Runner) -> list[Subscription]:
         together(INTERACTIONS, interactions_recorded, name="interactions", max_records=2000),
         each(TENANTS, person_erased, name="tenants", only=(PersonErased,)),
         each(TRAINING_REQUESTS, training_requested(runner), name="jobs"),
+        each(MODEL_STATES, model_state_told, name="model-states"),
+        each(GENERATIONS, generation_changed, name="generations"),
     ]
 
 
@@ -46,6 +58,26 @@ async def interactions_recorded(events: Sequence[InteractionRecorded], tx: Trans
 async def person_erased(event: PersonErased, tx: Transaction) -> None:
     """Forget what a person did."""
     await replicas.person_erased(tx, event.person_uid)
+
+
+async def model_state_told(event: ModelLoaded | ModelRefused, tx: Transaction) -> None:
+    """Note whether inference serves a model."""
+    if isinstance(event, ModelRefused):
+        await registry.note_refusal(tx, event.model_id, event.reason)
+    else:
+        await registry.note_service(tx, event.model_id, at=event.occurred_at)
+
+
+async def generation_changed(event: GenerationChanged, tx: Transaction) -> None:
+    """Keep how a job of inference stands."""
+    generation = Generation(
+        uid=event.job_uid,
+        state=event.state,
+        progress=event.progress,
+        users_served=event.users_served,
+        error=event.error,
+    )
+    await all_jobs.keep(tx, generation)
 
 
 def training_requested(

@@ -43,11 +43,7 @@ def shop(owner: Tenant) -> Tenant:
 
 def has_model(tenant: Tenant) -> bool:
     rows = tenant.client.get("/api/v1/algorithms").raise_for_status().json()
-    ready = {row["name"] for row in rows if row["model_version"]}
-    answer = tenant.key_client.post(
-        "/api/v1/recommend", json=ASKED | {"algorithm": "collaborative"}
-    )
-    return "collaborative" in ready and answer.headers["Millrace-Model"] != "popularity"
+    return "ready" in {row["status"] for row in rows if row["name"] == "collaborative"}
 
 
 def items(rows: list[dict[str, Any]]) -> list[str]:
@@ -80,6 +76,22 @@ def test_the_answer_names_its_model(shop: Tenant) -> None:
     body = ASKED | {"algorithm": "collaborative"}
     answer = shop.key_client.post("/api/v1/recommend", json=body)
     assert answer.headers["Millrace-Model"] == rows["collaborative"]["model_version"]
+
+
+def test_what_is_ready_answers_at_once(shop: Tenant) -> None:
+    for name in ("collaborative", "content-based"):
+        shop.client.post(f"/api/v1/algorithms/{name}/train").raise_for_status()
+
+    def settled() -> dict[str, Any] | None:
+        rows = shop.client.get("/api/v1/algorithms").raise_for_status().json()
+        known = {row["name"]: row for row in rows}
+        is_over = known["collaborative"]["status"] == known["content-based"]["status"] == "ready"
+        return known if is_over else None
+
+    rows = until(settled, within=TRAINING_LIMIT, every=0.1)
+    for name in ("collaborative", "content-based"):
+        answer = shop.key_client.post("/api/v1/recommend", json=ASKED | {"algorithm": name})
+        assert answer.headers["Millrace-Model"] == rows[name]["model_version"]
 
 
 def test_an_explanation_names_the_persons_own_past(shop: Tenant) -> None:

@@ -80,8 +80,14 @@ async def train_algorithm(stage: Stage, name: str) -> bool:
     measured = (job.get("result") or {}).get("metrics") or {}
     quality = measured.get("ndcg")
     told = f", NDCG {quality:.3f} on its own split" if isinstance(quality, float) else ""
-    algorithms = await stage.back_end.admin("GET", "/api/v1/algorithms")
-    row = next(each for each in algorithms if each["name"] == name)
+    row = await eventually(lambda: _settled(stage, name), f"a loaded model of {name}")
     is_served = row["model_version"] is not None and row["detail"] is None
     stage.say(f"{name} is ready as {row['model_version']}{told}" if is_served else row["detail"])
     return is_served
+
+
+async def _settled(stage: Stage, name: str) -> dict[str, Any] | None:
+    """Return where an algorithm stands, None while inference still loads its newest model."""
+    algorithms = await stage.back_end.admin("GET", "/api/v1/algorithms")
+    row: dict[str, Any] = next(each for each in algorithms if each["name"] == name)
+    return None if row["status"] == "loading" else row

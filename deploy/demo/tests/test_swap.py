@@ -45,7 +45,8 @@ class Answering(BackEnd):
             return {"status": "completed"}
         if method == "POST":
             return {"job_id": "7"}
-        return [{"name": "collaborative", "model_version": "v2", "detail": self._detail}]
+        row = {"name": "collaborative", "status": "ready", "model_version": "v2"}
+        return [row | {"detail": self._detail}]
 
 
 def stage(back_end: BackEnd, home: Path) -> Stage:

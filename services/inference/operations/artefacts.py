@@ -39,6 +39,9 @@ def verified(key_file: Path) -> Build:
             scorers.prove(scorer)
         except scorers.ArtefactRefused as error:
             raise ModelRefused(str(error)) from error
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # Signed arrays of sound shapes that no scorer can work with; another try fails, too.
+            raise ModelRefused(f"it cannot be asked: {error!r}") from error
         return scorer
 
     return build

@@ -1,5 +1,6 @@
 """Inference on a throw-away database, its models being doubles whose artefacts need no training."""
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,9 +36,13 @@ class Workshop:
     settings: InferenceSettings
     #: What becomes of an artefact when it is built, by model id.
     scorers: dict[int, Scorer | Exception] = field(default_factory=dict)
+    #: What a model's builder waits for, by model id.
+    gates: dict[int, threading.Event] = field(default_factory=dict)
     sequence: int = 0
 
     def verify(self, folder: Path, model: Model) -> Scorer:
+        if model.model_id in self.gates:
+            assert self.gates[model.model_id].wait(timeout=30)
         built = self.scorers.get(model.model_id, NeighbourScorer())
         if isinstance(built, Exception):
             raise built

@@ -12,6 +12,7 @@ from chassis.identity import CurrentCaller
 from chassis.problems import Invalid, NotFound
 from chassis.wire import Key, NumberedPage, Text, Whole, Wire, counted, documented_filters, filters
 from chassis.wire import router as new_router
+from training.api.refusals import with_refusals
 from training.api.task import TaskLinkOut
 from training.operations import tuning
 from training.operations.references import patiently
@@ -61,6 +62,8 @@ class TuningJobOut(Wire):
     best_score: float | None
     tuned_model: int | None
     best_config: int | None
+    #: Why inference does not serve the tuned model.
+    model_refusal: str | None = None
     ins_datetime: datetime
     task_links: list[TaskLinkOut]
 
@@ -94,7 +97,9 @@ async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
     if "data__project" in where:
         where["project"] = where.pop("data__project")
     rows, total = await tuning.find(tx, where=where, offset=page.offset, limit=page.size)
-    return counted(request, page, total=total, rows=rows)
+    shown = [TuningJobOut.model_validate(row) for row in rows]
+    shown = await with_refusals(tx, shown, "tuned_model")
+    return counted(request, page, total=total, rows=shown)
 
 
 @router.post(_PATH, status_code=201, response_model=TuningJobOut, dependencies=[crud.WRITE])
@@ -108,7 +113,8 @@ async def retrieve(id: str, tx: Tx) -> Any:
     found = await tuning.get(tx, crud.row_id(id, tuning.noun))
     if found is None:
         raise NotFound.of(tuning.noun)
-    return found
+    [shown] = await with_refusals(tx, [TuningJobOut.model_validate(found)], "tuned_model")
+    return shown
 
 
 @router.delete(f"{_PATH}/{{id}}", status_code=204, dependencies=[crud.WRITE])

@@ -10,6 +10,7 @@ from chassis.dependencies import Tx
 from chassis.problems import Invalid, NotFound
 from chassis.wire import NumberedPage, Wire, counted, documented_filters, filters
 from chassis.wire import router as new_router
+from training.api.refusals import with_refusals
 from training.operations import schedules
 
 _NOUN = "RetrainingRun"
@@ -26,6 +27,8 @@ class RunOut(Wire):
     ins_datetime: datetime
     completed_at: datetime | None
     data_rows_at_trigger: int | None
+    #: Why inference does not serve the trained model.
+    model_refusal: str | None = None
 
 
 class RunPage(Wire):
@@ -53,7 +56,8 @@ async def find(request: Request, tx: Tx, page: NumberedPage) -> dict[str, Any]:
         text = f"Select a valid choice. {where['status']} is not one of the available choices."
         raise Invalid(fields={"status": [text]})
     rows, total = await schedules.find_runs(tx, where=where, offset=page.offset, limit=page.size)
-    return counted(request, page, total=total, rows=rows)
+    shown = await with_refusals(tx, [RunOut.model_validate(row) for row in rows], "trained_model")
+    return counted(request, page, total=total, rows=shown)
 
 
 @router.get("/api/v1/retraining_run/{id}", response_model=RunOut, dependencies=[crud.READ])
@@ -61,4 +65,5 @@ async def retrieve(id: str, tx: Tx) -> Any:
     found = await schedules.get_run(tx, crud.row_id(id, _NOUN))
     if found is None:
         raise NotFound.of(_NOUN)
-    return found
+    [shown] = await with_refusals(tx, [RunOut.model_validate(found)], "trained_model")
+    return shown

@@ -31,6 +31,10 @@ class TrainedModelOut(Wire):
     irspack_version: str | None
     basename: str | None
     filesize: int | None
+    #: `untrained`, `trained`, `served` or `refused` by inference, or `unlinked`.
+    status: str
+    #: Why inference does not serve it.
+    refusal: str | None
     ins_datetime: datetime
     task_links: list[TaskLinkOut]
 

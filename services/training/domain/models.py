@@ -68,8 +68,24 @@ class TrainedModel:
     artefact_digest: str | None
     metrics: Mapping[str, Any] | None
     rows_seen: int | None
+    served_at: datetime | None
+    refusal: str | None
     ins_datetime: datetime
     task_links: tuple[TaskLink, ...] = field(default=())
+
+    @property
+    def status(self) -> str:
+        """Return how far it has come, in a word that clients see."""
+        if self.artefact_key is None:
+            return "untrained" if self.version is None else "unlinked"
+        if self.refusal is not None:
+            return "refused"
+        return "trained" if self.served_at is None else "served"
+
+    @property
+    def is_served(self) -> bool:
+        """Tell whether inference answers by it."""
+        return self.status == "served"
 
     def ready(self, *, at: datetime, slot: str | None) -> ModelReady:
         """Return the announcement of a model that was learnt."""

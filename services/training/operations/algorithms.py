@@ -22,7 +22,7 @@ from training.domain.algorithms import (
     next_training,
 )
 from training.domain.jobs import Job, Kind, State
-from training.domain.models import Artefact, beats_popularity, version_of
+from training.domain.models import Artefact, TrainedModel, beats_popularity, version_of
 from training.operations import jobs, registry
 from training.store import algorithms as store
 from training.store import interactions
@@ -114,12 +114,17 @@ async def publish(tx: Transaction, job: Job, artefact: Artefact) -> None:
 
 
 async def _retire_older(tx: Transaction, name: str) -> None:
-    """Keep the model in service and a few before it, and as many of those that never served."""
+    """Keep the model in service and a few before it, and as many of those that never served.
+
+    What answers stays, however many newer ones inference refuses.
+    """
     found = await models.models.all(tx, algorithm=name)
-    served = [model for model in found if beats_popularity(model.metrics or {})]
-    unfit = [model for model in found if model not in served]
-    for model in (*served[: -_KEPT - 1], *unfit[:-_KEPT]):
-        await registry.retire(tx, model, reason="Newer versions have followed.")
+    fit = [model for model in found if beats_popularity(model.metrics or {})]
+    unfit = [model for model in found if model not in fit]
+    answering = _answering(found)
+    for model in (*fit[: -_KEPT - 1], *unfit[:-_KEPT]):
+        if model != answering:
+            await registry.retire(tx, model, reason="Newer versions have followed.")
 
 
 async def _start(database: Database, name: str, tenant_id: str, rhythm: Rhythm) -> int:
@@ -163,36 +168,61 @@ def _can_learn(name: str, tally: Tally) -> bool:
 async def _standing(tx: Transaction, name: str, tally: Tally | None, rhythm: Rhythm) -> Standing:
     progress = await store.progress(tx, name)
     job = await job_store.newest(tx, algorithm=name)
-    model = None
-    if progress.model_id is not None:
-        model = await models.models.get(tx, progress.model_id)
+    found = await models.models.all(tx, algorithm=name)
+    chosen = next((model for model in found if model.id == progress.model_id), None)
+    answering = _answering(found)
     now = tx.clock()
     empty = Tally(tx.tenant_id, interactions=0, items=0, first_new_at=now, last_new_at=now)
-    status, detail = _status(name, job, progress, tally or empty)
+    settled = _settled(chosen, answering)
+    status, detail = _status(name, job, progress, tally or empty, settled)
     return Standing(
         name=name,
         status=status,
         detail=detail,
-        model_version=progress.version,
+        model_version=answering.version if answering else None,
         trained_at=progress.trained_at,
-        interactions_seen=(model.rows_seen or 0) if model else 0,
+        interactions_seen=(answering.rows_seen or 0) if answering else 0,
         interactions_known=(tally or empty).interactions,
         next_training=next_training(rhythm, tally, progress),
         interactions_until_training=missing(rhythm, tally or empty, progress),
     )
 
 
-def _status(name: str, job: Job | None, progress: Progress, tally: Tally) -> tuple[str, str | None]:
+def _answering(found: Sequence[TrainedModel]) -> TrainedModel | None:
+    """Return the newest of an algorithm's models that inference answers by, if any."""
+    fit = [model for model in found if model.is_served and beats_popularity(model.metrics or {})]
+    return fit[-1] if fit else None
+
+
+def _settled(chosen: TrainedModel | None, answering: TrainedModel | None) -> tuple[str, str | None]:
+    """Return how an algorithm stands whose last training is over: by the model put in service."""
+    if chosen is None:
+        return "waiting", None
+    if chosen.is_served:
+        return "ready", None
+    meanwhile = f" {answering.version} goes on answering." if answering else ""
+    if chosen.refusal is not None:
+        return "refused", f"{chosen.version} cannot be served: {chosen.refusal}.{meanwhile}"
+    return "loading", f"{chosen.version} is trained and not loaded yet.{meanwhile}"
+
+
+def _status(
+    name: str,
+    job: Job | None,
+    progress: Progress,
+    tally: Tally,
+    settled: tuple[str, str | None],
+) -> tuple[str, str | None]:
     if job is None:
         described = name != CONTENT_BASED or tally.items > 0
         return "waiting", None if described else "No item has metadata."
-    settled = "ready" if progress.version else "waiting"
+    status, detail = settled
     if job.state is State.CANCELLED:
-        return settled, "The last training was cancelled."
+        return status, detail or "The last training was cancelled."
     if job.state is State.FAILED:
         return "failed", job.error
     if job.state is State.COMPLETED:
-        return settled, _unfit(version_of(name, progress.versions), job.result or {})
+        return status, detail or _unfit(version_of(name, progress.versions), job.result or {})
     return _SPELLED[job.state], None
 
 
@@ -211,10 +241,12 @@ def _unfit(version: str, result: Mapping[str, Any]) -> str | None:
 
 def _hybrid(members: Sequence[Standing]) -> Standing:
     versions = [each.model_version for each in members if each.model_version is not None]
+    statuses = {each.status for each in members}
+    coming = next((status for status in ("loading", "refused") if status in statuses), "waiting")
     trained = [each.trained_at for each in members if each.trained_at is not None]
     return Standing(
         name=HYBRID,
-        status="ready" if versions else "waiting",
+        status="ready" if versions else coming,
         detail=_FUSED,
         model_version="+".join(versions) or None,
         trained_at=max(trained, default=None),

@@ -97,6 +97,11 @@ async def get(tx: Transaction, uid: str) -> Job:
     return job
 
 
+async def is_free(tx: Transaction, uid: str) -> bool:
+    """Tell whether no job of the tenant has this id, whoever may see it."""
+    return await store.get(tx, uid) is None
+
+
 async def cancel(tx: Transaction, uid: str) -> Job:
     """Cancel a job at any time before its end; whoever runs it kills its worker."""
     job = await get(tx, uid)

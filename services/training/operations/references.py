@@ -27,15 +27,20 @@ class ReferenceUnknown(Invalid):
 
 
 async def patiently(
-    database: Database, caller: Caller, work: Callable[[Transaction], Awaitable[T]]
+    database: Database,
+    caller: Caller,
+    work: Callable[[Transaction], Awaitable[T]],
+    *,
+    unknown: type[Exception] = ReferenceUnknown,
+    write: bool = True,
 ) -> T:
-    """Do the work in a transaction; while a reference is unknown, wait outside and repeat."""
+    """Do the work in a transaction; while a reference is `unknown`, wait outside and repeat."""
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         try:
-            async with database.transaction(caller) as tx:
+            async with database.transaction(caller, write=write) as tx:
                 return await work(tx)
-        except ReferenceUnknown:
+        except unknown:
             if asyncio.get_running_loop().time() >= deadline:
                 raise
         await asyncio.sleep(_PAUSE)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from chassis.database import Transaction
@@ -110,6 +111,22 @@ async def announce(
     if ready is not None:
         tx.emit(ready.ready(at=tx.clock(), slot=slot))
     return ready
+
+
+async def note_service(tx: Transaction, model_id: int, *, at: datetime) -> None:
+    """Note that inference answers by a model, and that it does not refuse it (any more)."""
+    await store.models.change(tx, model_id, {"served_at": at, "refusal": None})
+
+
+async def note_refusal(tx: Transaction, model_id: int, reason: str) -> None:
+    """Note why inference does not serve a model."""
+    await store.models.change(tx, model_id, {"served_at": None, "refusal": reason})
+
+
+async def refusals(tx: Transaction, ids: Sequence[int | None]) -> Mapping[int | None, str | None]:
+    """Return, for each of the models, why inference does not serve it, None where it does."""
+    found = await store.refusals(tx, [each for each in ids if each is not None])
+    return {model_id: found.get(model_id) for model_id in ids if model_id is not None}
 
 
 async def unlink(tx: Transaction, model_id: int) -> TrainedModel | None:

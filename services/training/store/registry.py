@@ -1,6 +1,6 @@
 """Trained models, and the artefacts that nobody needs any more."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,14 @@ async def find(
     """Return a page of projects' own models."""
     own = [TrainedModelRow.configuration.is_not(None)]
     return await models.find(tx, where=where, offset=offset, limit=limit, also=own)
+
+
+async def refusals(tx: Transaction, ids: Collection[int]) -> Mapping[int, str]:
+    """Return why inference refuses those of the models that it does refuse."""
+    row = TrainedModelRow
+    query = select(row.id, row.refusal).where(row.id.in_(ids), row.refusal.is_not(None))
+    rows = (await tx.session.execute(query)).all()
+    return {model_id: reason or "" for model_id, reason in rows}
 
 
 async def remove(tx: Transaction, model: TrainedModel, *, now: datetime) -> None:

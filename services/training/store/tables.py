@@ -98,6 +98,10 @@ class TrainedModelRow(Identified, TenantScoped, Base):
     artefact_digest: Mapped[str | None] = mapped_column(String(64))
     metrics: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     rows_seen: Mapped[int | None] = mapped_column(BigInteger)
+    #: When inference said that it can answer by the model; none before, and while it refuses it.
+    served_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: Why inference does not serve it.
+    refusal: Mapped[str | None] = mapped_column(LongText)
     ins_datetime: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
@@ -166,6 +170,18 @@ class JobRow(Identified, TenantScoped, Base):
     started_at: Mapped[datetime | None] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
     traceparent: Mapped[str | None] = mapped_column(String(80))
+
+
+class GenerationRow(TenantScoped, Base):
+    """Replica: a job of inference that generates recommendations."""
+
+    __tablename__ = "generations"
+
+    job_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    state: Mapped[str] = mapped_column(String(10))
+    progress: Mapped[float] = mapped_column(Float)
+    users_served: Mapped[int] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(LongText)
 
 
 class LogLineRow(Identified, TenantScoped, Base):

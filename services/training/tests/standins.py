@@ -11,6 +11,8 @@ from chassis.compute import Compute, Report, Status
 from chassis.testing import ADMIN, TENANT, Bench
 from contracts.catalog import DataFileChanged, ItemChanged, ProjectChanged
 from contracts.interactions import InteractionRecorded, InteractionType
+from contracts.model_states import ModelLoaded, ModelRefused
+from contracts.models import ModelReady
 from training.operations.runner import Runner
 
 MOMENT = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
@@ -110,6 +112,35 @@ async def run_everything(bench: Bench) -> None:
     runner = runner_of(bench)
     while await runner.step():
         await runner.idle()
+
+
+async def serve(bench: Bench) -> None:
+    """Let inference say that it can answer by every model announced so far."""
+    for ready in await bench.emitted(ModelReady):
+        await bench.deliver(loaded(ready))
+
+
+def loaded(ready: ModelReady) -> ModelLoaded:
+    """Return the fact that inference can answer by an announced model."""
+    return ModelLoaded(
+        tenant_id=ready.tenant_id,
+        occurred_at=MOMENT,
+        model_id=ready.model_id,
+        version=ready.version,
+    )
+
+
+def refused(
+    ready: ModelReady, reason: str = "proof row 0: score 1.0 instead of 2.0"
+) -> ModelRefused:
+    """Return the fact that inference does not serve an announced model."""
+    return ModelRefused(
+        tenant_id=ready.tenant_id,
+        occurred_at=MOMENT,
+        model_id=ready.model_id,
+        version=ready.version,
+        reason=reason,
+    )
 
 
 async def until(condition: Callable[[], Any], *, seconds: float = 10) -> None:

@@ -1,4 +1,6 @@
+import asyncio
 import gc
+import threading
 import weakref
 from dataclasses import replace
 from typing import Any
@@ -13,6 +15,9 @@ from chassis.testing.ids import NO_IDS
 from contracts.catalog import ItemDeleted
 from contracts.models import ModelRetired
 from inference.domain import explanations
+from inference.operations import serving
+from inference.operations.patience import wait_until
+from inference.operations.serving import Shelf
 from inference.scorers import Trait
 from inference.tests.conftest import MOMENT, Workshop
 from inference.tests.doubles import ITEMS, NeighbourScorer
@@ -245,6 +250,85 @@ async def test_an_algorithm_without_a_model_is_answered_by_another_and_says_so(
     for asked in ("deep-learning", "content-based", "hybrid", "collaborative"):
         rows = await recommend(bench, "cid", algorithm=asked)
         assert {row["algorithm"] for row in rows} == {"collaborative"}
+
+
+async def test_a_model_asked_for_by_name_is_waited_for_and_nobody_else_waits(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.interact("ann", "movie-0")
+    await workshop.load(4, algorithm="content-based")
+    gate = workshop.gates[5] = threading.Event()
+    await workshop.announce(5, algorithm="collaborative")
+    asked = asyncio.create_task(
+        post(bench, "recommend", {"userId": "ann", "count": 3, "algorithm": "collaborative"})
+    )
+    shelf: Shelf = bench.app.state.shelf
+    assert await wait_until(lambda: 5 in shelf._loading, seconds=5)
+
+    content = {"userId": "ann", "count": 3, "algorithm": "content-based"}
+    assert (await post(bench, "recommend", content)).headers["Millrace-Model"] == "v4"
+    stranger = await post(bench, "recommend", content, STRANGER)
+    assert stranger.headers["Millrace-Model"] == "popularity"
+    assert not asked.done()
+    gate.set()
+    assert (await asked).headers["Millrace-Model"] == "v5"
+
+
+async def test_a_model_that_does_not_come_in_time_is_503_and_no_stand_in(
+    workshop: Workshop, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await workshop.interact("ann", "movie-0")
+    await workshop.load(4, algorithm="content-based")
+    gate = workshop.gates[5] = threading.Event()
+    await workshop.announce(5, algorithm="collaborative")
+    with monkeypatch.context() as impatient:
+        impatient.setattr(serving, "_patience", lambda _optional: 0.0)
+        body = {"userId": "ann", "count": 3, "algorithm": "collaborative"}
+        answer = await post(bench, "recommend", body)
+        hybrid = await post(bench, "recommend", body | {"algorithm": "hybrid"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "MODEL_LOADING")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert (hybrid.status_code, hybrid.headers["Millrace-Model"]) == (200, "v4")
+    gate.set()
+    assert (await post(bench, "recommend", body)).headers["Millrace-Model"] == "v5"
+
+
+async def test_a_model_that_another_process_answers_by_is_waited_for(
+    workshop: Workshop, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await workshop.interact("ann", "movie-0")
+    recommender = bench.app.state.recommender
+    monkeypatch.setattr(recommender, "_patience", 30.0)
+    asking = asyncio.Event()
+
+    async def newest_loaded(_tenant_id: str, _algorithm: str) -> int:
+        asking.set()
+        return 5
+
+    monkeypatch.setattr(recommender, "_newest_loaded", newest_loaded)
+    body = {"userId": "ann", "count": 3, "algorithm": "collaborative"}
+    asked = asyncio.create_task(post(bench, "recommend", body))
+    await asking.wait()
+    await workshop.announce(5, algorithm="collaborative")
+
+    assert (await asked).headers["Millrace-Model"] == "v5"
+
+
+async def test_with_memory_for_one_model_each_still_answers_by_its_name(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.interact("ann", "movie-0")
+    shelf: Shelf = bench.app.state.shelf
+    shelf._capacity = 1000
+    await workshop.announce(4, algorithm="content-based")
+    await workshop.announce(5, algorithm="collaborative")
+    for _ in range(2):
+        for name, version in (("collaborative", "v5"), ("content-based", "v4")):
+            body = {"userId": "ann", "count": 3, "algorithm": name}
+            answer = await post(bench, "recommend", body)
+            assert answer.headers["Millrace-Model"] == version
+            assert {row["algorithm"] for row in answer.json()} <= {name, "popularity"}
+    assert len(shelf.loaded_ids) == 1
 
 
 async def test_two_models_answer_together_as_the_hybrid(workshop: Workshop, bench: Bench) -> None:

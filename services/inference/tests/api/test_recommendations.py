@@ -3,9 +3,12 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.testing import ADMIN, MEMBER, STRANGER, TENANT, Bench, key_of
+from chassis.problems import Unavailable
+from chassis.testing import ADMIN, MEMBER, STRANGER, TENANT, Bench, FrozenClock, key_of
 from contracts.catalog import ItemDeleted
+from contracts.generations import GenerationChanged
 from contracts.tenants import PersonErased
+from inference.operations import generating
 from inference.operations.generating import Generating
 from inference.tests.conftest import MOMENT, Workshop
 
@@ -31,8 +34,8 @@ async def generate(workshop: Workshop, **body: Any) -> None:
     await workshop.item("movie-1")
     answer = await ask(workshop.bench, "POST", "/api/recommendations/generate", json=body)
     assert answer.status_code == 202
-    generating: Generating = workshop.bench.app.state.generating
-    while await generating.step():
+    work: Generating = workshop.bench.app.state.generating
+    while await work.step():
         pass
 
 
@@ -212,3 +215,91 @@ async def test_an_odd_id_names_nothing(bench: Bench, odd: str) -> None:
     assert (await ask(bench, "GET", f"/api/recommendations/{odd}")).status_code == 404
     listed = await ask(bench, "GET", f"/api/recommendations?userId={odd}")
     assert listed.status_code in (200, 400)
+
+
+async def requested(bench: Bench, **body: Any) -> str:
+    """Return the id of a job that was asked for."""
+    answer = await ask(bench, "POST", "/api/recommendations/generate", json=body)
+    assert answer.status_code == 202
+    uid: str = answer.json()["jobId"]
+    return uid
+
+
+async def told(bench: Bench, uid: str) -> list[tuple[str, float, str | None]]:
+    """Return how a job was said to stand, oldest first."""
+    events = await bench.emitted(GenerationChanged)
+    return [(e.state, e.progress, e.error) for e in events if e.job_uid == uid]
+
+
+async def test_a_job_tells_how_far_it_is(
+    workshop: Workshop, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generating, "_USERS_AT_ONCE", 2)
+    for user in ("ann", "ben", "cat", "dan"):
+        await workshop.interact(user, "movie-0")
+    uid = await requested(bench)
+    assert await told(bench, uid) == [("running", 0.0, None)]
+    while await bench.app.state.generating.step():
+        pass
+
+    assert await told(bench, uid) == [
+        ("running", 0.0, None),
+        ("running", 0.5, None),
+        ("running", 0.99, None),
+        ("completed", 1.0, None),
+    ]
+    assert (await bench.emitted(GenerationChanged))[-1].users_served == 4
+
+
+async def test_a_job_without_users_is_completed(bench: Bench) -> None:
+    uid = await requested(bench)
+    assert await bench.app.state.generating.step()
+    assert (await told(bench, uid))[-1] == ("completed", 1.0, None)
+
+
+async def test_a_job_that_cannot_go_on_rests_and_holds_up_no_other(
+    workshop: Workshop, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FrozenClock()
+    monkeypatch.setattr(bench.database, "clock", clock)
+    await workshop.interact("ann", "movie-0")
+    workshop.scorers[5] = Unavailable("The blob store is away; try again.")
+    await workshop.announce(5, algorithm="collaborative")
+    blocked = await requested(bench, algorithm="collaborative")
+    other = await requested(bench, algorithm="hybrid")
+    steps = bench.app.state.generating
+    while await steps.step():
+        pass
+
+    assert (await told(bench, other))[-1][0] == "completed"
+    away = "The blob store is away; try again."
+    assert await told(bench, blocked) == [("running", 0.0, None), ("running", 0.0, away)]
+    del workshop.scorers[5]
+    clock.advance(seconds=3)
+    while await steps.step():
+        pass
+    assert (await told(bench, blocked))[-1] == ("completed", 1.0, None)
+
+
+@pytest.mark.parametrize("failure", [Unavailable("It is away."), RuntimeError("a bug")])
+async def test_a_job_that_never_gets_on_fails_and_says_why(
+    workshop: Workshop, bench: Bench, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    clock = FrozenClock()
+    monkeypatch.setattr(bench.database, "clock", clock)
+    await workshop.interact("ann", "movie-0")
+
+    async def failing(*_given: Any, **_rest: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(bench.app.state.recommender, "recommend", failing)
+    uid = await requested(bench)
+    steps = bench.app.state.generating
+    for _ in range(2):
+        assert await steps.step()
+        clock.advance(minutes=11)
+
+    assert not await steps.step()
+    state, _progress, error = (await told(bench, uid))[-1]
+    assert state == "failed"
+    assert error

@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import REGISTRY
 
+from chassis import deadline
 from chassis.problems import Conflict, NotFound, Unavailable
 from inference.domain.models import Model, ModelMissing, ModelRefused
 from inference.operations.patience import wait_until
@@ -70,6 +71,111 @@ async def until(holds: Callable[[], bool]) -> None:
 async def answering_id(shelf: Shelf) -> int | None:
     serving = await shelf.answering("tenant", "hybrid")
     return serving.model.model_id if serving else None
+
+
+async def test_who_needs_a_model_waits_until_the_deadline_and_is_told_to_come_back(
+    shelf: Shelf, store: Store
+) -> None:
+    announce(shelf, model(1))
+    store.gate.clear()
+    with deadline.due_in(0.0), pytest.raises(Unavailable) as told:
+        await shelf.answering("tenant", "hybrid", optional=False)
+
+    assert told.value.code_constant == "MODEL_LOADING"
+    assert int(told.value.headers["Retry-After"]) > 0
+    store.gate.set()
+    with deadline.due_in(30.0):
+        found = await shelf.answering("tenant", "hybrid", optional=False)
+    assert found is not None
+    assert store.loads == [1]
+
+
+async def test_who_can_do_without_a_model_gets_none_in_time(shelf: Shelf, store: Store) -> None:
+    announce(shelf, model(1))
+    store.gate.clear()
+    with deadline.due_in(0.0):
+        assert await shelf.answering("tenant", "hybrid") is None
+
+
+async def test_who_needs_a_model_gets_no_older_one_while_the_newest_loads(
+    shelf: Shelf, store: Store
+) -> None:
+    announce(shelf, model(1), model(2))
+    store.gate.clear()
+    with deadline.due_in(0.0), pytest.raises(Unavailable):
+        await shelf.answering("tenant", "hybrid", optional=False)
+
+    assert store.loads == [2]
+
+
+async def test_who_needs_a_model_gets_an_older_one_where_the_newest_cannot_be_served(
+    shelf: Shelf, store: Store
+) -> None:
+    store.outcomes[3] = [ModelRefused("altered")]
+    store.outcomes[2] = [ModelMissing("lost")]
+    announce(shelf, model(1), model(2), model(3))
+
+    found = await shelf.answering("tenant", "hybrid", optional=False)
+
+    assert found is not None
+    assert found.model.model_id == 1
+
+
+async def test_a_model_that_was_let_go_is_waited_for(store: Store) -> None:
+    shelf = Shelf(store.load, capacity=1000, on_refusal=store.refuse)
+    announce(shelf, model(1), model(2, algorithm="other"))
+    for _ in range(2):
+        for name, expected in (("hybrid", 1), ("other", 2)):
+            found = await shelf.answering("tenant", name, optional=False)
+            assert found is not None
+            assert (found.model.model_id, shelf.loaded_ids) == (expected, [expected])
+
+
+async def test_each_load_is_told_and_no_failure(store: Store) -> None:
+    told: list[int] = []
+    shelf = Shelf(
+        store.load,
+        capacity=1000,
+        on_refusal=store.refuse,
+        on_load=lambda loaded: told.append(loaded.model_id),
+    )
+    store.outcomes[3] = [ModelRefused("altered")]
+    announce(shelf, *(model(n, algorithm=None) for n in (1, 2, 3)))
+    await shelf.named(1)
+    await shelf.named(2)
+    with pytest.raises(Conflict):
+        await shelf.named(3)
+    await shelf.named(1)
+
+    assert told == [1, 2, 1]
+
+
+async def test_preloading_proves_each_model_once_though_memory_has_no_room_for_it(
+    store: Store,
+) -> None:
+    shelf = Shelf(store.load, capacity=1000, on_refusal=store.refuse)
+    told = {2}
+
+    async def is_told(asked: Model) -> bool:
+        return asked.model_id in told
+
+    preloading = Preloading(shelf, is_told=is_told)
+    await preloaded(shelf, *(model(n, algorithm=None) for n in (1, 2, 3)), preloading=preloading)
+
+    assert store.loads == [3, 1]
+
+
+async def test_preloading_says_what_is_never_there(shelf: Shelf, store: Store) -> None:
+    told: list[str] = []
+
+    async def absent(_model: Model, reason: str) -> None:
+        told.append(reason)
+
+    store.outcomes[1] = [ModelMissing("a file of the artefact is missing") for _ in range(8)]
+    preloading = Preloading(shelf, on_absence=absent, first_pause=0.0)
+    await preloaded(shelf, model(1), preloading=preloading)
+
+    assert told == ["it could not be loaded: a file of the artefact is missing"]
 
 
 async def test_another_tenants_algorithm_has_no_model(shelf: Shelf) -> None:
@@ -252,10 +358,10 @@ async def test_preloading_takes_the_newest_first_and_leaves_out_what_they_replac
     assert store.loads == [4, 3]
 
 
-async def preloaded(shelf: Shelf, *wanted: Model) -> None:
+async def preloaded(shelf: Shelf, *wanted: Model, preloading: Preloading | None = None) -> None:
     """Announce models and let the preloading come to its end."""
     announce(shelf, *wanted)
-    preloading = Preloading(shelf)
+    preloading = preloading or Preloading(shelf)
     for each in wanted:
         preloading.want(each, announced_at=0.0)
     task = asyncio.create_task(preloading.run())

@@ -13,9 +13,12 @@ from training.tests.standins import (
     interactions,
     item_changed,
     know,
+    loaded,
+    refused,
     result,
     run_everything,
     runner_of,
+    serve,
 )
 
 ALGORITHMS = "/api/v1/algorithms"
@@ -76,6 +79,7 @@ async def test_training_on_request_makes_the_next_version(
     assert (answer.json()["status"], answer.json()["kind"]) == ("submitted", "algorithm")
     assert (await standing(bench, "collaborative"))["status"] == "queued"
     await run_everything(bench)
+    await serve(bench)
     row = await standing(bench, "collaborative")
     assert (row["status"], row["model_version"]) == ("ready", "collaborative-1")
     assert row["interactions_seen"] == 10
@@ -138,6 +142,7 @@ async def test_the_first_interactions_train_by_themselves(
     assert await consider(bench) == 0
     compute.play(result(rows=100))
     await run_everything(bench)
+    await serve(bench)
     assert (await standing(bench, "collaborative"))["model_version"] == "collaborative-1"
 
 
@@ -161,6 +166,7 @@ async def test_growth_trains_again_and_old_versions_are_retired(
         assert await consider(bench) == 1
         compute.play(result(rows=first - 1))
         await run_everything(bench)
+        await serve(bench)
     row = await standing(bench, "collaborative")
     assert (row["model_version"], row["interactions_seen"]) == ("collaborative-5", 1500)
     ready = [event.model_id for event in await bench.emitted(ModelReady)]
@@ -176,6 +182,7 @@ async def test_a_model_no_better_than_popularity_does_not_take_over(
         compute.play(result(metrics={"beats_popularity": beats}))
         await client.post(f"{ALGORITHMS}/collaborative/train")
         await run_everything(bench)
+    await serve(bench)
     row = await standing(bench, "collaborative")
     assert (row["status"], row["model_version"]) == ("ready", "collaborative-1")
     assert row["detail"] == "collaborative-2 did not beat popularity and is not put in service."
@@ -204,6 +211,7 @@ async def test_a_first_model_that_serves_nobody_is_not_named(
     compute.play(result(rows=10, metrics=metrics))
     await bench.as_caller(ADMIN).post(f"{ALGORITHMS}/collaborative/train")
     await run_everything(bench)
+    await serve(bench)
     row = await standing(bench, "collaborative")
     assert (row["status"], row["model_version"], row["detail"]) == ("waiting", None, detail)
     assert (row["trained_at"] is None, row["interactions_seen"]) == (False, 0)
@@ -219,6 +227,7 @@ async def test_models_that_never_served_drive_out_none_that_does(
         compute.play(result(metrics={"beats_popularity": beats}))
         await bench.as_caller(ADMIN).post(f"{ALGORITHMS}/collaborative/train")
         await run_everything(bench)
+    await serve(bench)
     ready = [event.model_id for event in await bench.emitted(ModelReady)]
     assert [event.model_id for event in await bench.emitted(ModelRetired)] == [ready[1]]
     assert (await standing(bench, "collaborative"))["model_version"] == "collaborative-1"
@@ -248,3 +257,90 @@ async def test_exports_are_gone_when_the_training_is_over(
     await runner_of(bench).idle()
     blobs = (bench.service.settings.home / "blobs" / TENANT).rglob("*.parquet")
     assert list(blobs) == []
+
+
+async def trained(bench: Bench, compute: FakeCompute, *, rows: int = 10) -> ModelReady:
+    """Return the announcement of the algorithm's next model, which is fit to serve."""
+    compute.play(result(rows=rows))
+    await bench.as_caller(ADMIN).post(f"{ALGORITHMS}/collaborative/train")
+    await run_everything(bench)
+    ready: ModelReady = (await bench.emitted(ModelReady))[-1]
+    return ready
+
+
+async def test_a_model_is_ready_only_once_inference_serves_it(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    await know(bench, *interactions(10))
+    first = await trained(bench, compute)
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"]) == ("loading", None)
+    assert row["detail"] == "collaborative-1 is trained and not loaded yet."
+    assert (await standing(bench, "hybrid"))["status"] == "loading"
+
+    await bench.deliver(loaded(first))
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"], row["detail"]) == (
+        "ready",
+        "collaborative-1",
+        None,
+    )
+    second = await trained(bench, compute, rows=20)
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"]) == ("loading", "collaborative-1")
+    assert row["interactions_seen"] == 10
+    await bench.deliver(loaded(second))
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"]) == ("ready", "collaborative-2")
+
+
+async def test_a_refused_model_says_so_and_the_one_before_goes_on(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    await know(bench, *interactions(10))
+    await bench.deliver(loaded(await trained(bench, compute)))
+    second = await trained(bench, compute)
+    await bench.deliver(refused(second, "proof row 0: score 0.0 instead of -0.4"))
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"]) == ("refused", "collaborative-1")
+    assert row["detail"] == (
+        "collaborative-2 cannot be served: proof row 0: score 0.0 instead of -0.4. "
+        "collaborative-1 goes on answering."
+    )
+    await bench.deliver(loaded(second))
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"], row["detail"]) == (
+        "ready",
+        "collaborative-2",
+        None,
+    )
+
+
+async def test_a_first_model_that_is_refused_is_not_named(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    await know(bench, *interactions(10))
+    await bench.deliver(refused(await trained(bench, compute), "it is damaged"))
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"]) == ("refused", None)
+    assert row["detail"] == "collaborative-1 cannot be served: it is damaged."
+    assert (await standing(bench, "hybrid"))["status"] == "refused"
+
+
+async def test_however_many_are_refused_the_one_that_answers_is_kept(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    await know(bench, *interactions(10))
+    await bench.deliver(loaded(await trained(bench, compute)))
+    for _ in range(4):
+        await bench.deliver(refused(await trained(bench, compute)))
+    row = await standing(bench, "collaborative")
+    assert (row["status"], row["model_version"]) == ("refused", "collaborative-1")
+
+
+async def test_another_tenants_word_changes_nothing(bench: Bench, compute: FakeCompute) -> None:
+    await know(bench, *interactions(10))
+    first = await trained(bench, compute)
+    await bench.deliver(loaded(first))
+    await bench.deliver(refused(first.model_copy(update={"tenant_id": OTHER_TENANT})))
+    assert (await standing(bench, "collaborative"))["status"] == "ready"

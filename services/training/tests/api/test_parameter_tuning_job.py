@@ -7,6 +7,7 @@ import pytest
 
 from chassis.compute import Report
 from chassis.testing import ADMIN, STRANGER, Bench, key_of
+from contracts.models import ModelReady
 from training.tests.standins import (
     FOUND,
     FakeCompute,
@@ -15,6 +16,7 @@ from training.tests.standins import (
     posted,
     progress,
     project_changed,
+    refused,
     result,
     run_everything,
 )
@@ -94,6 +96,19 @@ async def test_what_is_found_becomes_a_configuration_and_a_trained_model(
     assert training["parameters"] == {"top_k": 20}
     lines = (await client.get(f"/api/v1/task_log/?tuning_job_id={job['id']}")).json()
     assert [line["contents"] for line in lines["results"]] == ["Trial 0 with …"]
+
+
+async def test_a_search_whose_model_is_refused_says_so(bench: Bench, compute: FakeCompute) -> None:
+    compute.play(Report("result", FOUND))
+    compute.play(result())
+    job = await searched(bench)
+    await run_everything(bench)
+    assert (await now(bench, job))["model_refusal"] is None
+    [ready] = await bench.emitted(ModelReady)
+    await bench.deliver(refused(ready, "it is damaged"))
+    assert (await now(bench, job))["model_refusal"] == "it is damaged"
+    [listed] = (await bench.as_caller(ADMIN).get(JOBS)).json()["results"]
+    assert listed["model_refusal"] == "it is damaged"
 
 
 async def test_a_search_may_end_without_a_training(bench: Bench, compute: FakeCompute) -> None:

@@ -14,8 +14,10 @@ from training.tests.standins import (
     configured,
     data_changed,
     know,
+    loaded,
     posted,
     project_changed,
+    refused,
     result,
     run_everything,
 )
@@ -52,6 +54,22 @@ async def trigger(bench: Bench, schedule: dict[str, Any]) -> None:
     """Run a schedule now."""
     answer = await bench.as_caller(ADMIN).post(f"{SCHEDULES}{schedule['id']}/trigger/")
     assert (answer.status_code, answer.json()["status"]) == (202, "triggered")
+
+
+async def test_a_run_whose_model_is_refused_says_so(bench: Bench, compute: FakeCompute) -> None:
+    schedule = await scheduled(bench)
+    compute.play(result())
+    await trigger(bench, schedule)
+    await run_everything(bench)
+    [run] = await runs(bench)
+    assert (run["status"], run["model_refusal"]) == ("COMPLETED", None)
+    [ready] = await bench.emitted(ModelReady)
+    await bench.deliver(refused(ready, "proof row 0: score 0.0 instead of -0.4"))
+    [run] = await runs(bench)
+    assert run["model_refusal"] == "proof row 0: score 0.0 instead of -0.4"
+    assert (await bench.as_caller(ADMIN).get(f"{RUNS}{run['id']}/")).json() == run
+    await bench.deliver(loaded(ready))
+    assert [run["model_refusal"] for run in await runs(bench)] == [None]
 
 
 @pytest.mark.parametrize("path", [SCHEDULES, RUNS])

@@ -9,15 +9,17 @@ import pytest
 
 from chassis.blobs import open_blobs
 from chassis.testing import ADMIN, STRANGER, TENANT, Bench, key_of
-from contracts.models import ModelRetired
+from contracts.models import ModelReady, ModelRetired
 from training.tests.standins import (
     FakeCompute,
     configured,
     data_changed,
     know,
+    loaded,
     posted,
     progress,
     project_changed,
+    refused,
     requested,
     result,
     run_everything,
@@ -74,6 +76,31 @@ async def test_a_fact_on_its_way_is_waited_for(bench: Bench) -> None:
     await asyncio.sleep(0)
     await know(bench, data_changed(6, 1))
     assert (await asked).status_code == 201
+
+
+async def test_a_model_says_whether_inference_serves_it(bench: Bench, compute: FakeCompute) -> None:
+    compute.play(result())
+    model = await requested(bench)
+    client = bench.as_caller(ADMIN)
+
+    async def told() -> tuple[str, str | None]:
+        one = (await client.get(f"{MODELS}{model['id']}/")).json()
+        [listed] = (await client.get(MODELS)).json()["results"]
+        assert listed == one
+        return one["status"], one["refusal"]
+
+    assert await told() == ("untrained", None)
+    await run_everything(bench)
+    assert await told() == ("trained", None)
+    [ready] = await bench.emitted(ModelReady)
+    await bench.deliver(loaded(ready))
+    assert await told() == ("served", None)
+    await bench.deliver(refused(ready, "the manifest cannot be read"))
+    assert await told() == ("refused", "the manifest cannot be read")
+    await bench.deliver(loaded(ready))
+    assert await told() == ("served", None)
+    await client.delete(f"{MODELS}{model['id']}/unlink_file/")
+    assert await told() == ("unlinked", None)
 
 
 async def test_configuration_and_data_are_of_one_project(bench: Bench) -> None:
