@@ -23,6 +23,9 @@ from chassis.kafka import MAX_DEAD_BYTES, MAX_REQUEST_BYTES
 
 #: How much a batch may hold when it is unpacked, in bytes.
 MAX_BATCH_BYTES = 64 * 1024 * 1024
+#: How many headers of a record are read, where a producer compressed them: a kilobyte can hold
+#: hundreds of thousands, which take seconds and hundreds of megabytes.
+MAX_HEADERS = 1000
 #: A batch's first bytes, in every version of the format: its offset and the size of the rest.
 _FRAME = Struct(">qi")
 _VERSION_AT = 16
@@ -126,7 +129,9 @@ class Batch:
         plain: memoryview | None = None
         try:
             plain = self._plain()
-            for record in DefaultRecordBatch(plain):
+            # aiokafka's reader is faster, and makes room for whatever a record holds.
+            is_as_sent = plain is self._raw
+            for record in DefaultRecordBatch(plain) if is_as_sent else _leniently(plain):
                 yield _bounded(record)
                 begins = record.offset + 1
         except Exception as error:  # whatever the libraries make of it
@@ -179,6 +184,8 @@ def _bounded(record: Any) -> Any:
 def _leniently(plain: memoryview) -> Iterator[Entry]:
     """Yield a batch's records as aiokafka does, with header names that need not be UTF-8.
 
+    A record with more headers than `MAX_HEADERS` has none.
+
     Raises:
         IndexError, ValueError: its bytes are no records.
     """
@@ -192,10 +199,7 @@ def _leniently(plain: memoryview) -> Iterator[Entry]:
         body.number()  # attributes, which no version uses
         since, delta = body.number(), body.number()
         key, value = body.sized(), body.sized()
-        headers = [
-            ((body.sized() or b"").decode(errors="replace"), body.sized())
-            for _ in range(body.number())
-        ]
+        headers = body.headers(until=end)
         if body.at != end:
             raise ValueError("a record is not as long as it says")
         at = latest if appended else first + since
@@ -221,6 +225,18 @@ class _Reader:
         if self.at > len(self._body):
             raise ValueError("a record goes beyond the end of its batch")
         return bytes(self._body[begins : self.at])
+
+    def headers(self, *, until: int) -> list[tuple[str, bytes | None]]:
+        """Read names and values; pass over all of them, to `until`, where there are too many."""
+        count = self.number()
+        if count <= MAX_HEADERS:
+            return [
+                ((self.sized() or b"").decode(errors="replace"), self.sized()) for _ in range(count)
+            ]
+        if not self.at + 2 * count <= until <= len(self._body):
+            raise ValueError("a record says that it has more headers than fit into it")
+        self.at = until
+        return []
 
 
 def take_over() -> None:

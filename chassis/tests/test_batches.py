@@ -147,6 +147,26 @@ def test_a_record_larger_than_any_may_be_is_shown_in_part(
     assert not isinstance(ten.value, Unread)
 
 
+def test_headers_beyond_any_number_are_passed_over_unread() -> None:
+    many = bytes(written(b"a", headers=[("", None)] * 100_000))[_HEADER:]
+    good = bytes(written(b"b", headers=[("x", b"y")]))[_HEADER:]
+    first, second = (
+        read(packed(written(b"a"), GZIP, gzip.compress(records))) for records in (many, good)
+    )
+    assert [(record.value, len(record.headers)) for record in first] == [(b"a", 0)]
+    assert [(record.value, record.headers) for record in second] == [(b"b", (("x", b"y"),))]
+
+
+def test_more_headers_than_fit_are_one_record_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "MAX_HEADERS", 1)
+    # Five bytes of a record that says it has two headers, and holds none.
+    records = written(b"", headers=[])[_HEADER:-1] + b"\x04"
+    [record] = read(packed(written(b"a"), GZIP, gzip.compress(records)))
+    assert isinstance(record.value, Unread)
+
+
 def test_a_wrong_checksum_is_an_error_of_the_broker_not_of_the_producer() -> None:
     spoilt = bytearray(signed(written(b"a")))
     spoilt[-1] ^= 1

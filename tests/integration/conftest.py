@@ -48,16 +48,20 @@ def s3_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka_server() -> Iterator[Server]:
-    """Return an empty Kafka node, for a test that looks at its files."""
+def kafka() -> Iterator[str]:
+    """Return the address of an empty Kafka node, `host:port`."""
     with run_kafka() as server:
-        yield server
+        yield server.url
 
 
 @pytest.fixture(scope="session")
-def kafka(kafka_server: Server) -> str:
-    """Return the address of the node, `host:port`."""
-    return kafka_server.url
+def producers_kafka() -> Iterator[Server]:
+    """Return a Kafka node for the tests of producers, which run whole services.
+
+    Services would read what other tests leave on the platform's topics.
+    """
+    with run_kafka() as server:
+        yield server
 
 
 @pytest.fixture

@@ -46,9 +46,11 @@ HEADERS: dict[str, Sequence[tuple[bytes, bytes | None]]] = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory, kafka: str) -> AsyncIterator[Platform]:
+async def running(
+    tmp_path_factory: pytest.TempPathFactory, producers_kafka: Server
+) -> AsyncIterator[Platform]:
     """Run catalog and experiments for all tests of this module."""
-    async with platform(tmp_path_factory.mktemp("platform"), kafka) as found:
+    async with platform(tmp_path_factory.mktemp("platform"), producers_kafka.url) as found:
         yield found
 
 
@@ -260,7 +262,7 @@ async def test_what_a_brokers_disk_has_damaged_waits_and_nothing_else_does(
     running: Platform,
     tenant: Tenant,
     other: Tenant,
-    kafka_server: Server,
+    producers_kafka: Server,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     name = tenant.interactions
@@ -274,7 +276,7 @@ async def test_what_a_brokers_disk_has_damaged_waits_and_nothing_else_does(
         await producer.begin_transaction()
         await producer.send_and_wait(name, tenant.view(eventId="first"), partition=0)
         at = await running.writer.write(name, 0, batch([damaged]))
-        damage(kafka_server, name, b'"eventId": "damaged"')
+        damage(producers_kafka, name, b'"eventId": "damaged"')
         await producer.commit_transaction()
     await until(lambda: waiting_partitions() == 1)
     assert f"partition {name}:0 cannot be read from offset {at} on" in caplog.text

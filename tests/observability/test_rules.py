@@ -144,8 +144,8 @@ def test_the_runbook_lists_the_metrics_that_there_are() -> None:
 
 def test_no_label_can_hold_what_a_stranger_chooses() -> None:
     allowed = {
-        "algorithm", "check", "kind", "method", "outcome", "reason", "route", "state", "status",
-        "subscription", "version", "le", "upstream", "limit",
+        "algorithm", "check", "kind", "method", "outcome", "reason", "route", "stage", "state",
+        "status", "subscription", "version", "le", "upstream", "limit",
     }  # fmt: skip
     for family in families():
         if family.name.startswith("millrace_"):

@@ -1,6 +1,7 @@
 """Trained models as serving knows them: whose they are and what they may answer."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 HYBRID = "hybrid"
 _BOTH = ("collaborative", "content-based")
@@ -17,6 +18,15 @@ LIKENESS = _BOTH
 POPULARITY = "popularity"
 
 
+class Place(NamedTuple):
+    """What a model may answer: requests for an algorithm of a tenant."""
+
+    tenant_id: str
+    algorithm: str
+    #: Whether the request named the algorithm; else the model was chosen for it.
+    is_named: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """One version of a model, as its announcement described it."""
@@ -30,15 +40,17 @@ class Model:
     artefact_key: str
     artefact_digest: str
     artefact_bytes: int
-    #: False for a model that popularity beats: it answers only where it is asked for by its id.
+    #: False for a model that popularity beats: it answers only where a request names its algorithm
+    #: or its id.
     deploys_itself: bool = True
 
     @property
-    def answers_for(self) -> tuple[str, str] | None:
-        """Return the tenant and algorithm that this model answers for by itself, if any."""
-        if self.algorithm is None or not self.deploys_itself:
-            return None
-        return self.tenant_id, self.algorithm
+    def places(self) -> tuple[Place, ...]:
+        """Return what this model may answer without being asked for by its id."""
+        if self.algorithm is None:
+            return ()
+        named = Place(self.tenant_id, self.algorithm, True)
+        return (named, named._replace(is_named=False)) if self.deploys_itself else (named,)
 
 
 class ModelRefused(Exception):

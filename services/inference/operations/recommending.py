@@ -125,7 +125,7 @@ class Recommender:
         if asked_for in names:
             await self._heard_of(tenant_id, asked_for)
         found = await asyncio.gather(
-            *(self._shelf.answering(tenant_id, n, optional=n != asked_for) for n in names)
+            *(self._shelf.answering(tenant_id, n, is_named=n == asked_for) for n in names)
         )
         return tuple(serving for serving in found if serving is not None)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from chassis import deadline, telemetry
 from chassis.problems import Conflict, NotFound, Unavailable
-from inference.domain.models import Model, ModelMissing, ModelRefused
+from inference.domain.models import Model, ModelMissing, ModelRefused, Place
 from inference.operations.metrics import (
     MODEL_BYTES,
     MODELS_LOADED,
@@ -22,8 +22,6 @@ from inference.scorers import Scorer
 Load = Callable[[Model], Awaitable[Scorer]]
 OnRefusal = Callable[[Model, str], Awaitable[None]]
 OnLoad = Callable[[Model], None]
-#: A tenant and the algorithm that a model answers for.
-Place = tuple[str, str]
 
 #: Seconds that a request without a deadline waits for a model that has to be loaded first, and that
 #: one waits that can do without the model.
@@ -93,8 +91,8 @@ class Shelf:
         if model.model_id in self._known or model.model_id in self._retired:
             return False
         self._known[model.model_id] = model
-        if model.answers_for is not None:
-            self._places.setdefault(model.answers_for, set()).add(model.model_id)
+        for place in model.places:
+            self._places.setdefault(place, set()).add(model.model_id)
         return True
 
     def retire(self, model_id: int) -> None:
@@ -103,11 +101,12 @@ class Shelf:
         model = self._known.pop(model_id, None)
         self._loaded.pop(model_id, None)
         self._measure()
-        if model is not None and model.answers_for is not None:
-            self._places[model.answers_for].discard(model_id)
-            if self._serving.get(model.answers_for) == model_id:
-                del self._serving[model.answers_for]
-                MODELS_SERVING.labels(model.answers_for[1]).dec()
+        for place in model.places if model is not None else ():
+            self._places[place].discard(model_id)
+            if self._serving.get(place) == model_id:
+                del self._serving[place]
+                if place.is_named:
+                    MODELS_SERVING.labels(place.algorithm).dec()
 
     def find(self, model_id: int) -> Model | None:
         """Return what was announced of a model."""
@@ -140,14 +139,17 @@ class Shelf:
             raise Unavailable(f"Model {model_id} is not loaded yet; try again.") from error
 
     async def answering(
-        self, tenant_id: str, algorithm: str, *, optional: bool = True
+        self, tenant_id: str, algorithm: str, *, is_named: bool = False
     ) -> Serving | None:
         """Return the model that answers for a tenant's algorithm, None where there is none.
 
+        Where the request named the algorithm, its newest model answers, however good it is, and the
+        request waits for it. Else the newest that beats popularity does, if it comes soon.
+
         Raises:
-            Unavailable: there is one and it is not `optional`, but it could not be loaded in time.
+            Unavailable: the algorithm was named, but its model could not be loaded in time.
         """
-        place = (tenant_id, algorithm)
+        place = Place(tenant_id, algorithm, is_named)
         current = self._serving.get(place)
         if current is not None:
             serving = self._loaded.get(current)
@@ -157,7 +159,7 @@ class Shelf:
         late: Unavailable | None = None
         for model_id in self._candidates(place, current):
             try:
-                return await self.named(model_id, optional=optional)
+                return await self.named(model_id, optional=not is_named)
             except (Conflict, NotFound):
                 telemetry.log.warning("model %s cannot answer", model_id, exc_info=True)
             except Unavailable as error:
@@ -165,13 +167,13 @@ class Shelf:
                 late = late or error
                 if isinstance(error, NotLoadedYet):
                     break  # nor is there time to load another one
-        if late is not None and not optional:
+        if late is not None and is_named:
             raise late
         return None
 
     def has(self, tenant_id: str, algorithm: str) -> bool:
-        """Tell whether a model was announced that may answer for a tenant's algorithm."""
-        return bool(self._places.get((tenant_id, algorithm)))
+        """Tell whether a model was announced that may answer who names a tenant's algorithm."""
+        return bool(self._places.get(Place(tenant_id, algorithm, True)))
 
     def load(self, model: Model) -> asyncio.Task[Serving]:
         """Return the one task that loads a model, started if need be."""
@@ -193,11 +195,10 @@ class Shelf:
         return model_id in self._first, model_id
 
     def is_superseded(self, model: Model) -> bool:
-        """Tell whether a newer model answers in this one's place, and nobody asked for this one."""
-        if model.model_id in self._first:
+        """Tell whether newer models answer in this one's places, and nobody asked for this one."""
+        if model.model_id in self._first or not model.places:
             return False
-        place = model.answers_for
-        return place is not None and self._serving.get(place, -1) > model.model_id
+        return all(self._serving.get(place, -1) > model.model_id for place in model.places)
 
     def _candidates(self, place: Place, current: int | None) -> list[int]:
         """Return the models that may answer, newest first; never one older than the last one."""
@@ -239,19 +240,28 @@ class Shelf:
         return serving
 
     def _swap(self, model: Model) -> None:
-        place = model.answers_for
-        before = -1 if place is None else self._serving.get(place, -1)
-        if place is None or before > model.model_id:
-            return
-        self._serving[place] = model.model_id
-        if before in self._loaded and before != model.model_id:
-            self._loaded.move_to_end(before, last=False)  # the first to go when room is needed
-        SWAPS.inc()
-        if before == -1:
-            MODELS_SERVING.labels(place[1]).inc()
-        if model.model_id > self._newest.get(place[1], 0):
-            self._newest[place[1]] = model.model_id
-            NEWEST_MODEL.labels(place[1]).set(model.model_id)
+        """Have a model answer wherever no newer one does."""
+        taken = {place: self._serving.get(place, -1) for place in model.places}
+        taken = {place: before for place, before in taken.items() if before <= model.model_id}
+        self._serving |= dict.fromkeys(taken, model.model_id)
+        for before in set(taken.values()):
+            if before in self._loaded and not self._answers(self._loaded[before].model):
+                self._loaded.move_to_end(before, last=False)  # the first to go for want of room
+        if taken:
+            SWAPS.inc()
+        for place, before in taken.items():
+            if place.is_named:
+                self._count(place.algorithm, model.model_id, is_first=before == -1)
+
+    def _answers(self, model: Model) -> bool:
+        return any(self._serving.get(place) == model.model_id for place in model.places)
+
+    def _count(self, algorithm: str, model_id: int, *, is_first: bool) -> None:
+        if is_first:
+            MODELS_SERVING.labels(algorithm).inc()
+        if model_id > self._newest.get(algorithm, 0):
+            self._newest[algorithm] = model_id
+            NEWEST_MODEL.labels(algorithm).set(model_id)
 
     def _make_room(self, wanted: int) -> None:
         """Let go of the models unused for longest; requests that hold one keep it."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Index, String, true
+from sqlalchemy import JSON, BigInteger, Float, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.tables import Identified, LongText, Moment, new_metadata
@@ -32,8 +32,6 @@ class ModelVersion(TenantScoped, Base):
     refusal: Mapped[str | None] = mapped_column(LongText)
     #: Which state was announced last, `loaded` or `refused`; none while neither has come about.
     told: Mapped[str | None] = mapped_column(String(16))
-    #: False for a model that answers under its own id alone; true where nobody has noted it.
-    deploys_itself: Mapped[bool] = mapped_column(default=True, server_default=true())
 
 
 class ItemPopularity(Base):

@@ -22,7 +22,6 @@ async def keep(session: AsyncSession, model: Model, *, announced_at: datetime) -
         "learner": model.learner,
         "artefact_digest": model.artefact_digest,
         "announced_at": announced_at,
-        "deploys_itself": model.deploys_itself,
     }
     # Who hears of it and who refuses it may write at the same moment.
     await insert_new(session, cast(Table, ModelVersion.__table__), [row])
@@ -45,12 +44,11 @@ async def is_told(session: AsyncSession, model: Model) -> bool:
 
 
 async def newest_loaded(session: AsyncSession, algorithm: str) -> int | None:
-    """Return the newest model that answers for the tenant's algorithm in some process."""
+    """Return the newest model that answers who names the tenant's algorithm in some process."""
     found: int | None = await session.scalar(
         select(func.max(ModelVersion.model_id)).where(
             ModelVersion.algorithm == algorithm,
             ModelVersion.told == "loaded",
-            ModelVersion.deploys_itself,
         )
     )
     return found

@@ -44,8 +44,10 @@ class Standing:
     status: str
     detail: str | None = None
     model_version: str | None = None
+    #: The newest version that is served and beats popularity: `hybrid` uses no other.
+    fused_version: str | None = None
     trained_at: datetime | None = None
-    #: Those that the model in service was trained on, and all that training knows of by now.
+    #: Those that the model that answers was trained on, and all that training knows of by now.
     interactions_seen: int = 0
     interactions_known: int = 0
     next_training: datetime | None = None
@@ -98,7 +100,7 @@ async def consider_all(database: Database, rhythm: Rhythm) -> int:
 
 
 async def publish(tx: Transaction, job: Job, artefact: Artefact) -> None:
-    """Register an algorithm's new model and announce it; one that is good enough takes over."""
+    """Register an algorithm's new model and announce it: it answers who names the algorithm."""
     if job.algorithm is None:
         raise LookupError("the job serves no algorithm")
     progress = await store.progress(tx, job.algorithm)
@@ -106,24 +108,22 @@ async def publish(tx: Transaction, job: Job, artefact: Artefact) -> None:
     version = version_of(job.algorithm, number)
     model = await models.models.add(tx, uid=job.order["model_uid"], algorithm=job.algorithm)
     await registry.announce(tx, model, artefact, version=version)
-    columns: dict[str, Any] = {"versions": number, "trained_at": tx.clock()}
-    if artefact.beats_popularity:
-        columns |= {"model_id": model.id, "version": version}
-    await store.change(tx, job.algorithm, **columns)
+    columns = {"versions": number, "model_id": model.id, "version": version}
+    await store.change(tx, job.algorithm, **columns, trained_at=tx.clock())
     await _retire_older(tx, job.algorithm)
 
 
 async def _retire_older(tx: Transaction, name: str) -> None:
-    """Keep the model in service and a few before it, and as many of those that never served.
+    """Keep the newest model that beats popularity, a few before it, and the newest of the others.
 
     What answers stays, however many newer ones inference refuses.
     """
     found = await models.models.all(tx, algorithm=name)
-    fit = [model for model in found if beats_popularity(model.metrics or {})]
+    fit = _fit(found)
     unfit = [model for model in found if model not in fit]
-    answering = _answering(found)
+    answering = _answering(found), _answering(fit)
     for model in (*fit[: -_KEPT - 1], *unfit[:-_KEPT]):
-        if model != answering:
+        if model not in answering:
             await registry.retire(tx, model, reason="Newer versions have followed.")
 
 
@@ -170,7 +170,7 @@ async def _standing(tx: Transaction, name: str, tally: Tally | None, rhythm: Rhy
     job = await job_store.newest(tx, algorithm=name)
     found = await models.models.all(tx, algorithm=name)
     chosen = next((model for model in found if model.id == progress.model_id), None)
-    answering = _answering(found)
+    answering, fused = _answering(found), _answering(_fit(found))
     now = tx.clock()
     empty = Tally(tx.tenant_id, interactions=0, items=0, first_new_at=now, last_new_at=now)
     settled = _settled(chosen, answering)
@@ -180,6 +180,7 @@ async def _standing(tx: Transaction, name: str, tally: Tally | None, rhythm: Rhy
         status=status,
         detail=detail,
         model_version=answering.version if answering else None,
+        fused_version=fused.version if fused else None,
         trained_at=progress.trained_at,
         interactions_seen=(answering.rows_seen or 0) if answering else 0,
         interactions_known=(tally or empty).interactions,
@@ -188,14 +189,17 @@ async def _standing(tx: Transaction, name: str, tally: Tally | None, rhythm: Rhy
     )
 
 
+def _fit(found: Sequence[TrainedModel]) -> list[TrainedModel]:
+    return [model for model in found if beats_popularity(model.metrics or {})]
+
+
 def _answering(found: Sequence[TrainedModel]) -> TrainedModel | None:
-    """Return the newest of an algorithm's models that inference answers by, if any."""
-    fit = [model for model in found if model.is_served and beats_popularity(model.metrics or {})]
-    return fit[-1] if fit else None
+    """Return the newest of some models that inference serves, if any."""
+    return next((model for model in reversed(found) if model.is_served), None)
 
 
 def _settled(chosen: TrainedModel | None, answering: TrainedModel | None) -> tuple[str, str | None]:
-    """Return how an algorithm stands whose last training is over: by the model put in service."""
+    """Return how an algorithm stands whose last training is over: by its newest model."""
     if chosen is None:
         return "waiting", None
     if chosen.is_served:
@@ -222,35 +226,32 @@ def _status(
     if job.state is State.FAILED:
         return "failed", job.error
     if job.state is State.COMPLETED:
-        return status, detail or _unfit(version_of(name, progress.versions), job.result or {})
+        return status, detail or _unfit(progress.version, job.result or {})
     return _SPELLED[job.state], None
 
 
-def _unfit(version: str, result: Mapping[str, Any]) -> str | None:
-    """Return why the newest version is not in service, if it is not."""
+def _unfit(version: str | None, result: Mapping[str, Any]) -> str | None:
+    """Return why `hybrid` leaves the newest version out, if it does."""
     measures = result.get("metrics", {})
     if beats_popularity(measures):
         return None
     if measures.get("measured", True):
-        return f"{version} did not beat popularity and is not put in service."
-    return (
-        f"{version} is not put in service: there is too little data to tell whether it beats "
-        "popularity."
-    )
+        return f"{version} did not beat popularity: hybrid leaves it out."
+    return f"hybrid leaves {version} out: there is too little data to tell if it beats popularity."
 
 
 def _hybrid(members: Sequence[Standing]) -> Standing:
-    versions = [each.model_version for each in members if each.model_version is not None]
+    fused = {each.fused_version: each for each in members if each.fused_version is not None}
     statuses = {each.status for each in members}
     coming = next((status for status in ("loading", "refused") if status in statuses), "waiting")
     trained = [each.trained_at for each in members if each.trained_at is not None]
     return Standing(
         name=HYBRID,
-        status="ready" if versions else coming,
+        status="ready" if fused else coming,
         detail=_FUSED,
-        model_version="+".join(versions) or None,
+        model_version="+".join(fused) or None,
         trained_at=max(trained, default=None),
-        interactions_seen=max(each.interactions_seen for each in members),
+        interactions_seen=max((each.interactions_seen for each in fused.values()), default=0),
         interactions_known=max(each.interactions_known for each in members),
         next_training=min((e.next_training for e in members if e.next_training), default=None),
     )

@@ -21,14 +21,10 @@ def upgrade() -> None:
 
     with op.batch_alter_table("model_version", schema=None) as batch_op:
         batch_op.add_column(sa.Column("told", sa.String(length=16), nullable=True))
-        batch_op.add_column(
-            sa.Column("deploys_itself", sa.Boolean(), server_default=sa.true(), nullable=False)
-        )
 
 
 def downgrade() -> None:
     with op.batch_alter_table("model_version", schema=None) as batch_op:
-        batch_op.drop_column("deploys_itself")
         batch_op.drop_column("told")
 
     with op.batch_alter_table("generation", schema=None) as batch_op:

@@ -473,7 +473,19 @@ async def test_what_nobody_had_come_to_is_not_called_popular(
     assert {row["explanation"] for row in rest} == {explanations.UNTRIED}
 
 
-async def test_a_model_that_popularity_beats_does_not_answer_by_itself(
+async def test_a_model_that_popularity_beats_answers_where_its_algorithm_is_named(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(5, algorithm="collaborative")
+    await workshop.load(6, algorithm="collaborative", deploys_itself=False)
+
+    for algorithm, version in (("collaborative", "v6"), ("hybrid", "v5"), ("content-based", "v5")):
+        asked = {"userId": "ann", "count": 1, "algorithm": algorithm}
+        answer = await post(bench, "recommend", asked)
+        assert answer.headers["Millrace-Model"] == version, algorithm
+
+
+async def test_a_model_that_popularity_beats_is_chosen_for_nobody(
     workshop: Workshop, bench: Bench
 ) -> None:
     await workshop.load(5, algorithm="collaborative", deploys_itself=False)

@@ -99,12 +99,12 @@ async def test_the_newest_model_that_answers_somewhere_is_known_to_every_process
     await workshop.announce(7, algorithm="collaborative")
     await told(bench)
 
-    assert await states.newest_loaded(TENANT, "collaborative") == 5
+    assert await states.newest_loaded(TENANT, "collaborative") == 6
     assert await states.newest_loaded("another", "collaborative") is None
     assert await states.is_told(model_of(bench, 5))
     assert not await states.is_told(model_of(bench, 7))
-    await bench.deliver(ModelRetired(tenant_id=TENANT, occurred_at=MOMENT, model_id=5))
-    assert await states.newest_loaded(TENANT, "collaborative") is None
+    await bench.deliver(ModelRetired(tenant_id=TENANT, occurred_at=MOMENT, model_id=6))
+    assert await states.newest_loaded(TENANT, "collaborative") == 5
 
 
 async def test_one_that_cannot_be_told_of_holds_up_no_other(

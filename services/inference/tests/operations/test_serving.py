@@ -79,13 +79,13 @@ async def test_who_needs_a_model_waits_until_the_deadline_and_is_told_to_come_ba
     announce(shelf, model(1))
     store.gate.clear()
     with deadline.due_in(0.0), pytest.raises(Unavailable) as told:
-        await shelf.answering("tenant", "hybrid", optional=False)
+        await shelf.answering("tenant", "hybrid", is_named=True)
 
     assert told.value.code_constant == "MODEL_LOADING"
     assert int(told.value.headers["Retry-After"]) > 0
     store.gate.set()
     with deadline.due_in(30.0):
-        found = await shelf.answering("tenant", "hybrid", optional=False)
+        found = await shelf.answering("tenant", "hybrid", is_named=True)
     assert found is not None
     assert store.loads == [1]
 
@@ -103,7 +103,7 @@ async def test_who_needs_a_model_gets_no_older_one_while_the_newest_loads(
     announce(shelf, model(1), model(2))
     store.gate.clear()
     with deadline.due_in(0.0), pytest.raises(Unavailable):
-        await shelf.answering("tenant", "hybrid", optional=False)
+        await shelf.answering("tenant", "hybrid", is_named=True)
 
     assert store.loads == [2]
 
@@ -115,7 +115,7 @@ async def test_who_needs_a_model_gets_an_older_one_where_the_newest_cannot_be_se
     store.outcomes[2] = [ModelMissing("lost")]
     announce(shelf, model(1), model(2), model(3))
 
-    found = await shelf.answering("tenant", "hybrid", optional=False)
+    found = await shelf.answering("tenant", "hybrid", is_named=True)
 
     assert found is not None
     assert found.model.model_id == 1
@@ -126,7 +126,7 @@ async def test_a_model_that_was_let_go_is_waited_for(store: Store) -> None:
     announce(shelf, model(1), model(2, algorithm="other"))
     for _ in range(2):
         for name, expected in (("hybrid", 1), ("other", 2)):
-            found = await shelf.answering("tenant", name, optional=False)
+            found = await shelf.answering("tenant", name, is_named=True)
             assert found is not None
             assert (found.model.model_id, shelf.loaded_ids) == (expected, [expected])
 

@@ -173,7 +173,7 @@ async def test_growth_trains_again_and_old_versions_are_retired(
     assert [event.model_id for event in await bench.emitted(ModelRetired)] == ready[:2]
 
 
-async def test_a_model_no_better_than_popularity_does_not_take_over(
+async def test_a_model_no_better_than_popularity_answers_who_names_its_algorithm(
     bench: Bench, compute: FakeCompute, clock: FrozenClock
 ) -> None:
     await know(bench, *interactions(100))
@@ -184,8 +184,10 @@ async def test_a_model_no_better_than_popularity_does_not_take_over(
         await run_everything(bench)
     await serve(bench)
     row = await standing(bench, "collaborative")
-    assert (row["status"], row["model_version"]) == ("ready", "collaborative-1")
-    assert row["detail"] == "collaborative-2 did not beat popularity and is not put in service."
+    assert (row["status"], row["model_version"]) == ("ready", "collaborative-2")
+    assert row["detail"] == "collaborative-2 did not beat popularity: hybrid leaves it out."
+    hybrid = await standing(bench, "hybrid")
+    assert (hybrid["status"], hybrid["model_version"]) == ("ready", "collaborative-1")
     told = [event.deploys_itself for event in await bench.emitted(ModelReady)]
     assert told == [True, False]
 
@@ -195,16 +197,16 @@ async def test_a_model_no_better_than_popularity_does_not_take_over(
     [
         (
             {"measured": True, "beats_popularity": False},
-            "collaborative-1 did not beat popularity and is not put in service.",
+            "collaborative-1 did not beat popularity: hybrid leaves it out.",
         ),
         (
             {"measured": False},
-            "collaborative-1 is not put in service: there is too little data to tell whether it "
-            "beats popularity.",
+            "hybrid leaves collaborative-1 out: there is too little data to tell if it beats "
+            "popularity.",
         ),
     ],
 )
-async def test_a_first_model_that_serves_nobody_is_not_named(
+async def test_hybrid_leaves_out_what_does_not_beat_popularity(
     bench: Bench, compute: FakeCompute, metrics: dict[str, Any], detail: str
 ) -> None:
     await know(bench, *interactions(10))
@@ -213,8 +215,8 @@ async def test_a_first_model_that_serves_nobody_is_not_named(
     await run_everything(bench)
     await serve(bench)
     row = await standing(bench, "collaborative")
-    assert (row["status"], row["model_version"], row["detail"]) == ("waiting", None, detail)
-    assert (row["trained_at"] is None, row["interactions_seen"]) == (False, 0)
+    assert (row["status"], row["detail"]) == ("ready", detail)
+    assert (row["model_version"], row["interactions_seen"]) == ("collaborative-1", 10)
     hybrid = await standing(bench, "hybrid")
     assert (hybrid["status"], hybrid["model_version"]) == ("waiting", None)
 
@@ -230,7 +232,7 @@ async def test_models_that_never_served_drive_out_none_that_does(
     await serve(bench)
     ready = [event.model_id for event in await bench.emitted(ModelReady)]
     assert [event.model_id for event in await bench.emitted(ModelRetired)] == [ready[1]]
-    assert (await standing(bench, "collaborative"))["model_version"] == "collaborative-1"
+    assert (await standing(bench, "hybrid"))["model_version"] == "collaborative-1"
 
 
 async def test_a_failed_training_says_why_and_waits_for_news(
