@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -20,8 +21,9 @@ from chassis.subscriptions import Subscription
 #: Seconds between two looks at a consumer, and how long the brokers get to say where topics end.
 _LOOK_EVERY = 1.0
 _PATIENCE = 5.0
-#: Seconds of looks that all fail after which a consumer starts again: a library that has lost its
-#: way in an outage need not find it again by itself.
+#: Seconds of looks that all fail, or that find the client without an answer since the one before:
+#: then a consumer starts again. A library that has lost its way in an outage need not find it by
+#: itself.
 _LOST_AFTER = 30.0
 #: Seconds in which it has to have started, its place in the group included.
 _STARTED_WITHIN = 60.0
@@ -51,6 +53,9 @@ class Listener:
         self._ending = False
         #: Since when each look has failed, by the monotonic clock; a pause of the process is none.
         self._failing_since: float | None = None
+        #: How many looks in a row found the reading in the same call to the client.
+        self._silent_looks = 0
+        self._is_handling = False
 
     @property
     def is_alive(self) -> bool:
@@ -81,6 +86,7 @@ class Listener:
     def begin(self) -> None:
         """Read what the subscriber's consumer, which has started, gets."""
         self._ending = False
+        self._silent_looks = 0
         self._reading = asyncio.create_task(self._read())
 
     async def end(self) -> None:
@@ -102,6 +108,7 @@ class Listener:
         while True:
             try:
                 if self.is_alive and not self._is_lost:
+                    self._silent_looks = 0 if self._is_handling else self._silent_looks + 1
                     await self._measure()
                 else:
                     await self._revive()
@@ -113,6 +120,8 @@ class Listener:
 
     @property
     def _is_lost(self) -> bool:
+        if self._silent_looks * _LOOK_EVERY >= _LOST_AFTER:
+            return True
         since = self._failing_since
         return since is not None and time.monotonic() - since >= _LOST_AFTER
 
@@ -149,6 +158,7 @@ class Listener:
         """Take what there is and see that it has its effect, for ever."""
         consumer = self._subscriber.consumer
         while not self._ending:
+            self._silent_looks = 0
             try:
                 self._standstill.resume(consumer)
                 taken = await consumer.take(most=self.subscription.max_records, wait=_WAIT)
@@ -164,13 +174,23 @@ class Listener:
 
     async def _handle(self, consumer: Any, taken: Taken) -> None:
         """Return once all that was taken has had its effect, however long it takes."""
-        with self._progress.handling(taken.records, taken.upto):
+        with self._progress.handling(taken.records, taken.upto), self._handling():
             waiting = f"{self._dispatcher.name}: records are handled again"
             async for attempt in patiently(waiting, longest=10):
                 with attempt:
                     await self._try(taken.records)
         if self.subscription.style != "replica" and taken.upto:
             await self._commit(consumer, taken.upto)
+
+    @contextmanager
+    def _handling(self) -> Iterator[None]:
+        """Work that may wait for as long as what it needs is away: the client is not to blame."""
+        self._is_handling = True
+        try:
+            yield
+        finally:
+            self._is_handling = False
+            self._silent_looks = 0
 
     async def _try(self, records: Sequence[ConsumerRecord]) -> None:
         try:

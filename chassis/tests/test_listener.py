@@ -108,6 +108,28 @@ async def test_a_consumer_that_answers_is_left_alone(monkeypatch: pytest.MonkeyP
     assert subscriber.starts == 0
 
 
+async def test_one_whose_client_never_answers_starts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listener, "_LOST_AFTER", 0.05)
+    monkeypatch.setattr(listener, "_AT_HAND", 0.01)
+    subscriber = Subscriber(answered)
+    take = subscriber.consumer.take
+
+    async def never(**_bounds: Any) -> Taken:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    subscriber.consumer.take = never
+    async with watched(subscriber):
+        await until(lambda: subscriber.starts > 0)
+        subscriber.consumer.take = take
+        await until(lambda: subscriber.starts == 1 and subscriber.running)
+        looked = subscriber.looked
+        await until(lambda: subscriber.looked > looked + 20)
+    assert subscriber.starts == 1
+
+
 async def test_one_that_finds_no_broker_for_a_moment_is_left_alone() -> None:
     subscriber = Subscriber(refused)
     async with watched(subscriber):

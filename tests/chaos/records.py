@@ -51,13 +51,16 @@ def write(kafka: str, records: Iterable[Written]) -> None:
 
 
 async def _read(kafka: str, topic: str) -> list[Written]:
-    async with AIOKafkaConsumer(bootstrap_servers=kafka) as consumer:
+    reading = AIOKafkaConsumer(bootstrap_servers=kafka, isolation_level="read_committed")
+    async with reading as consumer:
         await consumer._client.force_metadata_update()
         partitions = consumer.partitions_for_topic(topic) or set()
         assigned = [TopicPartition(topic, each) for each in partitions]
         consumer.assign(assigned)
         ends = await consumer.end_offsets(assigned)
-        await consumer.seek_to_beginning(*assigned)
+        # The library's own seek to the beginning races with its reset to the end.
+        for partition, first in (await consumer.beginning_offsets(assigned)).items():
+            consumer.seek(partition, first)
         found: list[Written] = []
         while any([await consumer.position(each) < ends[each] for each in assigned]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
