@@ -184,7 +184,7 @@ class Listener:
 
     @contextmanager
     def _handling(self) -> Iterator[None]:
-        """Work that may wait for as long as what it needs is away: the client is not to blame."""
+        """Count no look as silent meanwhile: a handler may wait for a database for any time."""
         self._is_handling = True
         try:
             yield
