@@ -56,8 +56,13 @@ logs: $(ready) ## follow the logs; s=<service> for one
 trace: $(ready) ## print one trace as a tree; id=<trace id>
 	@$(bin)/python -m embedded trace $(id)
 
-assertion: $(ready) ## print an internal assertion for an API key; KEY=<key>
-	@$(bin)/python -m embedded assertion $(KEY)
+assertion: $(ready) ## print an internal assertion for an API key, asked for or piped in; KEY=<key>
+	@$(if $(KEY),printf '%s\n' "$$KEY" |) $(bin)/python -m embedded assertion
+assertion: export KEY := $(KEY)
+
+rotate-key: $(ready) ## replace a key of the platform without an outage; key=<assertion|artefact>
+	@exec $(bin)/python -m embedded rotate-key $(key) $(call said,step,step) \
+		$(call said,folder,folder) $(call said,grace,grace)
 
 replay: $(ready) ## send a service's remembered events again; s=<service>
 	@$(bin)/python -m embedded replay $(s)

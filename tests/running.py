@@ -163,11 +163,12 @@ class RunningStack:
             lines = apart.submit(lambda: asyncio.run(look(Home(self.home)))).result()
         return {line.name: asdict(line) for line in lines}
 
-    def command(self, *words: str) -> str:
-        """Run a command of the launcher and return what it prints."""
+    def command(self, *words: str, typed: str = "") -> str:
+        """Run a command of the launcher, type a line into it, and return what it prints."""
         done = subprocess.run(
             [sys.executable, "-m", "embedded", *words],
             env=self.environment,
+            input=typed,
             capture_output=True,
             text=True,
             check=True,

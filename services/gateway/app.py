@@ -32,7 +32,7 @@ from gateway.forwarding.windows import windows_at
 from gateway.operations.api_keys import ApiKeys
 from gateway.operations.credentials import Credentials
 from gateway.operations.passwords import Passwords
-from gateway.operations.people import People
+from gateway.operations.people import INVITED_FOR, People
 from gateway.operations.registration import Registration, bootstrap
 from gateway.operations.seal import Seal
 from gateway.operations.sessions import Sessions
@@ -113,7 +113,7 @@ def _identity(settings: GatewaySettings, database: Database, passwords: Password
         database,
         seal=Seal.from_file(settings.key_file("assertion.pem")),
         rotate_after=timedelta(days=settings.token_key_days),
-        keep=timedelta(seconds=settings.refresh_token_lifetime + 3600),
+        keep=timedelta(seconds=_longest_life(settings) + 3600),
     )
     tokens = Tokens(ring, issuer=settings.token_issuer, audience=settings.token_audience)
     sessions = Sessions(
@@ -132,6 +132,11 @@ def _identity(settings: GatewaySettings, database: Database, passwords: Password
         keys=ApiKeys(database),
         credentials=Credentials(database, tokens=tokens),
     )
+
+
+def _longest_life(settings: GatewaySettings) -> int:
+    """Return the longest life of any token, in seconds."""
+    return max(settings.access_token_lifetime, settings.refresh_token_lifetime, INVITED_FOR)
 
 
 def _front(

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
@@ -55,12 +55,12 @@ class Checks(Protocol):
 
 @dataclass(slots=True)
 class Known:
-    """An identity, how long it may be trusted unasked, and its assertion."""
+    """An identity, how long it may be trusted unasked, and its assertions."""
 
     identity: Identity
     checked_at: float = -inf
-    assertion: str = ""
-    signed_at: float = -inf
+    #: By service, each with the key that signed it and the moment.
+    assertions: dict[str, tuple[object, float, str]] = field(default_factory=dict)
 
     def is_trusted(self, moment: float) -> bool:
         """Tell whether the identity may be believed without asking."""
@@ -117,13 +117,14 @@ class Remembered:
             return await self._look(token, self._checks.of_token)
         return None
 
-    def assertion(self, known: Known) -> str:
-        """Return an assertion with at least half of its life ahead."""
-        moment = time.time()
-        if not _is_young(known.signed_at, moment, _SHOWN_FOR):
-            known.assertion = self._signer.sign(known.identity.caller)
-            known.signed_at = moment
-        return known.assertion
+    def assertion(self, known: Known, service: str) -> str:
+        """Return an assertion for a service, with at least half of its life ahead."""
+        moment, key = time.time(), self._signer.key
+        signed_by, signed_at, assertion = known.assertions.get(service, (None, -inf, ""))
+        if signed_by is not key or not _is_young(signed_at, moment, _SHOWN_FOR):
+            assertion = self._signer.sign(known.identity.caller, service=service)
+            known.assertions[service] = key, moment, assertion
+        return assertion
 
     def forget(self, *, session: str | None = None, prefix: str | None = None) -> None:
         """Forget a session's tokens or the keys with a prefix, at once."""

@@ -146,7 +146,8 @@ class Sockets:
         target = f"{match.path}?{rest}" if rest else match.path
         parent = telemetry.extract(incoming.trace) if incoming.trace else None
         with telemetry.span(f"WS {match.route.prefix}", parent=parent):
-            headers = {ASSERTION_HEADER: self._remembered.assertion(known), **telemetry.inject()}
+            assertion = self._remembered.assertion(known, upstream.name)
+            headers = {ASSERTION_HEADER: assertion, **telemetry.inject()}
         client = known.identity.caller.subject
         try:
             async with await _opened(upstream, client, target, headers) as service:

@@ -15,7 +15,7 @@ from gateway.operations.tokens import Tokens
 from gateway.store import api_keys, people, sessions
 
 _NO_SUCH = "No User matches the given query."
-_INVITED_FOR = 7 * 24 * 3600
+INVITED_FOR = 7 * 24 * 3600
 
 
 class People:
@@ -72,7 +72,7 @@ class People:
 
     def _invitation(self, person: Person) -> str:
         claims = {"sub": person.uid, "email": person.email, "tenant": person.tenant_id}
-        return self._tokens.write("invitation", claims, lifetime=_INVITED_FOR)
+        return self._tokens.write("invitation", claims, lifetime=INVITED_FOR)
 
     async def change(self, tx: Transaction, name: str, values: dict[str, Any]) -> Person:
         """Change a person, as an admin may."""

@@ -21,6 +21,7 @@ from gateway.app import build
 from gateway.forwarding.uses import Uses
 from gateway.operations.credentials import Credentials
 from gateway.operations.passwords import Passwords
+from gateway.routes import ROUTES
 from gateway.settings import GatewaySettings
 
 PASSWORD = "correct horse battery"
@@ -131,9 +132,6 @@ class Stage(Bench):
         super().__init__(app, service)
         self.front = front
         self.recorder = recorder
-        self.assertions = AssertionVerifier.from_file(
-            service.settings.key_file("assertion.pub.pem")
-        )
 
     @property
     def uses(self) -> Uses:
@@ -204,9 +202,18 @@ class Stage(Bench):
         found: dict[str, Any] = made.json()
         return found
 
+    def verifier(self, service: str) -> AssertionVerifier:
+        """Return what checks assertions in a service."""
+        file = self.service.settings.key_file("assertion.pub.pem")
+        return AssertionVerifier.from_file(file, service=service)
+
     def caller(self) -> Caller:
-        """Return who the recorder was told is asking."""
-        return self.assertions.verify(self.recorder.last.headers["millrace-assertion"])
+        """Return who the recorder, in whatever service's place it stood, was told is asking."""
+        heard = self.recorder.last
+        path = heard.target.partition("?")[0]
+        match = ROUTES.find(path)
+        assert match is not None
+        return self.verifier(match.route.owner).verify(heard.headers["millrace-assertion"])
 
 
 def body_of(heard: Heard) -> Any:
