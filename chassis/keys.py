@@ -8,7 +8,7 @@ its next use, so a key is followed by another while all services run.
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeGuard, TypeVar
+from typing import Generic, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from chassis import telemetry
 
 T = TypeVar("T")
-K = TypeVar("K")
 
+_ANOTHER_KIND = "a key of another kind than Ed25519"
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
 
 
@@ -39,10 +39,11 @@ def public_keys(content: bytes) -> tuple[Ed25519PublicKey, ...]:
     Raises:
         ValueError: there is none, or one of another kind than Ed25519.
     """
-    keys = tuple(load_pem_public_key(block) for block in pem_blocks(content))
-    if not _all(keys, Ed25519PublicKey):
-        raise ValueError("a key of another kind than Ed25519")
-    return keys
+    keys = [load_pem_public_key(block) for block in pem_blocks(content)]
+    found = tuple(key for key in keys if isinstance(key, Ed25519PublicKey))
+    if len(found) < len(keys):
+        raise ValueError(_ANOTHER_KIND)
+    return found
 
 
 def private_keys(content: bytes) -> tuple[Ed25519PrivateKey, ...]:
@@ -51,14 +52,11 @@ def private_keys(content: bytes) -> tuple[Ed25519PrivateKey, ...]:
     Raises:
         ValueError: there is none, or one of another kind than Ed25519.
     """
-    keys = tuple(load_pem_private_key(block, password=None) for block in pem_blocks(content))
-    if not _all(keys, Ed25519PrivateKey):
-        raise ValueError("a key of another kind than Ed25519")
-    return keys
-
-
-def _all(keys: tuple[object, ...], kind: type[K]) -> TypeGuard[tuple[K, ...]]:
-    return all(isinstance(key, kind) for key in keys)
+    keys = [load_pem_private_key(block, password=None) for block in pem_blocks(content)]
+    found = tuple(key for key in keys if isinstance(key, Ed25519PrivateKey))
+    if len(found) < len(keys):
+        raise ValueError(_ANOTHER_KIND)
+    return found
 
 
 class KeyFile(Generic[T]):

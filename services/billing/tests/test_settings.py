@@ -1,5 +1,7 @@
 """Nobody sells plans for nothing by an oversight."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -23,5 +25,5 @@ def test_a_database_server_with_the_test_provider_is_refused() -> None:
         {"database_url": "sqlite+aiosqlite:///billing.db"},
     ],
 )
-def test_who_says_what_is_meant_is_let_in(told: dict[str, object]) -> None:
+def test_who_says_what_is_meant_is_let_in(told: dict[str, Any]) -> None:
     assert BillingSettings(**{"database_url": SERVER, **told})
