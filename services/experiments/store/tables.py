@@ -95,6 +95,17 @@ class SlotRow(Identified, TenantScoped, Base):
     revision: Mapped[int]
 
 
+class DeploymentRow(TenantScoped, Base):
+    """The newest model that was deployed by itself to a slot; the mark outlives the slot."""
+
+    __tablename__ = "deployment"
+
+    project_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    slot_name: Mapped[str] = mapped_column(String(256), primary_key=True)
+    model_id: Mapped[int]
+    ready_at: Mapped[datetime]
+
+
 def _slot_key() -> Any:
     return mapped_column(ForeignKey("deployment_slot.id", ondelete="CASCADE"), index=True)
 
