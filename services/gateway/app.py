@@ -55,6 +55,7 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
     uses = Uses(writer(database))
     signer = AssertionSigner.from_file(settings.key_file("assertion.pem"))
     remembered = Remembered(parts.credentials, signer, uses)
+    parts.sessions.on_issue = remembered.acquaint
     parts.sessions.on_end = lambda uid: remembered.forget(session=uid)
     parts.keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
     parts.people.on_change = remembered.forget_all

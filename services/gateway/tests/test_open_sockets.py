@@ -176,6 +176,7 @@ async def _reuse(cast: Cast) -> httpx.Response:
     body = {"refresh": cast.signed_in["refresh"]}
     client = cast.stage.client(address="192.0.2.3")
     (await client.post("/api/v1/auth/token/refresh/", json=body)).raise_for_status()
+    cast.stage.later(seconds=11)
     reused = await client.post("/api/v1/auth/token/refresh/", json=body)
     assert reused.status_code == 401
     return httpx.Response(200, request=reused.request)
