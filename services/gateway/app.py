@@ -21,6 +21,7 @@ from gateway.forwarding.front import Front
 from gateway.forwarding.gate import Gate
 from gateway.forwarding.intake import Intake
 from gateway.forwarding.own import Own
+from gateway.forwarding.places import Places
 from gateway.forwarding.probes import Probes
 from gateway.forwarding.proxies import Proxies
 from gateway.forwarding.relay import Relay
@@ -150,8 +151,17 @@ def _front(
     relay = Relay(intake, timeout=settings.upstream_timeout)
     forwarder = Forwarder(relay, upstreams, gate=gate, remembered=remembered)
     origins = Origins.parse(settings.trusted_origins)
+    places = Places(
+        person=settings.sockets_person, tenant=settings.sockets_tenant, everybody=settings.sockets
+    )
     sockets = Sockets(
-        table=ROUTES, gate=gate, remembered=remembered, upstreams=upstreams, origins=origins
+        table=ROUTES,
+        gate=gate,
+        remembered=remembered,
+        upstreams=upstreams,
+        origins=origins,
+        places=places,
+        life=settings.socket_seconds,
     )
     proxies = Proxies(settings.trusted_proxies)
 

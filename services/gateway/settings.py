@@ -75,6 +75,12 @@ class GatewaySettings(Settings):
     client_timeout: float = Field(default=30, gt=0)
     #: Seconds in which a service must begin to answer, uploads and streams excepted.
     upstream_timeout: float = Field(default=10, gt=0)
+    #: WebSockets that a person or key, a tenant, and all together may keep open at one gateway, and
+    #: the seconds after which one is closed, so that its client comes again.
+    sockets_person: int = Field(default=20, ge=1)
+    sockets_tenant: int = Field(default=100, ge=1)
+    sockets: int = Field(default=1000, ge=1)
+    socket_seconds: float = Field(default=3600, gt=0)
     #: Answer as the running Recotem where it differs from its document.
     recotem_compat: bool = False
 
