@@ -15,6 +15,8 @@ from chassis.identity import AssertionSigner
 from gateway import api, events
 from gateway.domain.allowances import Allowances
 from gateway.domain.origins import Origins
+from gateway.domain.rates import parse
+from gateway.domain.windows import Windows
 from gateway.forwarding.documents import Documents
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.front import Front
@@ -31,6 +33,7 @@ from gateway.forwarding.upstream import Upstream
 from gateway.forwarding.uses import Uses
 from gateway.forwarding.windows import windows_at
 from gateway.operations.api_keys import ApiKeys
+from gateway.operations.attempts import Attempts
 from gateway.operations.credentials import Credentials
 from gateway.operations.passwords import Passwords
 from gateway.operations.people import INVITED_FOR, People
@@ -52,7 +55,8 @@ _PATIENCE = 10.0
 def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> Service:
     """Return the composed service."""
     database = Database.of(settings, "gateway", Base.metadata)
-    parts = _identity(settings, database, passwords or Passwords())
+    windows = windows_at(settings.rates_url)
+    parts = _identity(settings, database, passwords or Passwords(), windows)
     uses = Uses(writer(database))
     signer = AssertionSigner.from_file(settings.key_file("assertion.pem"))
     remembered = Remembered(parts.credentials, signer, uses)
@@ -66,7 +70,6 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
         name: Upstream(name, urls, sticky=name == INFERENCE)
         for name, urls in settings.upstreams().items()
     }
-    windows = windows_at(settings.rates_url)
     gate = Gate(
         remembered=remembered, windows=windows, rates=settings.rates(), allowances=allowances
     )
@@ -110,7 +113,9 @@ class _Identity:
     credentials: Credentials
 
 
-def _identity(settings: GatewaySettings, database: Database, passwords: Passwords) -> _Identity:
+def _identity(
+    settings: GatewaySettings, database: Database, passwords: Passwords, windows: Windows
+) -> _Identity:
     ring = KeyRing(
         database,
         seal=Seal.from_file(settings.key_file("assertion.pem")),
@@ -124,12 +129,20 @@ def _identity(settings: GatewaySettings, database: Database, passwords: Password
         tokens=tokens,
         access_lifetime=settings.access_token_lifetime,
         refresh_lifetime=settings.refresh_token_lifetime,
+        attempts=Attempts(windows, parse(settings.rate_account)),
+    )
+    registration = Registration(
+        database,
+        passwords=passwords,
+        tokens=tokens,
+        is_open=settings.who_registers == "open",
+        invites=settings.who_registers == "invited",
     )
     return _Identity(
         passwords=passwords,
         ring=ring,
         sessions=sessions,
-        registration=Registration(database, passwords=passwords, tokens=tokens),
+        registration=registration,
         people=People(database, passwords=passwords, tokens=tokens),
         keys=ApiKeys(database),
         credentials=Credentials(database, tokens=tokens),

@@ -15,12 +15,12 @@ from gateway.domain.identities import Identity
 from gateway.domain.networks import network_of
 from gateway.domain.rates import Rate, Window
 from gateway.domain.routing import Match
+from gateway.domain.spent import SpentWindows
+from gateway.domain.windows import Windows
 from gateway.forwarding.incoming import Incoming
 from gateway.forwarding.intake import Body
 from gateway.forwarding.proxies import is_near
 from gateway.forwarding.remembered import Known, Remembered
-from gateway.forwarding.spent import SpentWindows
-from gateway.forwarding.windows import Windows
 
 _NOBODY = "Authentication credentials were not provided."
 _CHALLENGE = {"WWW-Authenticate": "X-API-Key"}
@@ -51,7 +51,7 @@ class Gate:
         rates: Mapping[str, Rate | None],
         allowances: Allowances,
     ) -> None:
-        """Count by `rates`: key, person, anonymous, inference and login."""
+        """Count by `rates`: key, person, anonymous, inference, login and registration."""
         self._remembered = remembered
         self._windows = windows
         self._rates = rates
@@ -135,7 +135,7 @@ class Gate:
     async def _count_stranger(self, zone: str | None, scope: Scope) -> Window | None:
         if zone is None:
             return None
-        kind = "login" if zone == "login" else "anonymous"
+        kind = zone if zone in {"login", "registration"} else "anonymous"
         return await self._hit(_by_network(kind, scope), self._rates[kind])
 
     def _refuse_spent(self, kind: str, scope: Scope) -> None:
@@ -176,6 +176,8 @@ def _throttled(window: Window) -> TooManyRequests:
 
 def _zone(match: Match, scope: Scope) -> str | None:
     """Return what counts a request; a token that is exchanged for a fresh one is no log-in."""
+    if match.route.zone == "registration" and scope["method"] != "POST":
+        return "api"
     if match.route.zone == "login":
         query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
         if scope["method"] != "POST" or query.get("grant_type") == "refresh_token":

@@ -9,6 +9,7 @@ from chassis.database import Database, Transaction
 from chassis.identity import Caller
 from chassis.problems import Unauthenticated
 from gateway.domain.people import Person
+from gateway.operations.attempts import Attempts
 from gateway.operations.passwords import Passwords
 from gateway.operations.tokens import Tokens, not_valid
 from gateway.store import people, sessions
@@ -45,31 +46,42 @@ class Sessions:
         tokens: Tokens,
         access_lifetime: int,
         refresh_lifetime: int,
+        attempts: Attempts,
     ) -> None:
-        """Issue tokens with these lifetimes, in seconds."""
+        """Issue tokens with these lifetimes, in seconds; count failed log-ins."""
         self._database = database
         self._passwords = passwords
         self._tokens = tokens
         self._access_lifetime = access_lifetime
         self._refresh_lifetime = refresh_lifetime
+        self._attempts = attempts
         #: Told of each access token that is issued, so that it is known where it is shown.
         self.on_issue: Callable[[str], None] = _nobody
         #: Told of each session that ended, so that what remembers its tokens forgets them at once.
         self.on_end: Callable[[str], None] = _nobody
 
     async def sign_in(
-        self, password: str, *, email: str | None = None, username: str | None = None
+        self,
+        password: str,
+        *,
+        network: str,
+        email: str | None = None,
+        username: str | None = None,
     ) -> SignedIn:
-        """Open a session for who knows the password.
+        """Open a session for who knows the password; `network` is where they ask from.
 
         Raises:
             Unauthenticated: nobody does, or they may not sign in.
+            TooManyRequests: there were too many failures at the account.
         """
+        named = username or email or ""
+        self._attempts.admit(named, network)
         async with self._database.transaction(tenant_id=None, write=False) as tx:
             found = await people.credentials(tx, email=email, username=username)
         person, kept = found or (None, None)
         genuine = await self._passwords.matches(password, kept)
         if person is None or not genuine or not person.is_active:
+            await self._attempts.note_failure(named, network)
             raise Unauthenticated("Unable to log in with provided credentials.")
         return await self.begin(person)
 
