@@ -10,7 +10,7 @@ from chassis.wire import Page
 from experiments.domain.ab_tests import AbTest, Status, frozen_changes
 from experiments.domain.deals import DealsDiffer, deal
 from experiments.domain.slots import FULL_WEIGHT, Slot
-from experiments.measures.proportions import Arm
+from experiments.domain.tallies import Counts
 from experiments.measures.verdict import Verdict, verdict
 from experiments.operations import arms, slots
 from experiments.operations.filters import conditions
@@ -122,13 +122,13 @@ async def judge(tx: Transaction, test_id: int) -> tuple[AbTest, Verdict]:
     test = await store.get(tx.session, test_id)
     if test is None or not tx.caller.may_see(test.project_id):
         raise NotFound.of(AbTests.noun)
-    control, variant = (
-        Arm(tally.impressions, tally.conversions(test.target_metric_name))
-        for tally in await tallies.of(tx.session, test)
-    )
+    control, variant = await tallies.of(tx.session, test)
+    if not (control.complete and variant.complete):
+        test, control, variant = await _counted_afresh(tx, test_id)
     return test, verdict(
         control,
         variant,
+        metric=test.target_metric_name,
         confidence=test.confidence_level,
         min_sample_size=test.min_sample_size,
         control_share=test.control_share,
@@ -170,6 +170,16 @@ async def _dealt(tx: Transaction, test: AbTest, control: Slot, variant: Slot) ->
         await store.put(tx.session, replace(other, control_share=None))
     share = None if halves else dealt.control_share
     return test.started(dealt, at=tx.clock(), control_share=share)
+
+
+async def _counted_afresh(tx: Transaction, test_id: int) -> tuple[AbTest, Counts, Counts]:
+    """Return a test whose counts an older release wrote, which knew of no users, made complete."""
+    test, _control, _variant = await _held(tx, test_id)
+    control, variant = await tallies.of(tx.session, test)
+    if not (control.complete and variant.complete):  # else another request was first
+        await tallies.count_afresh(tx.session, test, tenant_id=tx.tenant_id)
+        control, variant = await tallies.of(tx.session, test)
+    return test, control, variant
 
 
 async def _held(tx: Transaction, test_id: int) -> tuple[AbTest, Slot, Slot]:

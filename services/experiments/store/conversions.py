@@ -8,12 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.upserts import insert_new
 from contracts.conversions import ConversionType
-from experiments.domain.conversions import Conversion, Report
+from experiments.domain.conversions import ERASED, Conversion, Report
 from experiments.store.tables import ConversionRow
 
 _CHUNK = 500
-#: Stands where the name of an erased user was.
-ERASED = "erased"
 _MEMBERS = (
     "project_id",
     "slot_id",
