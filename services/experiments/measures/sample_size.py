@@ -15,8 +15,8 @@ POWER = 0.8
 class SampleSize:
     """Users per arm that the observed difference asks for, and how many are missing in all.
 
-    Both are None while the rates do not differ, or an arm has too few users to tell how much they
-    vary: no number of users could be named.
+    Both are None while the rates do not differ, or it cannot be told how much users vary: no number
+    of users could be named.
     """
 
     per_arm: int | None = None
@@ -33,7 +33,9 @@ def needed(control: Sample, variant: Sample, *, confidence: float, at_least: int
     if before.variance is None or after.variance is None or not difference:
         return SampleSize()
     # The variance that one user brings to the rate of its arm.
-    spread = before.users * before.noise + after.users * after.noise
+    spread = before.users * before.variance + after.users * after.variance
+    if not spread:
+        return SampleSize()
     quantiles = critical(confidence) + NormalDist().inv_cdf(POWER)
     by_difference = math.ceil(quantiles**2 * spread / difference**2)
     per_arm = max(by_difference, _showing(at_least, control + variant))
