@@ -45,7 +45,7 @@ FIXED_USERS = 2000
 FOUND = Shop(
     users=3 * FIXED_USERS,
     control_rate=0.08,
-    variant_rate=0.1042,
+    variant_rate=0.1022,
     tau=TAU[Metric.CTR],
     looks=300,
     spread=False,
@@ -119,7 +119,7 @@ def power() -> None:
     enough = _enough(chosen, fixed)
     mean = None if enough is None else _mean(chosen, enough)
     table.aim(
-        f"τ = {FOUND.tau}: users on average for {POWER_AIM:.0%} of that power, at most {USERS_AIM} n",
+        f"τ = {FOUND.tau}: users on average for {POWER_AIM:.0%} of it, at most {USERS_AIM} n",
         _times(mean),
         met=mean is not None and mean <= USERS_AIM * FIXED_LOOK,
     )

@@ -8,7 +8,8 @@ from fastapi import Body
 from pydantic import AfterValidator, Field
 
 from chassis import crud, wire
-from chassis.dependencies import Tx
+from chassis.dependencies import Store, Tx
+from chassis.identity import CurrentCaller
 from chassis.wire import Key, Name, Real, Whole, Wire
 from experiments.domain.ab_tests import AbTest, Metric, Status
 from experiments.measures.verdict import Judged, Verdict
@@ -140,8 +141,8 @@ async def stop(id: str, tx: Tx) -> AbTest:
 
 
 @router.get(f"{PATH}/{{id}}/results", dependencies=[crud.READ])
-async def results(id: str, tx: Tx) -> ResultsOut:
-    return ResultsOut.of(*await ab_tests.judge(tx, crud.row_id(id, tests.noun)))
+async def results(id: str, store: Store, caller: CurrentCaller) -> ResultsOut:
+    return ResultsOut.of(*await ab_tests.judge(store, caller, crud.row_id(id, tests.noun)))
 
 
 _CHOICE = {

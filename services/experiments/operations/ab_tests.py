@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chassis.database import Transaction
+from chassis.database import Database, Transaction
+from chassis.identity import Caller
 from chassis.problems import Conflict, Invalid, NotFound, Problem, unknown_reference
 from chassis.wire import Page
 from experiments.domain.ab_tests import AbTest, Status, frozen_changes
@@ -117,14 +118,16 @@ async def stop(tx: Transaction, test_id: int) -> AbTest:
     return done
 
 
-async def judge(tx: Transaction, test_id: int) -> tuple[AbTest, Verdict]:
+async def judge(database: Database, caller: Caller, test_id: int) -> tuple[AbTest, Verdict]:
     """Return what the counts say so far, in any state."""
-    test = await store.get(tx.session, test_id)
-    if test is None or not tx.caller.may_see(test.project_id):
-        raise NotFound.of(AbTests.noun)
-    control, variant = await tallies.of(tx.session, test)
+    async with database.transaction(caller, write=False) as tx:
+        test = await store.get(tx.session, test_id)
+        if test is None or not caller.may_see(test.project_id):
+            raise NotFound.of(AbTests.noun)
+        control, variant = await tallies.of(tx.session, test)
     if not (control.complete and variant.complete):
-        test, control, variant = await _counted_afresh(tx, test_id)
+        async with database.transaction(caller) as tx:
+            test, control, variant = await _counted_afresh(tx, test_id)
     return test, verdict(
         control,
         variant,
