@@ -1,4 +1,4 @@
-"""Two replicas of experiments on one PostgreSQL count the users of a test once."""
+"""Two replicas of experiments on one PostgreSQL count users once, and do not block each other."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from contracts.tenants import PersonErased
 from experiments.app import build
 from experiments.tests.world import NOW, a_running_test, model, project, results
 
-EVENTS, BATCH = 3000, 150
+EVENTS, BATCH = 1200, 150
 
 
 @pytest.fixture
@@ -64,6 +64,14 @@ async def told(bench: Bench, batches: list[list[bytes]]) -> None:
         await bench.ingest("conversions", *batch)
 
 
+async def deadlocks(bench: Bench) -> int:
+    """Return how often PostgreSQL had to end a transaction of this database to free another."""
+    query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    async with bench.database.transaction(tenant_id=None) as tx:
+        connection = await tx.session.connection()
+        return int(await connection.scalar(text(query)) or 0)
+
+
 async def counted_afresh(bench: Bench) -> None:
     """Make the counts by user look as if an older release had written them."""
     async with bench.database.transaction(tenant_id=None) as tx:
@@ -86,6 +94,7 @@ async def test_users_are_counted_once_whichever_replica_hears_of_them(
             batches = [order[at : at + BATCH] for at in range(0, EVENTS, BATCH)]
             work.append(told(bench, batches))
         await asyncio.gather(*work)
+        assert await deadlocks(one) == 0
         found = await results(client, test)
         assert (found["control_users"], found["variant_users"]) == (60, 60)
         assert found["control_joined_conversions"] > 0
