@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    ColumnExpressionArgument,
     Select,
     and_,
     case,
@@ -52,7 +53,7 @@ def inside(test: AbTest, slot_id: int) -> ColumnElement[bool]:
     return and_(*window)
 
 
-async def _insert(session: AsyncSession, row: Any, found: Select[Any]) -> None:
+async def _insert(session: AsyncSession, row: Any, found: Select[*tuple[Any, ...]]) -> None:
     table = row.metadata.tables[row.__tablename__]
     names = [column.name for column in found.selected_columns]
     connection = await session.connection()
@@ -73,7 +74,7 @@ def _counted(test: AbTest, slot_id: int, tenant_id: str) -> ColumnElement[bool]:
     )
 
 
-def _requests(test: AbTest, slot_id: int, tenant_id: str) -> Select[Any]:
+def _requests(test: AbTest, slot_id: int, tenant_id: str) -> Select[*tuple[Any, ...]]:
     return (
         select(
             literal(tenant_id).label("tenant_id"),
@@ -89,7 +90,7 @@ def _requests(test: AbTest, slot_id: int, tenant_id: str) -> Select[Any]:
     )
 
 
-def _users(test: AbTest, slot_id: int, tenant_id: str) -> Select[Any]:
+def _users(test: AbTest, slot_id: int, tenant_id: str) -> Select[*tuple[Any, ...]]:
     """Return the exposures: of requests, which were noted before, and of events that name none."""
     of_arm = and_(UserRequestRow.test_id == test.id, UserRequestRow.slot_id == slot_id)
     both = and_(UserRequestRow.shown, UserRequestRow.converted)
@@ -143,5 +144,5 @@ async def _sums(session: AsyncSession, test: AbTest, slot_id: int) -> Sample:
     return Sample(*[int(each or 0) for each in (await session.execute(query)).one()])
 
 
-def _number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
+def _number_of(condition: ColumnExpressionArgument[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, 1), else_=0))

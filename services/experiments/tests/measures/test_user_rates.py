@@ -24,7 +24,7 @@ def by_the_textbook(users: Users) -> float:
     x, y = zip(*users, strict=True)
     rate = sum(y) / sum(x)
     spread = variance(y) - 2 * rate * covariance(x, y) + rate**2 * variance(x)
-    return spread / (len(users) * fmean(x) ** 2)
+    return float(spread / (len(users) * fmean(x) ** 2))
 
 
 def test_four_users_by_hand() -> None:

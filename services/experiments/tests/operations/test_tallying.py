@@ -55,7 +55,7 @@ def joined(told: list[Told], arm: str) -> tuple[int, int, int]:
 
 
 def is_shown(told: Told) -> bool:
-    return told["event_type"] == "impression"
+    return bool(told["event_type"] == "impression")
 
 
 def record(number: int, told: Told, slots: dict[str, int]) -> bytes:
