@@ -27,6 +27,8 @@ async def add(tx: Transaction, conversions: Sequence[Conversion]) -> None:
             )
             gained = replace(share.tally, impressions=share.tally.impressions + shown)
             facts = facts_of(test, slot_id, conversions)
-            sample = await exposures.add(tx.session, test, slot_id, facts, tenant_id=tx.tenant_id)
+            sample = await exposures.add(
+                tx.session, test.id, slot_id, facts, tenant_id=tx.tenant_id
+            )
             if gained != Tally() or sample != Sample():
                 await store.increase(tx.session, test, slot_id, gained, sample)

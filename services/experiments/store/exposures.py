@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.ids import new_uid
 from chassis.upserts import insert_new
-from experiments.domain.ab_tests import AbTest
 from experiments.domain.exposures import Exposure, Facts, Marks
 from experiments.domain.samples import Sample
 from experiments.store.tables import EXPOSURE_COUNTS, ShownUserRow, UserRequestRow
@@ -22,7 +21,7 @@ Requests = Mapping[tuple[str, str], UserRequestRow]
 
 async def add(
     session: AsyncSession,
-    test: AbTest,
+    test_id: int,
     slot_id: int,
     facts: Mapping[str, Facts],
     *,
@@ -32,10 +31,10 @@ async def add(
     gained = Sample()
     if not facts:
         return gained
-    await _know(session, test, slot_id, sorted(facts), tenant_id=tenant_id)
-    users = await _held(session, test, slot_id, sorted(facts))
+    await _know(session, test_id, slot_id, sorted(facts), tenant_id=tenant_id)
+    users = await _held(session, test_id, slot_id, sorted(facts))
     # Read after the users are held: what others told of their requests is committed by now.
-    requests = await _requests(session, test, slot_id, facts)
+    requests = await _requests(session, test_id, slot_id, facts)
     for row in users:
         told = facts[row.user_id]
         before = Exposure(**{name: getattr(row, name) for name in EXPOSURE_COUNTS})
@@ -48,7 +47,7 @@ async def add(
         for name in EXPOSURE_COUNTS:
             setattr(row, name, getattr(after, name))
         gained += after.sample - before.sample
-    _mark(session, test, slot_id, facts, requests)
+    _mark(session, test_id, slot_id, facts, requests)
     await session.flush()
     return gained
 
@@ -71,21 +70,21 @@ async def forget_user(session: AsyncSession, user_id: str) -> None:
 
 
 async def _know(
-    session: AsyncSession, test: AbTest, slot_id: int, users: Sequence[str], *, tenant_id: str
+    session: AsyncSession, test_id: int, slot_id: int, users: Sequence[str], *, tenant_id: str
 ) -> None:
     empty = dict.fromkeys(EXPOSURE_COUNTS, 0) | {"erased": False}
-    arm = {"tenant_id": tenant_id, "test_id": test.id, "slot_id": slot_id}
+    arm = {"tenant_id": tenant_id, "test_id": test_id, "slot_id": slot_id}
     table = ShownUserRow.metadata.tables[ShownUserRow.__tablename__]
     await insert_new(session, table, [arm | {"user_id": user_id} | empty for user_id in users])
 
 
 async def _held(
-    session: AsyncSession, test: AbTest, slot_id: int, users: Sequence[str]
+    session: AsyncSession, test_id: int, slot_id: int, users: Sequence[str]
 ) -> list[ShownUserRow]:
     query = (
         select(ShownUserRow)
         .where(
-            ShownUserRow.test_id == test.id,
+            ShownUserRow.test_id == test_id,
             ShownUserRow.slot_id == slot_id,
             ShownUserRow.user_id.in_(users),
         )
@@ -97,29 +96,31 @@ async def _held(
 
 
 async def _requests(
-    session: AsyncSession, test: AbTest, slot_id: int, facts: Mapping[str, Facts]
+    session: AsyncSession, test_id: int, slot_id: int, facts: Mapping[str, Facts]
 ) -> Requests:
     """Return the rows of the users' requests that are there already."""
     named = [(user, request) for user in facts for request in facts[user].requests]
     found: dict[tuple[str, str], UserRequestRow] = {}
     for start in range(0, len(named), _CHUNK):
-        query = select(UserRequestRow).where(_among(test, slot_id, named[start : start + _CHUNK]))
+        query = select(UserRequestRow).where(
+            _among(test_id, slot_id, named[start : start + _CHUNK])
+        )
         fresh = query.execution_options(populate_existing=True)
         rows = (await session.execute(fresh)).scalars()
         found.update({(row.user_id, row.request_id): row for row in rows})
     return found
 
 
-def _among(test: AbTest, slot_id: int, named: Sequence[tuple[str, str]]) -> ColumnElement[bool]:
+def _among(test_id: int, slot_id: int, named: Sequence[tuple[str, str]]) -> ColumnElement[bool]:
     key = tuple_(UserRequestRow.user_id, UserRequestRow.request_id)
     return (
-        (UserRequestRow.test_id == test.id) & (UserRequestRow.slot_id == slot_id) & key.in_(named)
+        (UserRequestRow.test_id == test_id) & (UserRequestRow.slot_id == slot_id) & key.in_(named)
     )
 
 
 def _mark(
     session: AsyncSession,
-    test: AbTest,
+    test_id: int,
     slot_id: int,
     facts: Mapping[str, Facts],
     known: Requests,
@@ -131,7 +132,7 @@ def _mark(
             continue
         session.add(
             UserRequestRow(
-                test_id=test.id,
+                test_id=test_id,
                 slot_id=slot_id,
                 user_id=user_id,
                 request_id=request_id,
