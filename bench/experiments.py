@@ -58,7 +58,7 @@ def alarms(shop: Shop, *, seed: int, tests: int) -> dict[str, float]:
     """Return the share of tests that ever raised each kind of alarm."""
     chance = np.random.default_rng(seed)
     found: dict[str, int] = dict.fromkeys(
-        ("ratio", "decision", "ratio of impressions", "decision by impression", "chi-square"), 0
+        ("ratio", "decision", "ratio of impressions", "decision by impression", "chi-square of users"), 0
     )
     for _test in range(tests):
         seen = list(looks(shop, chance))
@@ -67,7 +67,7 @@ def alarms(shop: Shop, *, seed: int, tests: int) -> dict[str, float]:
         found["decision"] += any(look.decides(shop.tau) for look in seen)
         found["ratio of impressions"] += any(look.chi_square() for look in apart)
         found["decision by impression"] += any(look.decides(shop.tau) for look in apart)
-        found["chi-square"] += any(look.chi_square() for look in seen)
+        found["chi-square of users"] += any(look.chi_square() for look in seen)
     return {name: count / tests for name, count in found.items()}
 
 
