@@ -4,6 +4,7 @@ Everybody takes rows in one order (test, slot, user), so that replicas do not bl
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,12 +32,15 @@ async def add(
     gained = Sample()
     if not facts:
         return gained
-    await _know(session, test_id, slot_id, sorted(facts), tenant_id=tenant_id)
+    arm = {"tenant_id": tenant_id, "test_id": test_id, "slot_id": slot_id}
+    await _know(session, arm, sorted(facts))
     users = await _held(session, test_id, slot_id, sorted(facts))
+    # Who has just been erased is not among them, and leaves no requests either.
+    held = {row.user_id: facts[row.user_id] for row in users}
     # Read after the users are held: what others told of their requests is committed by now.
-    requests = await _requests(session, test_id, slot_id, facts)
+    requests = await _requests(session, test_id, slot_id, held)
     for row in users:
-        told = facts[row.user_id]
+        told = held[row.user_id]
         before = Exposure(**{name: getattr(row, name) for name in EXPOSURE_COUNTS})
         known = {
             request_id: Marks(requests[key].shown, requests[key].converted)
@@ -47,8 +51,7 @@ async def add(
         for name in EXPOSURE_COUNTS:
             setattr(row, name, getattr(after, name))
         gained += after.sample - before.sample
-    _mark(session, test_id, slot_id, facts, requests)
-    await session.flush()
+    await _mark(session, arm, held, requests)
     return gained
 
 
@@ -69,13 +72,10 @@ async def forget_user(session: AsyncSession, user_id: str) -> None:
     await session.flush()
 
 
-async def _know(
-    session: AsyncSession, test_id: int, slot_id: int, users: Sequence[str], *, tenant_id: str
-) -> None:
+async def _know(session: AsyncSession, arm: Mapping[str, Any], users: Sequence[str]) -> None:
     empty = dict.fromkeys(EXPOSURE_COUNTS, 0) | {"erased": False}
-    arm = {"tenant_id": tenant_id, "test_id": test_id, "slot_id": slot_id}
     table = ShownUserRow.metadata.tables[ShownUserRow.__tablename__]
-    await insert_new(session, table, [arm | {"user_id": user_id} | empty for user_id in users])
+    await insert_new(session, table, [{**arm, "user_id": user_id, **empty} for user_id in users])
 
 
 async def _held(
@@ -118,28 +118,20 @@ def _among(test_id: int, slot_id: int, named: Sequence[tuple[str, str]]) -> Colu
     )
 
 
-def _mark(
-    session: AsyncSession,
-    test_id: int,
-    slot_id: int,
-    facts: Mapping[str, Facts],
-    known: Requests,
+async def _mark(
+    session: AsyncSession, arm: Mapping[str, Any], facts: Mapping[str, Facts], known: Requests
 ) -> None:
+    new = []
     for user_id, request_id, marks in _told(facts):
         row = known.get((user_id, request_id))
-        if row is not None:
+        if row is None:
+            members = {"shown": marks.shown, "converted": marks.converted}
+            new.append({**arm, "user_id": user_id, "request_id": request_id, **members})
+        else:
             row.shown, row.converted = row.shown or marks.shown, row.converted or marks.converted
-            continue
-        session.add(
-            UserRequestRow(
-                test_id=test_id,
-                slot_id=slot_id,
-                user_id=user_id,
-                request_id=request_id,
-                shown=marks.shown,
-                converted=marks.converted,
-            )
-        )
+    await session.flush()
+    table = UserRequestRow.metadata.tables[UserRequestRow.__tablename__]
+    await insert_new(session, table, new)
 
 
 def _told(facts: Mapping[str, Facts]) -> Iterator[tuple[str, str, Marks]]:
