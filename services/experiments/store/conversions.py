@@ -73,6 +73,12 @@ async def add(
     }
 
 
+async def slots_of(session: AsyncSession, user_id: str) -> set[int]:
+    """Return the slots that a user's conversions name."""
+    query = select(ConversionRow.slot_id).where(ConversionRow.user_id == user_id).distinct()
+    return set((await session.execute(query)).scalars())
+
+
 async def forget_user(session: AsyncSession, user_id: str) -> None:
     """Take a user's name from what was kept; what it counted for stays."""
     await session.execute(
