@@ -14,8 +14,10 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.testing import ADMIN, TENANT, Bench, FrozenClock, on_the_bench, settings_in
+from chassis.testing.compute import until
 from contracts.tenants import PersonErased
 from experiments.app import build
+from experiments.store import ab_tests, slots, tallies
 from experiments.tests.world import NOW, a_running_test, model, project, results
 
 EVENTS, BATCH = 1200, 150
@@ -124,3 +126,32 @@ async def test_users_are_counted_once_whichever_replica_hears_of_them(
             )
             assert await results(client, test) == found
             assert await named(one, uid) == 0
+
+
+async def waits_for_a_lock(bench: Bench) -> bool:
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with bench.database.transaction(tenant_id=None) as tx:
+        connection = await tx.session.connection()
+        return bool(await connection.scalar(text(query)))
+
+
+async def test_an_erasure_waits_until_nobody_counts_afresh(replicas: list[Bench]) -> None:
+    one, other = replicas
+    async with one.as_caller(ADMIN) as client:
+        test = await a_running_test(client)
+        await told(one, [records(test, random.Random(6))[:300]])
+        before = await results(client, test)
+        person = PersonErased(tenant_id=TENANT, occurred_at=NOW, person_uid="user 7")
+        async with one.database.transaction(tenant_id=TENANT) as tx:
+            found = await ab_tests.get(tx.session, test["id"])
+            assert found is not None
+            await slots.held(tx.session, found.slot_ids)
+            await tallies.count_afresh(tx.session, found, tenant_id=TENANT)
+            erasing = asyncio.create_task(other.deliver(person))
+            await until(lambda: waits_for_a_lock(other))
+        await erasing
+        assert await named(one, "user 7") == 0
+        assert await results(client, test) == before
