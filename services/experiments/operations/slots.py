@@ -12,7 +12,7 @@ from experiments.domain.slots import FULL_WEIGHT, Slot
 from experiments.operations import arms
 from experiments.operations.filters import conditions
 from experiments.operations.references import UnknownReference
-from experiments.store import replicas
+from experiments.store import auto_deployments, replicas
 from experiments.store import slots as store
 
 
@@ -95,8 +95,21 @@ async def drop(tx: Transaction, slot: Slot) -> None:
 
 
 async def deploy(tx: Transaction, ready: ModelReady) -> None:
-    """Put a retrained model into the slot that its schedule names, made if absent."""
+    """Put a retrained model into the slot that its schedule names, made if absent.
+
+    Only a model newer than all that came into the slot this way: news that comes again, or late,
+    changes nothing, whatever happened to the slot since.
+    """
     if ready.deploy_to_slot is None or ready.project_id is None or not ready.deploys_itself:
+        return
+    newest = await auto_deployments.advance(
+        tx.session,
+        project_id=ready.project_id,
+        slot_name=ready.deploy_to_slot,
+        model_id=ready.model_id,
+        tenant_id=tx.tenant_id,
+    )
+    if not newest:
         return
     values = {"model_id": ready.model_id, "weight": FULL_WEIGHT, "is_active": True}
     named = {"project_id": ready.project_id, "name": ready.deploy_to_slot}

@@ -5,7 +5,7 @@ projects.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.tables import BigKey, Identified, Moment, new_metadata
@@ -106,3 +106,5 @@ class ProjectRow(TenantScoped, Base):
     project_id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(256))
     is_default: Mapped[bool] = mapped_column(default=False)
+    #: The newest that was heard; older news changes nothing.
+    revision: Mapped[int] = mapped_column(BigKey, default=0, server_default=text("0"))
