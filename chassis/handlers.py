@@ -23,6 +23,7 @@ from chassis.problems import (
     Problem,
     Unavailable,
 )
+from chassis.second_try import is_tried_again
 from chassis.validation import problem_of
 
 
@@ -77,6 +78,8 @@ async def _conflict(request: Request, error: Exception) -> Response:
 
 
 async def _away(request: Request, error: Exception) -> Response:
+    if is_tried_again(request.scope, error):
+        raise error
     if is_unfit(error):
         telemetry.log.warning("the database cannot hold what was sent", exc_info=error)
         return answer(request, Invalid("A value is too long, or otherwise none that can be kept."))

@@ -38,6 +38,8 @@ from training.store import replicas as training_replicas
 from training.store import schedules as training_schedules
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+#: The same in microseconds since 1970.
+NOW_US = int(NOW.timestamp()) * 1_000_000
 ROWS, TENANTS = 12_000, 200
 TENANT = "tenant-7"
 RECORD = Path(__file__).parents[2] / "docs" / "plans.md"

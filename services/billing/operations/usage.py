@@ -58,7 +58,7 @@ async def count_interactions(facts: list[InteractionRecorded], tx: Transaction) 
 async def count_items(changes: list[ItemChanged | ItemDeleted], tx: Transaction) -> None:
     """Follow the catalogue's size."""
     newest = {change.item_id: change for change in sorted(changes, key=lambda c: c.revision)}
-    for change in newest.values():
+    for _item_id, change in sorted(newest.items()):
         await store.know_item(
             tx.session,
             change.item_id,

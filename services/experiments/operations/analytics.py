@@ -39,7 +39,7 @@ async def served(facts: Sequence[Served], tx: Transaction) -> None:
 async def items_changed(changes: Sequence[ItemChanged | ItemDeleted], tx: Transaction) -> None:
     """Follow the catalogue's size."""
     newest = {change.item_id: change for change in sorted(changes, key=lambda c: c.revision)}
-    for change in newest.values():
+    for _item_id, change in sorted(newest.items()):
         await store.know_item(
             tx.session,
             change.item_id,

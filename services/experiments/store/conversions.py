@@ -62,7 +62,7 @@ async def add(
     """Keep reports with different event ids; return those that nobody else kept first."""
     rows = [
         {name: getattr(report, name) for name in _MEMBERS} | {"tenant_id": tenant_id}
-        for report in reports
+        for report in sorted(reports, key=lambda report: report.event_id)
     ]
     table = ConversionRow.metadata.tables[ConversionRow.__tablename__]
     added = await insert_new(session, table, rows, returning=[table.c.id, table.c.event_id])

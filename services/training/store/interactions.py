@@ -21,7 +21,9 @@ async def insert_all(tx: Transaction, rows: Sequence[Kept], *, tenant_id: str) -
 
     This goes round the session's tenant scope, so the tenant is named.
     """
-    values = [asdict(row) | {"tenant_id": tenant_id} for row in rows]
+    values = [
+        asdict(row) | {"tenant_id": tenant_id} for row in sorted(rows, key=lambda row: row.sequence)
+    ]
     return len(await insert_new(tx.session, _TABLE, values, returning=[_TABLE.c.sequence]))
 
 
