@@ -32,8 +32,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    for kind in (IntegrityError, NoResultFound, StaleDataError):
-        app.add_exception_handler(kind, _conflict)
+    for passed in (IntegrityError, NoResultFound, StaleDataError):
+        app.add_exception_handler(passed, _conflict)
     for kind in (DBAPIError, PoolExhausted, OSError, BlobsUnavailable, DocumentsUnavailable):
         app.add_exception_handler(kind, _away)
 

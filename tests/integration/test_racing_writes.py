@@ -18,9 +18,11 @@ from catalog.domain.interactions import Interaction
 from catalog.operations import interactions, projects
 from catalog.operations.data_files import FilesOfKind
 from catalog.store import data_files
+from catalog.store import interactions as kept_interactions
 from chassis import erasures
 from chassis.away import is_away, is_unfit
 from chassis.database import Database, Transaction
+from chassis.identity import Caller
 from chassis.testing import (
     ADMIN,
     OTHER_TENANT,
@@ -173,7 +175,7 @@ async def test_an_unlinked_file_that_goes_is_not_told_of_again(shop: Bench) -> N
 
 async def test_new_items_in_any_order_do_not_block_each_other(shop: Bench) -> None:
     for turn in range(5):
-        ids = [f"{turn}-{n}" for n in range(120)]
+        ids = [f"{turn}-{n}" for n in range(1000)]
         bodies = [
             [{"itemId": each, "metadata": {}} for each in order] for order in (ids, ids[::-1])
         ]
@@ -203,7 +205,7 @@ async def test_what_comes_while_a_person_is_erased_is_not_kept(shop: Bench) -> N
         lambda tx: interactions.erase_person(tx, "bob", at=erased.occurred_at),
     )
     async with shop.database.transaction(ADMIN) as tx:
-        assert await interactions.store.count(tx) == 0
+        assert await kept_interactions.count(tx) == 0
         assert (await erasures.among(tx, {"ann", "bob"})).until.keys() == {"ann", "bob"}
 
 
@@ -238,21 +240,22 @@ async def test_replicas_of_experiments_do_not_block_each_other(
                 tests[caller.tenant_id] = await a_running_test(client, project=number, **arms)
         doors = [SingleDoor(bench.database) for bench in benches]
 
-        async def tell(door: SingleDoor, callers: Sequence[Any], turn: int) -> list[Kept]:
+        async def tell(door: SingleDoor, callers: Sequence[Caller], turn: int) -> list[Kept]:
+            # The first is kept alone; those that come meanwhile are kept together, as they came.
+            came = [callers[0], *(caller for caller in callers for _each in range(60))]
             return await asyncio.gather(
                 *(
                     door.record(_report(tests[caller.tenant_id], turn, n), caller)
-                    for n in range(20)
-                    for caller in callers
+                    for n, caller in enumerate(came)
                 )
             )
 
-        for turn in range(5):
+        for turn in range(10):
             kept = await asyncio.gather(
                 tell(doors[0], (ADMIN, STRANGER), 2 * turn),
                 tell(doors[1], (STRANGER, ADMIN), 2 * turn + 1),
             )
-            assert [len(each) for each in kept] == [40, 40]
+            assert [len(each) for each in kept] == [121, 121]
         assert await deadlocks(benches[0].database) == 0
 
 
