@@ -40,7 +40,7 @@ from contracts.tenants import PersonErased, TenantRegistered
 from experiments.domain.conversions import Report
 from experiments.operations.conversions import Kept
 from experiments.operations.doors import SingleDoor
-from experiments.tests.world import NOW, a_running_test, model, project
+from experiments.tests.world import a_running_test, model, project
 from gateway.tests.stage import Recorder, play
 
 _WAITING = (
@@ -173,20 +173,6 @@ async def test_an_unlinked_file_that_goes_is_not_told_of_again(shop: Bench) -> N
         assert await data_files.get(tx, file_id, kind="training_data") is None
 
 
-async def test_new_items_in_any_order_do_not_block_each_other(shop: Bench) -> None:
-    for turn in range(5):
-        ids = [f"{turn}-{n}" for n in range(1000)]
-        bodies = [
-            [{"itemId": each, "metadata": {}} for each in order] for order in (ids, ids[::-1])
-        ]
-        async with shop.as_caller(ADMIN) as client:
-            answers = await asyncio.gather(
-                *(client.post("/api/items/bulk", json={"items": body}) for body in bodies)
-            )
-        assert {answer.status_code for answer in answers} <= {200, 201, 207, 409}
-    assert await deadlocks(shop.database) == 0
-
-
 async def test_what_comes_while_a_person_is_erased_is_not_kept(shop: Bench) -> None:
     """The fact waits for the erasure, or the erasure for the fact: neither passes the other by."""
     at = datetime(2026, 1, 15, tzinfo=UTC)
@@ -270,7 +256,7 @@ def _report(test: dict[str, Any], turn: int, number: int) -> Report:
         details={},
         source="http",
         event_id=f"{turn}-{number}",
-        occurred_at=NOW,
+        occurred_at=datetime.now(UTC),
     )
 
 
