@@ -39,6 +39,8 @@ from training.store import replicas as training_replicas
 from training.store import schedules as training_schedules
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+#: The same in microseconds since 1970.
+NOW_US = int(NOW.timestamp()) * 1_000_000
 ROWS, TENANTS = 12_000, 200
 TENANT = "tenant-7"
 RECORD = Path(__file__).parents[2] / "docs" / "plans.md"
@@ -227,7 +229,7 @@ ASKED: dict[str, dict[str, Ask]] = {
             tx, [f"event_id-{n}" for n in range(30)]
         ),
         "what to announce": lambda tx: _connected(tx, _announced),
-        "an erasure": lambda tx: catalog_interactions.erase_user(tx, "user_id-7"),
+        "an erasure": lambda tx: catalog_interactions.erase_user(tx, "user_id-7", until=NOW),
         "known items": lambda tx: catalog_items.known(tx, [f"item_id-{n}" for n in range(30)]),
         "an item": lambda tx: catalog_items.get(tx, "item_id-7"),
         "items": lambda tx: catalog_items.page(tx, words=[], **PAGE),
@@ -248,7 +250,7 @@ ASKED: dict[str, dict[str, Ask]] = {
         ),
         "the newest interaction": lambda tx: training_interactions.newest(tx),
         "enough users": lambda tx: training_interactions.has_users(tx, 10),
-        "an erasure": lambda tx: training_interactions.forget_user(tx, "user_id-7"),
+        "an erasure": lambda tx: training_interactions.forget_user(tx, "user_id-7", until=NOW_US),
         "a tally": lambda tx: training_interactions.count(tx, now=NOW, interactions=1),
         "items to learn from": lambda tx: training_replicas.items_after(tx, "", limit=500),
         "the newest table": lambda tx: training_replicas.newest_data(tx, 7),

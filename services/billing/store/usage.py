@@ -1,14 +1,15 @@
 """Usage at rest: one row a cycle, and who and what was ever counted."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.domain.plans import Plan
 from billing.domain.usage import Used, paid_for
 from billing.store.tables import KnownItemRow, KnownUserRow, UsageRow
-from chassis.upserts import insert_new
+from chassis.upserts import insert_newest
 
 
 async def of(session: AsyncSession, cycle_index: int, *, plan: Plan) -> Used:
@@ -44,16 +45,23 @@ async def _row(session: AsyncSession, cycle_index: int) -> UsageRow | None:
     return row
 
 
-async def know_users(session: AsyncSession, users: Collection[str], *, tenant_id: str) -> None:
-    """Remember users; those known already stay one."""
-    rows = [{"tenant_id": tenant_id, "user_id": user} for user in sorted(users)]
+async def know_users(
+    session: AsyncSession, users: Mapping[str, datetime], *, tenant_id: str
+) -> None:
+    """Remember users by the newest fact of each; those known already stay one."""
+    rows = [
+        {"tenant_id": tenant_id, "user_id": user, "newest_at": at}
+        for user, at in sorted(users.items())
+    ]
     table = KnownUserRow.metadata.tables[KnownUserRow.__tablename__]
-    await insert_new(session, table, rows)
+    await insert_newest(session, table, rows, by=table.c.newest_at)
 
 
-async def forget_user(session: AsyncSession, user_id: str) -> None:
-    """Forget a user."""
-    await session.execute(delete(KnownUserRow).where(KnownUserRow.user_id == user_id))
+async def forget_user(session: AsyncSession, user_id: str, *, until: datetime) -> None:
+    """Forget a user, unless facts of theirs are from after that."""
+    row = KnownUserRow
+    gone = or_(row.newest_at.is_(None), row.newest_at <= until)
+    await session.execute(delete(row).where(row.user_id == user_id, gone))
 
 
 async def users(session: AsyncSession) -> int:

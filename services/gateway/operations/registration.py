@@ -8,7 +8,7 @@ from pathlib import Path
 from chassis.database import Database, Transaction
 from chassis.problems import Conflict, Forbidden, Invalid
 from contracts.tenants import TenantRegistered
-from gateway.domain.people import Person, Role, split_name, weaknesses
+from gateway.domain.people import Person, Role, split_name, too_long, weaknesses
 from gateway.operations.passwords import Passwords
 from gateway.operations.tokens import Tokens, not_valid
 from gateway.store import people
@@ -130,7 +130,11 @@ async def _found(
 async def refuse_taken(
     tx: Transaction, *, email: str | None, username: str | None, but: int | None = None
 ) -> None:
-    """Refuse an address or a name that somebody else has, in whatever case."""
+    """Refuse an address or a name that somebody else has, in whatever case, or that is too long."""
+    unfit = too_long(email=email or "", username=username or "")
+    if unfit:
+        # A username that was made from the address says nothing of its own.
+        raise Invalid(fields={"email": next(iter(unfit.values()))} if email == username else unfit)
     taken = await people.taken(tx, email=email, username=username, but=but)
     if taken:
         # A username that was made from the address says nothing of its own.
