@@ -26,11 +26,11 @@ SERVED = (
     ("GET", "/api/billing/plans", "billing", Door.PUBLIC),
     ("GET", "/api/billing/current", "billing", Door.PERSON),
     ("GET", "/api/billing/usage", "billing", Door.PERSON),
-    ("PUT", "/api/billing/overage-cap", "billing", Door.PERSON),
+    ("PUT", "/api/billing/overage-cap", "billing", Door.ADMIN),
     ("GET", "/api/analytics/stats", "experiments", Door.ADMIN),
     ("GET", "/api/analytics/data", "experiments", Door.ADMIN),
-    ("POST", "/api/billing/checkout", "billing", Door.PERSON),
-    ("POST", "/api/billing/portal", "billing", Door.PERSON),
+    ("POST", "/api/billing/checkout", "billing", Door.ADMIN),
+    ("POST", "/api/billing/portal", "billing", Door.ADMIN),
     ("GET", "/api/billing/invoices", "billing", Door.PERSON),
 )
 

@@ -6,6 +6,7 @@ from chassis.settings import Settings
 from experiments.api import ROUTERS
 from experiments.events import subscriptions
 from experiments.operations.doors import SingleDoor
+from experiments.store.replicas import owned_by_others
 from experiments.store.tables import Base
 
 NAME = "experiments"
@@ -14,6 +15,7 @@ NAME = "experiments"
 def build(settings: Settings, *, patience: float = 2.0) -> Service:
     """Wire the service; `patience` is how long a reference may stay unknown, in seconds."""
     database = Database.of(settings, NAME, Base.metadata)
+    database.hidden_projects = owned_by_others
     return Service(
         name=NAME,
         settings=settings,

@@ -13,6 +13,7 @@ from training.operations import algorithms, cleaning, jobs, retraining, schedule
 from training.operations.runner import Runner
 from training.operations.watching import Feeds
 from training.settings import TrainingSettings
+from training.store.replicas import owned_by_others
 from training.store.tables import Base
 
 #: Seconds between two looks for trainings that are due, for what was left behind, for artefacts to
@@ -31,6 +32,7 @@ _GRACE = timedelta(minutes=10)
 def build(settings: TrainingSettings) -> Service:
     """Return the service, composed."""
     database = Database.of(settings, "training", Base.metadata)
+    database.hidden_projects = owned_by_others
     blobs = open_blobs(settings.blobs())
     runner = Runner(
         database,

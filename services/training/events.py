@@ -99,6 +99,7 @@ async def _project_changed(event: ProjectChanged, tx: Transaction) -> None:
         user_column=event.user_column,
         item_column=event.item_column,
         time_column=event.time_column,
+        owner_id=event.owner,
         revision=event.revision,
     )
     await replicas.project_changed(tx, project)

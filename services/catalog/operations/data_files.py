@@ -155,7 +155,8 @@ class DataFiles:
     async def _project(self, caller: Caller, project_id: int) -> Project:
         async with self._database.transaction(caller, write=False) as tx:
             project = await projects.get(tx, project_id)
-        if project is None or not caller.may_see(project_id):
+            is_seen = tx.caller.may_see(project_id)
+        if project is None or not is_seen:
             raise unknown_reference("project", project_id)
         return project
 

@@ -26,6 +26,7 @@ class ProjectRow(TenantScoped, Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(256))
     is_default: Mapped[bool]
+    owner_id: Mapped[int | None]
     #: The newest that was heard; older news changes nothing.
     revision: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 

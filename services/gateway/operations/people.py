@@ -157,14 +157,14 @@ class People:
 
     async def _manageable(self, tx: Transaction, name: str) -> Person:
         person = await self.get(tx, name)
-        if not tx.caller.is_admin or (person.role == "superuser" and tx.caller.role != "superuser"):
+        if not tx.caller.is_admin or (person.role == "superuser" and not tx.caller.is_operator):
             raise Forbidden("You do not have permission to perform this action.")
         return person
 
 
 def _reach(caller: Caller) -> str | None:
     """Return the tenant whose people a caller may see; the platform's operator sees all."""
-    return None if caller.role == "superuser" else caller.tenant_id
+    return None if caller.is_operator else caller.tenant_id
 
 
 async def _by_name(tx: Transaction, name: str) -> Person | None:

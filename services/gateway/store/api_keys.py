@@ -10,7 +10,7 @@ from chassis.database import Transaction
 from gateway.domain.keys import ApiKey
 from gateway.domain.people import Person
 from gateway.store.people import person_of
-from gateway.store.tables import ApiKeyRow, PersonRow
+from gateway.store.tables import ApiKeyRow, PersonRow, ProjectRow
 
 
 def key_of(row: ApiKeyRow) -> ApiKey:
@@ -53,6 +53,8 @@ async def find(
     wanted = []
     if "project" in where:
         wanted.append(ApiKeyRow.project_id == where["project"])
+    if "owner_id" in where:
+        wanted.append(ApiKeyRow.owner_id == where["owner_id"])
     query = (
         select(ApiKeyRow)
         .where(*wanted)
@@ -101,10 +103,16 @@ async def remove_of_project(tx: Transaction, project: int) -> list[str]:
 
 
 async def with_prefix(tx: Transaction, prefix: str) -> list[tuple[ApiKey, str, Person]]:
-    """Return the keys that share a prefix, each with its hash and its owner."""
+    """Return the keys that share a prefix, each with its hash and its owner; none whose owner does
+    not see the key's project (any more).
+    """
+    whose = ProjectRow.owner_id
+    is_seen = whose.is_(None) | (whose == PersonRow.id) | (PersonRow.role != "user")
     query = (
         select(ApiKeyRow, PersonRow)
         .join(PersonRow, PersonRow.id == ApiKeyRow.owner_id)
+        .outerjoin(ProjectRow, ProjectRow.project_id == ApiKeyRow.project_id)
+        .where(is_seen)
         .where(ApiKeyRow.key_prefix == prefix)
         .limit(20)
     )

@@ -272,6 +272,7 @@ class ProjectRow(TenantScoped, Base):
     user_column: Mapped[str] = mapped_column(String(256))
     item_column: Mapped[str] = mapped_column(String(256))
     time_column: Mapped[str | None] = mapped_column(String(256))
+    owner_id: Mapped[int | None] = mapped_column(BigInteger)
     #: The newest that was heard; older news changes nothing.
     revision: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
