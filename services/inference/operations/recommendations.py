@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from chassis.database import Transaction
 from chassis.ids import is_uid
 from chassis.problems import NotFound
-from inference.operations.generating import announce
+from inference.operations.generating import announce, fail
 from inference.store import recommendations as table
 from inference.store.tables import Generation, Recommendation
 
@@ -15,7 +15,17 @@ _USERS = 50
 
 
 async def request(tx: Transaction, *, algorithm: str, segment: str, count: int) -> Generation:
-    """Keep the wish for new recommendations; a task fulfils it."""
+    """Keep the wish for new recommendations; a task fulfils it.
+
+    A tenant has one open job for each algorithm: the same wish again joins it, and another wish
+    takes its place, because it would write over what that one still does.
+    """
+    await tx.take_turns(f"generate:{tx.tenant_id}:{algorithm}")
+    before = await table.open_one(tx.session, algorithm)
+    if before is not None:
+        if (before.segment, before.count) == (segment, count):
+            return before
+        fail(tx, before, reason="A newer request for this algorithm took its place.")
     job = Generation(
         algorithm=algorithm,
         segment=segment,

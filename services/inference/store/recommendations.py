@@ -1,10 +1,11 @@
 """The table of generated recommendations and of the jobs that generate them."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from inference.store.tables import Generation, Recommendation
 
@@ -63,22 +64,65 @@ async def erase(session: AsyncSession, users: Sequence[str]) -> None:
     )
 
 
-async def held(session: AsyncSession, job_id: int) -> Generation | None:
-    """Return a job that nobody else carries on before our commit."""
+async def is_any_open(session: AsyncSession) -> bool:
+    """Tell whether any tenant has a job that is not over."""
+    query = select(Generation.id).where(Generation.state == "processing").limit(1)
+    return await session.scalar(query) is not None
+
+
+async def open_one(session: AsyncSession, algorithm: str) -> Generation | None:
+    """Return the newest of the tenant's jobs for an algorithm that are not over."""
     found: Generation | None = await session.scalar(
-        select(Generation).where(Generation.id == job_id).with_for_update()
+        select(Generation)
+        .where(Generation.algorithm == algorithm, Generation.state == "processing")
+        .order_by(Generation.id.desc())
+        .limit(1)
+        .with_for_update()
     )
     return found
 
 
-async def unfinished(session: AsyncSession, *, now: datetime) -> Generation | None:
-    """Return the generation of any tenant that can go on and has waited longest."""
-    row = Generation
+async def held(session: AsyncSession, job_id: int, *, holder: str) -> Generation | None:
+    """Return a job that `holder` still carries on; nobody else changes it before our commit."""
+    found: Generation | None = await session.scalar(
+        select(Generation)
+        .where(
+            Generation.id == job_id,
+            Generation.holder == holder,
+            Generation.state == "processing",
+        )
+        .with_for_update()
+    )
+    return found
+
+
+async def claim(
+    session: AsyncSession, *, holder: str, now: datetime, lease: timedelta
+) -> Generation | None:
+    """Take the next job for a step: of the tenant whose last turn is longest ago.
+
+    However many jobs a tenant has, another one's only job is next after a step of one of them.
+    A lease that ends later than any can was written by a clock that was ahead: it counts as over.
+    """
+    job = await _next(session, now=now, latest=now + 2 * lease)
+    if job is not None:
+        job.taken_at, job.holder, job.held_until = now, holder, now + lease
+        await session.flush()
+    return job
+
+
+async def _next(session: AsyncSession, *, now: datetime, latest: datetime) -> Generation | None:
+    row, other = Generation, aliased(Generation)
+    last_turn = (
+        select(func.max(other.taken_at)).where(other.tenant_id == row.tenant_id).scalar_subquery()
+    )
+    can_go_on = or_(row.not_before.is_(None), row.not_before <= now)
+    is_free = or_(row.held_until.is_(None), row.held_until < now, row.held_until > latest)
     found: Generation | None = await session.scalar(
         select(row)
-        .where(row.state == "processing", or_(row.not_before.is_(None), row.not_before <= now))
-        .order_by(func.coalesce(row.not_before, row.moved_at, row.requested_at), row.id)
+        .where(row.state == "processing", can_go_on, is_free)
+        .order_by(last_turn.asc().nulls_first(), row.taken_at.asc().nulls_first(), row.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=row)
     )
     return found

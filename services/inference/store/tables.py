@@ -67,6 +67,10 @@ class Generation(Identified, TenantScoped, Base):
     not_before: Mapped[datetime | None] = mapped_column(Moment)
     #: Why it failed, or why it waits.
     error: Mapped[str | None] = mapped_column(LongText)
+    #: When a process last took it, which one holds it, and until when it does without renewal.
+    taken_at: Mapped[datetime | None] = mapped_column(Moment)
+    holder: Mapped[str | None] = mapped_column(String(36))
+    held_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Recommendation(Identified, TenantScoped, Base):
