@@ -1,8 +1,10 @@
 """The list of recommendations that a tenant generates for all its users."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
-from chassis.database import Transaction
+from chassis.database import Database, Transaction
 from chassis.ids import is_uid
 from chassis.problems import NotFound
 from inference.operations.generating import announce, fail
@@ -12,6 +14,8 @@ from inference.store.tables import Generation, Recommendation
 #: What one user costs, and how many there may be, for the estimate that the answer gives.
 _MILLISECONDS_A_USER = 5
 _USERS = 50
+#: Seconds between two prunings.
+_PRUNING = 3600.0
 
 
 async def request(tx: Transaction, *, algorithm: str, segment: str, count: int) -> Generation:
@@ -73,3 +77,19 @@ async def remove(tx: Transaction, uid: str) -> None:
 def estimate_ms(job: Generation) -> int:
     """Return about how long a job takes before anybody has counted the users."""
     return 1000 + _MILLISECONDS_A_USER * job.count * _USERS // 10
+
+
+async def prune(database: Database, *, keep: timedelta) -> int:
+    """Delete jobs that were over this long ago; return how many. Recommendations stay."""
+    return await database.exhaust(table.some_over(database.clock() - keep))
+
+
+def pruner(database: Database, *, keep: timedelta) -> Callable[[], Awaitable[None]]:
+    """Return the task that prunes for ever."""
+
+    async def run() -> None:
+        while True:
+            await prune(database, keep=keep)
+            await asyncio.sleep(_PRUNING)
+
+    return run

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import Delete, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from inference.store.tables import Generation, Recommendation
+
+#: Rows that are deleted in one transaction.
+_SOME = 1_000
 
 
 async def find(
@@ -126,3 +129,11 @@ async def _next(session: AsyncSession, *, now: datetime, latest: datetime) -> Ge
         .with_for_update(skip_locked=True, of=row)
     )
     return found
+
+
+def some_over(before: datetime) -> Delete:
+    """Return what deletes some of the jobs, of all tenants, that were over before a moment."""
+    row = Generation
+    ended = func.coalesce(row.moved_at, row.requested_at)
+    some = select(row.id).where(row.state != "processing", ended < before).limit(_SOME)
+    return delete(row).where(row.id.in_(some))

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+#: The state of a job that is not over.
+RUNNING = "running"
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:

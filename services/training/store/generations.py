@@ -17,6 +17,7 @@ async def keep(tx: Transaction, generation: Generation) -> None:
             progress=generation.progress,
             users_served=generation.users_served,
             error=generation.error,
+            told_at=tx.clock(),
         )
     )
     await tx.session.flush()

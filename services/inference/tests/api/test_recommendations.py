@@ -1,5 +1,6 @@
 import asyncio
 from copy import copy
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ from chassis.testing import (
 from contracts.catalog import ItemDeleted
 from contracts.generations import GenerationChanged
 from contracts.tenants import PersonErased
-from inference.operations import generating
+from inference.operations import generating, recommendations
 from inference.operations.generating import Generating
 from inference.tests.conftest import MOMENT, Workshop
 
@@ -449,3 +450,21 @@ async def test_two_tenants_wishes_have_nothing_to_do_with_each_other(bench: Benc
 
     assert answer.json()["jobId"] != first
     assert [state for state, *_rest in await told(bench, first)] == ["running"]
+
+
+async def test_jobs_that_were_over_long_ago_are_forgotten_and_their_rows_stay(
+    workshop: Workshop, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FrozenClock()
+    monkeypatch.setattr(bench.database, "clock", clock)
+    await workshop.load(5, algorithm="collaborative")
+    await generate(workshop, count=1)
+    clock.advance(days=89)
+    assert await recommendations.prune(bench.database, keep=timedelta(days=90)) == 0
+    await requested(bench)
+    clock.advance(days=2)
+
+    assert await recommendations.prune(bench.database, keep=timedelta(days=90)) == 1
+    clock.advance(days=200)
+    assert await recommendations.prune(bench.database, keep=timedelta(days=90)) == 0
+    assert (await ask(bench, "GET", "/api/recommendations")).json()["total"] == 3
