@@ -45,8 +45,9 @@ def build(settings: TrainingSettings) -> Service:
     )
 
     async def consider() -> None:
+        considering = algorithms.Considering(database, settings.rhythm)
         while True:
-            await algorithms.consider_all(database, settings.rhythm)
+            await considering.look()
             await asyncio.sleep(_TICK)
 
     async def fire() -> None:
