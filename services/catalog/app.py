@@ -8,6 +8,7 @@ from catalog.api import ROUTERS, UPLOADS
 from catalog.events import subscriptions
 from catalog.operations.data_files import DataFiles
 from catalog.operations.filling import Filler
+from catalog.operations.forgetting import forgetter
 from catalog.operations.interactions import Recorder
 from catalog.operations.sweeping import Sweeper
 from catalog.operations.tenants import TopicMaker
@@ -48,7 +49,11 @@ def build(settings: Settings) -> Service:
             "data_files": DataFiles(database, blobs, filler, limits=limits),
         },
         parts=(Closing(blobs),),
-        tasks=(Sweeper(database, blobs).run, filler.run),
+        tasks=(
+            Sweeper(database, blobs).run,
+            filler.run,
+            forgetter(database, own.interaction_memory),
+        ),
         sources=(Announcements(),),
     )
 
