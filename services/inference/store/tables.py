@@ -51,6 +51,11 @@ class Generation(Identified, TenantScoped, Base):
     """A job that fills the list of recommendations, user by user."""
 
     __tablename__ = "generation"
+    __table_args__ = (
+        # Whose turn it is: when each tenant had its last one.
+        Index("ix_generation_tenant_id_taken_at", "tenant_id", "taken_at"),
+        {"sqlite_autoincrement": True},
+    )
 
     algorithm: Mapped[str] = mapped_column(String(32))
     segment: Mapped[str] = mapped_column(String(32))

@@ -86,11 +86,11 @@ class _Run:
         self._file = pa.OSFile(str(path))
         self._reader = pa.ipc.open_file(self._file)
         self._next = 0
-        self._part: pa.Table | None = None
+        self._part = self._reader.schema.empty_table()
 
     def fill(self) -> bool:
         """Have rows in memory; False when there are no more."""
-        if self._part is None or not self._part.num_rows:
+        if not self._part.num_rows:
             if self._next == self._reader.num_record_batches:
                 self.close()
                 return False
@@ -101,12 +101,12 @@ class _Run:
     @property
     def last(self) -> tuple[Any, ...]:
         """Return the last row in memory."""
-        return self._row(self._rows() - 1)
+        return self._row(self._part.num_rows - 1)
 
     def take(self, bound: tuple[Any, ...]) -> pa.Table:
         """Give the rows in memory that do not come after a bound."""
         part = self._part
-        low, high = 0, self._rows()
+        low, high = 0, part.num_rows
         while low < high:
             middle = (low + high) // 2
             if self._row(middle) <= bound:
@@ -119,9 +119,6 @@ class _Run:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
-
-    def _rows(self) -> int:
-        return 0 if self._part is None else int(self._part.num_rows)
 
     def _row(self, number: int) -> tuple[Any, ...]:
         # Text by code points, as Arrow does by the bytes of UTF-8: it is the same order.
