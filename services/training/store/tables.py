@@ -138,9 +138,8 @@ class JobRow(Identified, TenantScoped, Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_state", "state", "id"),
-        # Whose turn it is: when each tenant had its last one, and how much it has at work.
+        # Whose turn it is: when each tenant had its last one.
         Index("ix_jobs_tenant_id_claimed_at", "tenant_id", "claimed_at"),
-        Index("ix_jobs_tenant_id_state", "tenant_id", "state"),
         Index("ix_jobs_finished_at", "finished_at"),
         # One training at a time per tenant and algorithm, however many ask at once.
         Index(

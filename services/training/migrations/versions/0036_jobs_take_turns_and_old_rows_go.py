@@ -13,7 +13,6 @@ def upgrade() -> None:
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.create_index("ix_jobs_tenant_id_claimed_at", ["tenant_id", "claimed_at"])
-        batch_op.create_index("ix_jobs_tenant_id_state", ["tenant_id", "state"])
         batch_op.create_index("ix_jobs_finished_at", ["finished_at"])
 
     with op.batch_alter_table("generations", schema=None) as batch_op:
@@ -30,6 +29,5 @@ def downgrade() -> None:
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index("ix_jobs_finished_at")
-        batch_op.drop_index("ix_jobs_tenant_id_state")
         batch_op.drop_index("ix_jobs_tenant_id_claimed_at")
         batch_op.drop_column("claimed_at")
