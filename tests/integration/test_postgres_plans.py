@@ -252,8 +252,6 @@ ASKED: dict[str, dict[str, Ask]] = {
         "a tally": lambda tx: training_interactions.count(tx, now=NOW, interactions=1),
         "items to learn from": lambda tx: training_replicas.items_after(tx, "", limit=500),
         "the newest table": lambda tx: training_replicas.newest_data(tx, 7),
-            tx, _carried_out, training_pruning.lines(NOW + timedelta(days=1))
-        ),
         "old jobs": lambda tx: _connected(tx, _carried_out, training_pruning.jobs(NOW)),
     },
     "inference": {
