@@ -44,6 +44,7 @@ class Group:
     @asynccontextmanager
     async def member(self, replica: str | None) -> AsyncIterator[FastAPI]:
         """Run one process's worth of the service."""
+        await topics.ensure(self.kafka, topics.platform_topics(1))
         folder = self.folder / uuid4().hex
         folder.mkdir()
         service: Service = shop.build(folder)

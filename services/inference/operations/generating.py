@@ -223,6 +223,8 @@ class Generating:
 
     async def _keep(self, turn: _Turn, rows: Sequence[Recommendation]) -> None:
         async with self._database.transaction(tenant_id=turn.tenant_id) as tx:
+            # Another job of the tenant may write the same users' rows: both at once would deadlock.
+            await tx.take_turns(f"generated:{turn.tenant_id}")
             job = await self._held(tx, turn.job)
             if job.last_user != turn.job.last_user:
                 raise _Lost  # a process of the former release, which knows no leases, was faster
