@@ -134,7 +134,7 @@ class Group:
 def hesitating(app: FastAPI) -> Iterator[None]:
     """Have a process join its group anew only after the block, as one that is busy does."""
     consumers: Consumers = app.state.consumers
-    (listener,) = consumers._listeners
+    (listener,) = consumers._of_all_tenants()
     coordinator = listener._subscriber.consumer._coordinator
     may_join, join = asyncio.Event(), coordinator._do_rejoin_group
 
