@@ -116,9 +116,9 @@ async def claim(
 
 async def _next(session: AsyncSession, *, now: datetime, latest: datetime) -> Generation | None:
     row, other = Generation, aliased(Generation)
-    last_turn = (
-        select(func.max(other.taken_at)).where(other.tenant_id == row.tenant_id).scalar_subquery()
-    )
+    # A turn in the future was noted by a clock that was ahead.
+    turns = (other.tenant_id == row.tenant_id, other.taken_at <= now)
+    last_turn = select(func.max(other.taken_at)).where(*turns).scalar_subquery()
     can_go_on = or_(row.not_before.is_(None), row.not_before <= now)
     is_free = or_(row.held_until.is_(None), row.held_until < now, row.held_until > latest)
     found: Generation | None = await session.scalar(

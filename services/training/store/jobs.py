@@ -171,7 +171,8 @@ async def _next(
     other = aliased(JobRow)
     of_tenant = other.tenant_id == JobRow.tenant_id
     at_work = select(func.count()).select_from(other).where(of_tenant, other.state == State.RUNNING)
-    last_turn = select(func.max(other.claimed_at)).where(of_tenant)
+    # A turn in the future was noted by a clock that was ahead.
+    last_turn = select(func.max(other.claimed_at)).where(of_tenant, other.claimed_at <= now)
     rested = or_(JobRow.not_before.is_(None), JobRow.not_before <= now, JobRow.not_before > latest)
     waiting = and_(JobRow.state == State.PENDING, rested)
     expired = or_(JobRow.lease_until < now, JobRow.lease_until > latest)

@@ -57,7 +57,8 @@ async def test_a_tenants_many_uploads_leave_a_reader_to_the_others(
 
     await until(has_begun)
 
-    assert await upload(bench, STRANGER, "quick.csv") == 201
+    async with asyncio.timeout(30):
+        assert await upload(bench, STRANGER, "quick.csv") == 201
 
     assert readers.begun[1:] == ["quick.csv"]
     readers.held.set()

@@ -97,6 +97,18 @@ async def test_a_job_that_comes_back_waits_for_its_tenants_turn(
     assert await turns(bench, clock, 2) == [OTHER_TENANT, TENANT]
 
 
+async def test_a_turn_of_a_clock_that_was_ahead_keeps_nobody_back(
+    bench: Bench, clock: FrozenClock
+) -> None:
+    await queued(bench, TENANT, 3)
+    clock.advance(hours=1)
+    await done(bench, await claimed(bench))
+    clock.advance(hours=-1)
+    await queued(bench, OTHER_TENANT, 3)
+
+    assert await turns(bench, clock, 4) == [TENANT, OTHER_TENANT] * 2
+
+
 async def test_the_lines_of_all_attempts_together_are_bounded(
     bench: Bench, compute: FakeCompute, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
