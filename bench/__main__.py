@@ -18,7 +18,16 @@ from bench import pace, results
 from servers.everything import EVERYTHING
 from servers.process import throwaway
 
-ALL = ("gateway", "overload", "recommend", "ingest", "freshness", "swap", "training")
+ALL = (
+    "gateway",
+    "overload",
+    "recommend",
+    "ingest",
+    "freshness",
+    "swap",
+    "training",
+    "experiments",
+)
 #: What runs only when it is named.
 NAMED = ("quality", "tenants")
 #: What the embedded default does without; Kafka is the real one in both.

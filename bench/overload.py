@@ -165,7 +165,7 @@ async def measure(stack: RunningStack, tenants: Sequence[Tenant]) -> dict[str, R
         open_loop(Client(stack.port), keys[1:2], rate=0.1 * can),
     )
     found |= {f"{FLOOD:g} x, one tenant alone": flood, "0.1 x, another beside it": calm}
-    assertion = stack.command("assertion", keys[0]).strip()
+    assertion = stack.command("assertion", typed=keys[0]).strip()
     catalog = Client(stack.status()["catalog"]["port"], "millrace-assertion")
     found[f"{FLOOD:g} x, without the gateway (floor)"] = await open_loop(
         catalog, [assertion], rate=FLOOD * can, seconds=2 * WARM

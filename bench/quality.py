@@ -144,7 +144,7 @@ def answered(
     """Return mean NDCG and recall of what inference answers, and the seconds of one answer."""
     from inference import scorers
 
-    scorer = scorers.load(artefact, public_key=key.public_key())
+    scorer = scorers.load(artefact, public_keys=[key.public_key()])
     scorers.prove(scorer)
     histories = {user: scorer.trained_history(user) for user in test}
     started = time.perf_counter()

@@ -88,7 +88,7 @@ class Bodies:
 def scored(folder: Path, manifest: Manifest, running: Rig, users: Sequence[str]) -> float:
     """Return how many answers a second the scorer gives when nothing is around it."""
     public = running.signer().public_key()
-    scorer = scorers.load(folder, public_key=public, expected_digest=manifest.digest)
+    scorer = scorers.load(folder, public_keys=[public], expected_digest=manifest.digest)
     histories = [scorer.read(scorer.trained_history(user)) for user in users]
     answered, until = 0, time.perf_counter() + SECONDS
     while time.perf_counter() < until:

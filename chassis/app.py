@@ -109,7 +109,7 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
     app.state.settings = service.settings
     app.state.leaving = False
     app.state.verifier = service.verifier or AssertionVerifier.from_file(
-        service.settings.key_file("assertion.pub.pem")
+        service.settings.key_file("assertion.pub.pem"), service=service.name
     )
     for name, value in service.state.items():
         setattr(app.state, name, value)

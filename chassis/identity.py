@@ -1,17 +1,19 @@
 """Who is calling: the gateway's signed assertion, checked once per request."""
 
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import Depends, Request
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OKPKey
 
+from chassis.keys import KeyFile, pem_blocks
 from chassis.problems import Forbidden, Unauthenticated
 
 ASSERTION_HEADER = "Millrace-Assertion"
@@ -108,19 +110,37 @@ class Verifier(Protocol):
         ...
 
 
-class AssertionVerifier:
-    """Checks assertions against the gateway's public key; an answer is kept until it expires."""
+Keys = Callable[[], Sequence[OKPKey]]
 
-    def __init__(self, public_key: bytes, *, remembered: int = 4096) -> None:
-        """Take the public key as PEM."""
-        self._key = OKPKey.import_key(public_key)
+
+def assertion_keys(content: bytes) -> tuple[OKPKey, ...]:
+    """Return the keys of a PEM file's content, in order; each is named by its RFC 7638 thumbprint.
+
+    Raises:
+        ValueError: there is no key in it, or one of another kind than Ed25519.
+    """
+    return tuple(OKPKey.import_key(block) for block in pem_blocks(content))
+
+
+class AssertionVerifier:
+    """Checks assertions against the gateway's public keys; an answer is kept until it expires."""
+
+    def __init__(
+        self, public_keys: bytes | Keys, *, service: str | None = None, remembered: int = 4096
+    ) -> None:
+        """Take the public keys as PEM, or what returns the present ones.
+
+        Only assertions for `service` count, and those for any service.
+        """
+        self._keys = _keys_of(public_keys)
+        self._audiences = {AUDIENCE, audience_of(service)}
         self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
         self._remembered = remembered
 
     @classmethod
-    def from_file(cls, path: Path) -> "AssertionVerifier":
-        """Read the public key from a PEM file."""
-        return cls(path.read_bytes())
+    def from_file(cls, path: Path, *, service: str) -> "AssertionVerifier":
+        """Read the public keys from a PEM file, again whenever it changes."""
+        return cls(KeyFile(path, assertion_keys), service=service)
 
     def verify(self, token: str) -> Caller:
         """Return the caller of a genuine, unexpired assertion."""
@@ -138,35 +158,64 @@ class AssertionVerifier:
 
     def _check(self, token: str) -> tuple[float, Caller]:
         try:
-            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
-            genuine = claims["iss"] == ISSUER and claims["aud"] == AUDIENCE
+            claims = self._genuine(token)
+            meant = claims["iss"] == ISSUER and claims["aud"] in self._audiences
             lives = float(claims["exp"]) - float(claims["iat"]) <= LIFETIME
             caller = Caller.from_claims(claims)
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise Unauthenticated("The assertion is not valid.") from error
-        if not (genuine and lives):
+        if not (meant and lives):
             raise Unauthenticated("The assertion is not valid.")
         return float(claims["exp"]), caller
+
+    def _genuine(self, token: str) -> dict[str, Any]:
+        """Return the claims that one of the keys has signed."""
+        *others, last = self._keys()
+        for key in others:
+            with contextlib.suppress(BadSignatureError):
+                return jwt.decode(token, key, algorithms=[ALGORITHM]).claims
+        return jwt.decode(token, last, algorithms=[ALGORITHM]).claims
 
 
 class AssertionSigner:
     """Writes assertions with the gateway's private key."""
 
-    def __init__(self, private_key: bytes) -> None:
-        """Take the private key as PEM."""
-        self._key = OKPKey.import_key(private_key)
+    def __init__(self, private_keys: bytes | Keys) -> None:
+        """Take the private keys as PEM, or what returns the present ones; the first one signs."""
+        self._keys = _keys_of(private_keys)
 
     @classmethod
     def from_file(cls, path: Path) -> "AssertionSigner":
-        """Read the private key from a PEM file."""
-        return cls(path.read_bytes())
+        """Read the private keys from a PEM file, again whenever it changes."""
+        return cls(KeyFile(path, assertion_keys))
 
-    def sign(self, caller: Caller, *, lifetime: int = LIFETIME) -> str:
-        """Return an assertion that lives `lifetime` seconds, at most 60."""
+    @property
+    def key(self) -> OKPKey:
+        """Return the key that signs at present."""
+        return self._keys()[0]
+
+    def sign(self, caller: Caller, *, service: str | None = None, lifetime: int = LIFETIME) -> str:
+        """Return an assertion for one service, or for any, that lives `lifetime` seconds, at most
+        60.
+        """
+        key = self.key
         issued = int(time.time())
         times = {"iat": issued, "exp": issued + min(lifetime, LIFETIME)}
-        claims = {"iss": ISSUER, "aud": AUDIENCE, **times, **caller.to_claims()}
-        return jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
+        claims = {"iss": ISSUER, "aud": audience_of(service), **times, **caller.to_claims()}
+        header = {"alg": ALGORITHM, "kid": key.thumbprint()}
+        return jwt.encode(header, claims, key, algorithms=[ALGORITHM])
+
+
+def audience_of(service: str | None) -> str:
+    """Return the audience that a service's assertions name; None is every service."""
+    return AUDIENCE if service is None else f"{AUDIENCE}-{service}"
+
+
+def _keys_of(given: bytes | Keys) -> Keys:
+    if not isinstance(given, bytes):
+        return given
+    keys = assertion_keys(given)
+    return lambda: keys
 
 
 def caller_of(request: Request) -> Caller:

@@ -25,7 +25,8 @@ T = TypeVar("T")
 
 #: Tests call far more often than any tenant may.
 UNLIMITED = {
-    f"MILLRACE_RATE_{who}": "0" for who in ("KEY", "ANONYMOUS", "PERSON", "INFERENCE", "LOGIN")
+    f"MILLRACE_RATE_{who}": "0"
+    for who in ("KEY", "ANONYMOUS", "PERSON", "INFERENCE", "LOGIN", "REGISTRATION")
 }
 START_LIMIT = 300.0
 
@@ -163,11 +164,12 @@ class RunningStack:
             lines = apart.submit(lambda: asyncio.run(look(Home(self.home)))).result()
         return {line.name: asdict(line) for line in lines}
 
-    def command(self, *words: str) -> str:
-        """Run a command of the launcher and return what it prints."""
+    def command(self, *words: str, typed: str = "") -> str:
+        """Run a command of the launcher, type a line into it, and return what it prints."""
         done = subprocess.run(
             [sys.executable, "-m", "embedded", *words],
             env=self.environment,
+            input=typed,
             capture_output=True,
             text=True,
             check=True,

@@ -33,6 +33,10 @@ SILENCE_SECONDS = 30.0
 #: Finished work that can still be asked about.
 REMEMBERED = 1000
 _MOST_WORKERS = 4
+#: What a worker gets of our own settings: where blobs and the signing key are, and whose it is.
+#: The rest names databases and brokers, with their passwords.
+_OWN_PREFIX = "MILLRACE_"
+_OWN_TOLD = frozenset({"MILLRACE_HOME", "MILLRACE_BLOBS_URL", "MILLRACE_KEYS", "MILLRACE_RUN"})
 #: Elsewhere libraries of the system itself do not survive a fork.
 _FORKS = sys.platform == "linux"
 #: Libraries each start a pool over all cores; together that is slower than a thread each.
@@ -119,7 +123,11 @@ class ProcessCompute(Compute):
             raise WorkNotFound(work_id) from None
 
     def _environment(self, memory_bytes: int | None) -> dict[str, str]:
-        environment = dict(os.environ)
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _OWN_TOLD or not name.startswith(_OWN_PREFIX)
+        }
         environment |= dict.fromkeys(_THREAD_VARIABLES, str(self.threads))
         environment[BEAT_VARIABLE] = str(self._silence / LOOKS)
         if memory_bytes is not None:

@@ -101,6 +101,22 @@ async def test_each_worker_gets_its_share_of_the_cores(compute: Compute) -> None
     assert report.body == dict.fromkeys(names, share)
 
 
+async def test_workers_get_no_database_broker_or_password_of_their_service(
+    compute: Compute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"MILLRACE_HOME": "/data", "MILLRACE_BLOBS_URL": "s3://b", "MILLRACE_KEYS": "/keys"}
+    secret = [
+        f"MILLRACE_{name}"
+        for name in ("DATABASE_URL", "KAFKA_PASSWORD", "DOCUMENTS_URL", "STRIPE_KEY", "RATES_URL")
+    ]
+    for name, value in {**told, **dict.fromkeys(secret, "secret")}.items():
+        monkeypatch.setenv(name, value)
+
+    report = await outcome(compute, do="environment", names=[*told, *secret])
+
+    assert report.body == {**told, **dict.fromkeys(secret)}
+
+
 async def test_what_takes_long_to_import_is_imported_once(compute: Compute) -> None:
     first, second = [(await outcome(compute, do="introduce")).body for _ in range(2)]
 

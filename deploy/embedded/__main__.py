@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+from pathlib import Path
 
-from embedded import inside
+from embedded import inside, keys
 from embedded.down import down
 from embedded.failure import Failure
+from embedded.rotation import GRACE, rotate, step
 from embedded.settings import load
 from embedded.speech import say
 from embedded.status import status
@@ -27,7 +29,13 @@ def arguments() -> argparse.ArgumentParser:
     )
     verbs.add_parser("logs", help="follow the logs").add_argument("service", nargs="?")
     verbs.add_parser("trace", help="print one trace").add_argument("id")
-    verbs.add_parser("assertion", help="print an internal assertion").add_argument("key")
+    verbs.add_parser("assertion", help="print an internal assertion for the API key on stdin")
+    verbs.add_parser("invitation", help="print an invitation to make a tenant").add_argument("to")
+    rotation = verbs.add_parser("rotate-key", help="replace one of the platform's own keys")
+    rotation.add_argument("name", choices=keys.NAMES)
+    rotation.add_argument("--step", choices=["begin", "sign", "finish"])
+    rotation.add_argument("--folder", type=Path, help="keys of another place than MILLRACE_HOME")
+    rotation.add_argument("--grace", type=float, default=GRACE, help="seconds before the last step")
     verbs.add_parser("replay", help="send remembered events again").add_argument("service")
     verbs.add_parser("unclaimed", help="list purchases that could not be applied")
     verbs.add_parser("dead", help="list dead letters").add_argument("topic", nargs="?")
@@ -55,7 +63,13 @@ def run(chosen: argparse.Namespace) -> int:
         case "trace":
             trace(home, chosen.id)
         case "assertion":
-            return inside.run(home, "gateway", "gateway.assertion", chosen.key)
+            return inside.run(home, "gateway", "gateway.assertion")
+        case "invitation":
+            return inside.run(home, "gateway", "gateway.invitation", chosen.to)
+        case "rotate-key" if chosen.step:
+            step(chosen.folder or home.keys, chosen.name, chosen.step)
+        case "rotate-key":
+            rotate(home, chosen.name, grace=chosen.grace)
         case "replay":
             return inside.run(home, chosen.service, "chassis.replay", chosen.service)
         case "unclaimed":

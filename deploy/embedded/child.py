@@ -36,6 +36,7 @@ class Child:
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
+                umask=0o077,  # what it keeps is this account's alone, in whatever folder
                 preexec_fn=_end_with_parent,
             )
         return cls(process)

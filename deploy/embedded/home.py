@@ -1,22 +1,13 @@
 """The data folder: its layout, the version of that layout, and the keys that are made with it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
-
+from embedded import keys
 from embedded.failure import Failure
 
 #: Counts up when a folder of an older release can no longer be used as it is.
 VERSION = 1
-KEYS = ("assertion", "artefact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +63,8 @@ def prepare(home: Home, *, entered: bool = False) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
         if entered:
             home.path.chmod(home.path.stat().st_mode | 0o011)
-        for name in KEYS:
-            _make_key(home.keys, name)
+        for name in keys.NAMES:
+            keys.make(home.keys, name)
     except OSError as error:
         raise Failure(
             f"The data folder {home.path} cannot be used: {error.strerror} ({error.filename}). "
@@ -84,7 +75,7 @@ def prepare(home: Home, *, entered: bool = False) -> None:
 def _check_version(file: Path) -> None:
     if not file.exists():
         file.parent.chmod(0o700)
-        _write_private(file, f"{VERSION}\n".encode())
+        keys.write_private(file, f"{VERSION}\n".encode())
     found = file.read_text(encoding="utf-8").strip()
     if found != str(VERSION):
         raise Failure(
@@ -92,22 +83,3 @@ def _check_version(file: Path) -> None:
             f"{VERSION}). Run that release, or set MILLRACE_HOME to another folder."
         )
     file.touch()  # a folder that can only be read is found out here and not by a service
-
-
-def _make_key(folder: Path, name: str) -> None:
-    private = folder / f"{name}.pem"
-    if private.exists():
-        return
-    key = Ed25519PrivateKey.generate()
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    # The private half comes last: where it exists, its public half does too.
-    _write_private(folder / f"{name}.pub.pem", public)
-    _write_private(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        os.fsync(file.fileno())
-    fresh.replace(path)

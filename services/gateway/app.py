@@ -15,12 +15,15 @@ from chassis.identity import AssertionSigner
 from gateway import api, events
 from gateway.domain.allowances import Allowances
 from gateway.domain.origins import Origins
+from gateway.domain.rates import parse
+from gateway.domain.windows import Windows
 from gateway.forwarding.documents import Documents
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.front import Front
 from gateway.forwarding.gate import Gate
 from gateway.forwarding.intake import Intake
 from gateway.forwarding.own import Own
+from gateway.forwarding.places import Places
 from gateway.forwarding.probes import Probes
 from gateway.forwarding.proxies import Proxies
 from gateway.forwarding.relay import Relay
@@ -30,9 +33,10 @@ from gateway.forwarding.upstream import Upstream
 from gateway.forwarding.uses import Uses
 from gateway.forwarding.windows import windows_at
 from gateway.operations.api_keys import ApiKeys
+from gateway.operations.attempts import Attempts
 from gateway.operations.credentials import Credentials
 from gateway.operations.passwords import Passwords
-from gateway.operations.people import People
+from gateway.operations.people import INVITED_FOR, People
 from gateway.operations.registration import Registration, bootstrap
 from gateway.operations.seal import Seal
 from gateway.operations.sessions import Sessions
@@ -51,10 +55,12 @@ _PATIENCE = 10.0
 def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> Service:
     """Return the composed service."""
     database = Database.of(settings, "gateway", Base.metadata)
-    parts = _identity(settings, database, passwords or Passwords())
+    windows = windows_at(settings.rates_url)
+    parts = _identity(settings, database, passwords or Passwords(), windows)
     uses = Uses(writer(database))
     signer = AssertionSigner.from_file(settings.key_file("assertion.pem"))
     remembered = Remembered(parts.credentials, signer, uses)
+    parts.sessions.on_issue = remembered.acquaint
     parts.sessions.on_end = lambda uid: remembered.forget(session=uid)
     parts.keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
     parts.people.on_change = remembered.forget_all
@@ -64,7 +70,6 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
         name: Upstream(name, urls, sticky=name == INFERENCE)
         for name, urls in settings.upstreams().items()
     }
-    windows = windows_at(settings.rates_url)
     gate = Gate(
         remembered=remembered, windows=windows, rates=settings.rates(), allowances=allowances
     )
@@ -108,12 +113,14 @@ class _Identity:
     credentials: Credentials
 
 
-def _identity(settings: GatewaySettings, database: Database, passwords: Passwords) -> _Identity:
+def _identity(
+    settings: GatewaySettings, database: Database, passwords: Passwords, windows: Windows
+) -> _Identity:
     ring = KeyRing(
         database,
         seal=Seal.from_file(settings.key_file("assertion.pem")),
         rotate_after=timedelta(days=settings.token_key_days),
-        keep=timedelta(seconds=settings.refresh_token_lifetime + 3600),
+        keep=timedelta(seconds=_longest_life(settings) + 3600),
     )
     tokens = Tokens(ring, issuer=settings.token_issuer, audience=settings.token_audience)
     sessions = Sessions(
@@ -122,16 +129,29 @@ def _identity(settings: GatewaySettings, database: Database, passwords: Password
         tokens=tokens,
         access_lifetime=settings.access_token_lifetime,
         refresh_lifetime=settings.refresh_token_lifetime,
+        attempts=Attempts(windows, parse(settings.rate_account)),
+    )
+    registration = Registration(
+        database,
+        passwords=passwords,
+        tokens=tokens,
+        is_open=settings.who_registers == "open",
+        invites=settings.who_registers == "invited",
     )
     return _Identity(
         passwords=passwords,
         ring=ring,
         sessions=sessions,
-        registration=Registration(database, passwords=passwords, tokens=tokens),
+        registration=registration,
         people=People(database, passwords=passwords, tokens=tokens),
         keys=ApiKeys(database),
         credentials=Credentials(database, tokens=tokens),
     )
+
+
+def _longest_life(settings: GatewaySettings) -> int:
+    """Return the longest life of any token, in seconds."""
+    return max(settings.access_token_lifetime, settings.refresh_token_lifetime, INVITED_FOR)
 
 
 def _front(
@@ -144,8 +164,17 @@ def _front(
     relay = Relay(intake, timeout=settings.upstream_timeout)
     forwarder = Forwarder(relay, upstreams, gate=gate, remembered=remembered)
     origins = Origins.parse(settings.trusted_origins)
+    places = Places(
+        person=settings.sockets_person, tenant=settings.sockets_tenant, everybody=settings.sockets
+    )
     sockets = Sockets(
-        table=ROUTES, gate=gate, remembered=remembered, upstreams=upstreams, origins=origins
+        table=ROUTES,
+        gate=gate,
+        remembered=remembered,
+        upstreams=upstreams,
+        origins=origins,
+        places=places,
+        life=settings.socket_seconds,
     )
     proxies = Proxies(settings.trusted_proxies)
 

@@ -1,7 +1,10 @@
-"""`python -m gateway.assertion KEY` prints an assertion for a key, for whom debugs a service."""
+"""`python -m gateway.assertion` prints an assertion for the API key on its standard input, for whom
+debugs a service.
+"""
 
 import asyncio
 import sys
+from getpass import getpass
 
 from chassis.database import Database
 from chassis.identity import AssertionSigner
@@ -28,10 +31,10 @@ async def assertion(settings: GatewaySettings, key: str) -> str:
 
 def main() -> None:
     """Run the command line."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m gateway.assertion KEY")
+    # Not an argument: those stand in the list of processes and in the shell's history.
+    key = (getpass("API key: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
     try:
-        sys.stdout.write(asyncio.run(assertion(GatewaySettings(), sys.argv[1])) + "\n")
+        sys.stdout.write(asyncio.run(assertion(GatewaySettings(), key)) + "\n")
     except Problem as problem:
         sys.exit(problem.detail)
 

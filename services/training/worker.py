@@ -148,10 +148,9 @@ class Worker:
         return size
 
     def _signer(self) -> Any:
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from chassis.keys import private_keys
 
-        content = self._settings.key_file("artefact.pem").read_bytes()
-        return load_pem_private_key(content, password=None)
+        return private_keys(self._settings.key_file("artefact.pem").read_bytes())[0]
 
     def _greeting(self) -> str:
         if self._spec["kind"] == "tune":  # as Recotem's clients know it

@@ -78,7 +78,7 @@ def learnt(name: str, **changes: Any) -> learners.LearnedModel:
 
 
 def load(folder: Path) -> Scorer:
-    return scorers.load(folder, public_key=KEY.public_key())
+    return scorers.load(folder, public_keys=[KEY.public_key()])
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def popular(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_what_training_learnt_inference_proves(name: str, tmp_path: Path) -> None:
     manifest = learners.write(learnt(name), tmp_path, signer=KEY)
-    scorer = scorers.load(tmp_path, public_key=KEY.public_key(), expected_digest=manifest.digest)
+    scorer = scorers.load(tmp_path, public_keys=[KEY.public_key()], expected_digest=manifest.digest)
     assert len(manifest.proof) == 12
     assert all(row.answer["items"] for row in manifest.proof)
     scorers.prove(scorer)
@@ -269,12 +269,12 @@ def test_a_changed_manifest_is_refused(popular: Path) -> None:
 
 def test_another_artefact_than_announced_is_refused(popular: Path) -> None:
     with pytest.raises(ArtefactRefused, match="not 00"):
-        scorers.load(popular, public_key=KEY.public_key(), expected_digest="00" * 32)
+        scorers.load(popular, public_keys=[KEY.public_key()], expected_digest="00" * 32)
 
 
 def test_an_artefact_above_the_limit_is_refused(popular: Path) -> None:
     with pytest.raises(ArtefactRefused, match="limit"):
-        scorers.load(popular, public_key=KEY.public_key(), size_limit=10)
+        scorers.load(popular, public_keys=[KEY.public_key()], size_limit=10)
 
 
 def resigned(folder: Path, **changes: Any) -> None:

@@ -109,7 +109,7 @@ def learnt(
 def differences(model: learners.LearnedModel, folder: Path) -> list[str]:
     """Write a model, load it as inference does, and return where the two score unlike."""
     manifest = learners.write(model, folder, signer=KEY)
-    scorer = scorers.load(folder, public_key=KEY.public_key(), expected_digest=manifest.digest)
+    scorer = scorers.load(folder, public_keys=[KEY.public_key()], expected_digest=manifest.digest)
     assert manifest.proof
     scorers.prove(scorer)
     ranker = cast(Ranker, scorer)

@@ -11,7 +11,7 @@ def test_an_assertion_opens_a_service_that_refuses_everybody_else(
     stack: RunningStack, tenant: Tenant
 ) -> None:
     catalog = f"http://127.0.0.1:{stack.status()['catalog']['port']}/api/v1/project/"
-    assertion = stack.command("assertion", tenant.api_key).strip()
+    assertion = stack.command("assertion", typed=tenant.api_key).strip()
     assert local.get(catalog).status_code == 401
     assert local.get(catalog, headers={"X-API-Key": tenant.api_key}).status_code == 401
     answer = local.get(catalog, headers={"Millrace-Assertion": assertion})

@@ -27,7 +27,8 @@ from catalog.store import items as catalog_items
 from catalog.store.announcements import Announcements
 from chassis import inbox, outbox, postgresql
 from chassis.database import Database, Transaction
-from experiments.store import ab_tests, analytics, conversions
+from experiments.domain.exposures import Facts, Marks
+from experiments.store import ab_tests, analytics, conversions, exposures
 from experiments.store import slots as experiment_slots
 from gateway.store import api_keys, people, sessions
 from inference.store import popularity
@@ -289,6 +290,14 @@ ASKED: dict[str, dict[str, Ask]] = {
         "conversions": lambda tx: conversions.find(tx.session, {}, **PAGE),
         "slots": lambda tx: experiment_slots.steady(tx.session, {7, 207}),
         "tests on slots": lambda tx: ab_tests.counting(tx.session, {7}, since=NOW, until=NOW),
+        "a user in an arm": lambda tx: exposures.add(
+            tx.session,
+            7,
+            7,
+            {"user_id-7": Facts({"request_id-7": Marks(shown=True)})},
+            tenant_id=TENANT,
+        ),
+        "an erasure": lambda tx: exposures.forget_user(tx.session, "user_id-7"),
         "active users": lambda tx: analytics.active_users(
             tx.session, since=NOW.date() - timedelta(days=7)
         ),

@@ -70,7 +70,7 @@ class Both:
 
     def direct(self, service: str) -> list[httpx.Client]:
         """Return a client of each process of a service."""
-        shown = Shown(lambda: self.pair.stack.command("assertion", self.tenant.api_key))
+        shown = Shown(lambda: self.pair.stack.command("assertion", typed=self.tenant.api_key))
         return [
             self._stack.enter_context(local.Client(base_url=url, auth=shown, timeout=30))
             for url in self.pair.urls(service)

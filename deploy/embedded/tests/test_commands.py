@@ -71,5 +71,5 @@ def test_a_service_that_does_not_exist_is_refused(
 def test_an_assertion_needs_a_stack(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "assertion", "rctm_x") == 1
+    assert run(monkeypatch, "assertion") == 1
     assert "make up" in capsys.readouterr().out

@@ -67,6 +67,15 @@ async def test_a_process_waits_for_those_it_needs(folder: Home, run_id: str) -> 
     assert order.read_text() == "123"
 
 
+async def test_what_a_process_writes_is_this_accounts_alone(folder: Home, run_id: str) -> None:
+    made = folder.path / "made"
+    writer = task("writer", run_id, f"import os; os.mkdir({str(made)!r}); open('{made}/x', 'w')")
+    async with running(folder, run_id, writer):
+        await until((made / "x").exists)
+    assert made.stat().st_mode & 0o777 == 0o700
+    assert (made / "x").stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_ready_process_is_noted_with_its_version(folder: Home, run_id: str) -> None:
     async with running(folder, run_id, server("shop", run_id)):
         await until(lambda: versions(folder) == {"shop": "7.1.0"})

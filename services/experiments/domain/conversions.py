@@ -7,9 +7,12 @@ from typing import Any, Literal
 
 from contracts.conversions import ConversionType
 
-__all__ = ["CENTIUNITS", "Conversion", "ConversionType", "Report", "Source"]
+__all__ = ["CENTIUNITS", "ERASED", "Conversion", "ConversionType", "Report", "Source"]
 
 Source = Literal["http", "batch", "kafka"]
+
+#: Stands where the name of an erased user was.
+ERASED = "erased"
 
 #: Hundredths of a billing unit by the door that a report came through.
 CENTIUNITS: dict[Source, int] = {"http": 100, "batch": 1, "kafka": 1}

@@ -37,3 +37,20 @@ class Slot:
     def changed(self, values: Mapping[str, Any], *, at: datetime) -> "Slot":
         """Return the slot with some members changed, one revision later."""
         return replace(self, **values, updated_at=at, revision=self.revision + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A model that was put into a slot by itself."""
+
+    project_id: int
+    slot_name: str
+    model_id: int
+    ready_at: datetime
+
+    @property
+    def age(self) -> tuple[datetime, int]:
+        """Return what orders deployments, the newest last: a restored database may give an id of a
+        lost model to another one, so time comes first.
+        """
+        return self.ready_at, self.model_id

@@ -8,11 +8,11 @@ from chassis.problems import Invalid, unknown_reference
 from chassis.wire import Page
 from contracts.models import ModelReady
 from contracts.slots import SlotChanged, SlotDeleted
-from experiments.domain.slots import FULL_WEIGHT, Slot
+from experiments.domain.slots import FULL_WEIGHT, Deployment, Slot
 from experiments.operations import arms
 from experiments.operations.filters import conditions
 from experiments.operations.references import UnknownReference
-from experiments.store import replicas
+from experiments.store import deployments, replicas
 from experiments.store import slots as store
 
 
@@ -95,8 +95,17 @@ async def drop(tx: Transaction, slot: Slot) -> None:
 
 
 async def deploy(tx: Transaction, ready: ModelReady) -> None:
-    """Put a retrained model into the slot that its schedule names, made if absent."""
+    """Put a retrained model into the slot that its schedule names, made if absent.
+
+    Each model does so once: an announcement that comes again changes nothing, whatever became of
+    the slot since, and a model older than the last one that was deployed there comes too late.
+    """
     if ready.deploy_to_slot is None or ready.project_id is None or not ready.deploys_itself:
+        return
+    deployment = Deployment(
+        ready.project_id, ready.deploy_to_slot, model_id=ready.model_id, ready_at=ready.occurred_at
+    )
+    if not await deployments.advance(tx.session, deployment):
         return
     values = {"model_id": ready.model_id, "weight": FULL_WEIGHT, "is_active": True}
     named = {"project_id": ready.project_id, "name": ready.deploy_to_slot}

@@ -8,12 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.upserts import insert_new
 from contracts.conversions import ConversionType
-from experiments.domain.conversions import Conversion, Report
+from experiments.domain.conversions import ERASED, Conversion, Report
 from experiments.store.tables import ConversionRow
 
 _CHUNK = 500
-#: Stands where the name of an erased user was.
-ERASED = "erased"
 _MEMBERS = (
     "project_id",
     "slot_id",
@@ -63,7 +61,7 @@ async def add(
     """Keep reports with different event ids; return those that nobody else kept first."""
     rows = [
         {name: getattr(report, name) for name in _MEMBERS} | {"tenant_id": tenant_id}
-        for report in reports
+        for report in sorted(reports, key=lambda report: report.event_id)
     ]
     table = ConversionRow.metadata.tables[ConversionRow.__tablename__]
     added = await insert_new(session, table, rows, returning=[table.c.id, table.c.event_id])
@@ -73,6 +71,12 @@ async def add(
         for report in reports
         if report.event_id in ids
     }
+
+
+async def slots_of(session: AsyncSession, user_id: str) -> set[int]:
+    """Return the slots that a user's conversions name."""
+    query = select(ConversionRow.slot_id).where(ConversionRow.user_id == user_id).distinct()
+    return set((await session.execute(query)).scalars())
 
 
 async def forget_user(session: AsyncSession, user_id: str) -> None:

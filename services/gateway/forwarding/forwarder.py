@@ -100,7 +100,7 @@ class Forwarder:
         scope, incoming, known = arrival.scope, arrival.incoming, arrival.admission.known
         added = forwarded(incoming, scope)
         if known is not None:
-            added.append((_ASSERTION, self._remembered.assertion(known).encode()))
+            added.append((_ASSERTION, self._remembered.assertion(known, upstream.name).encode()))
         added.append((b"traceparent", span.traceparent.encode()))
         if "tracestate" in incoming.trace:
             added.append((b"tracestate", incoming.trace["tracestate"].encode("latin-1")))

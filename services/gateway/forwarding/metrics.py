@@ -27,6 +27,10 @@ UNCOUNTED = Counter(
     "millrace_uncounted_requests_total",
     "Requests that this process counted for itself because the store of the rates is away.",
 )
+UNCHECKED = Counter(
+    "millrace_unchecked_credentials_total",
+    "Requests whose credential was genuine a moment ago and could not be checked again.",
+)
 UPSTREAM_REQUESTS = Gauge(
     "millrace_upstream_requests", "Requests under way to a service, uploads aside.", ["upstream"]
 )

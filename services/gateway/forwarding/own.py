@@ -76,7 +76,7 @@ class Own:
     def _added(self, arrival: Arrival) -> Headers:
         added = forwarded(arrival.incoming, arrival.scope)
         if arrival.admission.known is not None:
-            assertion = self._remembered.assertion(arrival.admission.known)
+            assertion = self._remembered.assertion(arrival.admission.known, self.name)
             added.append((_ASSERTION, assertion.encode()))
         added.append((_DEADLINE, deadline.spelled(time.time() + self._patience)))
         return added

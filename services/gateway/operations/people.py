@@ -15,7 +15,7 @@ from gateway.operations.tokens import Tokens
 from gateway.store import api_keys, people, sessions
 
 _NO_SUCH = "No User matches the given query."
-_INVITED_FOR = 7 * 24 * 3600
+INVITED_FOR = 7 * 24 * 3600
 
 
 class People:
@@ -72,7 +72,7 @@ class People:
 
     def _invitation(self, person: Person) -> str:
         claims = {"sub": person.uid, "email": person.email, "tenant": person.tenant_id}
-        return self._tokens.write("invitation", claims, lifetime=_INVITED_FOR)
+        return self._tokens.write("invitation", claims, lifetime=INVITED_FOR)
 
     async def change(self, tx: Transaction, name: str, values: dict[str, Any]) -> Person:
         """Change a person, as an admin may."""
@@ -131,7 +131,7 @@ class People:
             kept = await people.password_hash(tx, caller.person_id or 0)
         if person is None:
             raise NotFound(_NO_SUCH)
-        if old is not None and not await self._passwords.matches(old, kept):
+        if old is not None and not await self._passwords.confirms(old, kept):
             raise Invalid(fields={"old_password": ["Current password is incorrect."]})
         await self._set_password(person, new, field=field, but=session)
 

@@ -5,7 +5,7 @@ projects.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.tables import BigKey, Identified, Moment, new_metadata
@@ -62,6 +62,8 @@ class SessionRow(Identified, TenantScoped, Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    #: When each generation of the last seconds was spent, in seconds since 1970.
+    spent: Mapped[dict[str, float] | None] = mapped_column(JSON)
 
 
 class ApiKeyRow(Identified, TenantScoped, Base):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from chassis.database import Transaction
 from gateway.store.tables import TokenKeyRow
@@ -38,6 +38,12 @@ async def add(tx: Transaction, key: TokenKey) -> None:
             created_at=key.created_at,
         )
     )
+
+
+async def seal(tx: Transaction, kid: str, sealed_private: bytes) -> None:
+    """Keep a private half under another seal."""
+    rows = update(TokenKeyRow).where(TokenKeyRow.kid == kid)
+    await tx.session.execute(rows.values(sealed_private=sealed_private))
 
 
 async def forget(tx: Transaction, kids: list[str]) -> None:

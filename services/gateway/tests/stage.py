@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from starlette.types import ASGIApp
 
 from chassis.app import Service, create_app
+from chassis.clock import now
 from chassis.identity import AssertionVerifier, Caller
 from chassis.testing import Bench
 from contracts.catalog import ProjectChanged
@@ -21,6 +23,7 @@ from gateway.app import build
 from gateway.forwarding.uses import Uses
 from gateway.operations.credentials import Credentials
 from gateway.operations.passwords import Passwords
+from gateway.routes import ROUTES
 from gateway.settings import GatewaySettings
 
 PASSWORD = "correct horse battery"
@@ -131,9 +134,6 @@ class Stage(Bench):
         super().__init__(app, service)
         self.front = front
         self.recorder = recorder
-        self.assertions = AssertionVerifier.from_file(
-            service.settings.key_file("assertion.pub.pem")
-        )
 
     @property
     def uses(self) -> Uses:
@@ -146,6 +146,10 @@ class Stage(Bench):
         """Return what asks the database about credentials."""
         found: Credentials = self.app.state.credentials
         return found
+
+    def later(self, **parts: float) -> None:
+        """Set the clock of the gateway's database ahead by a timedelta's parts."""
+        self.database.clock = lambda: now() + timedelta(**parts)
 
     def client(self, *, address: str = "192.0.2.1", **headers: str) -> httpx.AsyncClient:
         """Return a client of the gateway, with headers of its own."""
@@ -204,9 +208,18 @@ class Stage(Bench):
         found: dict[str, Any] = made.json()
         return found
 
+    def verifier(self, service: str) -> AssertionVerifier:
+        """Return what checks assertions in a service."""
+        file = self.service.settings.key_file("assertion.pub.pem")
+        return AssertionVerifier.from_file(file, service=service)
+
     def caller(self) -> Caller:
-        """Return who the recorder was told is asking."""
-        return self.assertions.verify(self.recorder.last.headers["millrace-assertion"])
+        """Return who the recorder, in whatever service's place it stood, was told is asking."""
+        heard = self.recorder.last
+        path = heard.target.partition("?")[0]
+        match = ROUTES.find(path)
+        assert match is not None
+        return self.verifier(match.route.owner).verify(heard.headers["millrace-assertion"])
 
 
 def body_of(heard: Heard) -> Any:

@@ -13,7 +13,7 @@ async def test_a_key_gets_an_assertion_that_services_accept(stage: Stage) -> Non
     made = await stage.key(admin, "read", project=3)
     settings = stage.service.settings
     assert isinstance(settings, GatewaySettings)
-    caller = stage.assertions.verify(await assertion(settings, made["key"]))
+    caller = stage.verifier("catalog").verify(await assertion(settings, made["key"]))
     assert (caller.kind, caller.project, caller.scopes) == ("key", 3, frozenset({"read"}))
     await admin.post(f"/api/v1/api_keys/{made['id']}/revoke/")
     with pytest.raises(Unauthenticated):

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from chassis.identity import AssertionVerifier
+from chassis.problems import Unauthenticated
 from chassis.testing.ids import ODD_IDS
 from gateway.tests.stage import Heard, Recorder, Stage, answer, play
 
@@ -319,14 +319,17 @@ async def test_the_old_spelling_still_works_and_says_so(stage: Stage) -> None:
     assert own.headers["deprecation"]
 
 
-async def test_the_assertion_is_what_services_accept(stage: Stage, keys: Path) -> None:
+async def test_the_assertion_is_what_the_service_accepts_and_no_other(stage: Stage) -> None:
     admin = await stage.admin()
     await admin.get("/api/v1/project/")
-    verifier = AssertionVerifier.from_file(keys / "assertion.pub.pem")
-    caller = verifier.verify(stage.recorder.last.headers["millrace-assertion"])
+    assertion = stage.recorder.last.headers["millrace-assertion"]
+    caller = stage.verifier("catalog").verify(assertion)
     me = (await admin.get("/api/v1/auth/user/")).json()
     assert (caller.tenant_id, caller.subject) == (me["tenantId"], me["uid"])
     assert caller.person_id == me["pk"]
+    for other in ("training", "inference", "billing", "experiments", "gateway"):
+        with pytest.raises(Unauthenticated):
+            stage.verifier(other).verify(assertion)
 
 
 async def test_a_service_is_asked_for_the_very_id(stage: Stage) -> None:

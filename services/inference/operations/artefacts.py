@@ -8,11 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 from chassis import telemetry
 from chassis.blobs import BlobDamaged, BlobNotFound, Blobs, BlobsUnavailable
+from chassis.keys import public_keys
 from chassis.problems import Unavailable
 from chassis.turns import Turns
 from contracts.artefact import MANIFEST_LIMIT, MANIFEST_NAME, Manifest
@@ -37,7 +35,10 @@ def verified(key_file: Path) -> Build:
     def build(folder: Path, model: Model) -> Scorer:
         try:
             scorer = scorers.load(
-                folder, public_key=_key(key_file), expected_digest=model.artefact_digest
+                folder,
+                # Read each time: another key may have come.
+                public_keys=public_keys(key_file.read_bytes()),
+                expected_digest=model.artefact_digest,
             )
             scorers.prove(scorer)
         except scorers.ArtefactRefused as error:
@@ -48,13 +49,6 @@ def verified(key_file: Path) -> Build:
         return scorer
 
     return build
-
-
-def _key(file: Path) -> Ed25519PublicKey:
-    key = load_pem_public_key(file.read_bytes())
-    if not isinstance(key, Ed25519PublicKey):
-        raise ValueError(f"{file.name} is no Ed25519 key")
-    return key
 
 
 class Artefacts:

@@ -5,7 +5,7 @@ How serving uses it::
     from inference import scorers
 
     # Both block: call them in a thread.
-    scorer = scorers.load(folder, public_key=key, expected_digest=event.artefact_digest)
+    scorer = scorers.load(folder, public_keys=keys, expected_digest=event.artefact_digest)
     scorers.prove(scorer)
 
     ranking = scorer.recommend(history, k=10, exclude={"a"}, allowed=active_mask)

@@ -4,7 +4,8 @@ first.
 Every byte is hashed before it is parsed, and what is parsed are the bytes that were hashed.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -36,13 +37,13 @@ class ArtefactRefused(Exception):
 def load(
     folder: Path,
     *,
-    public_key: Ed25519PublicKey,
+    public_keys: Sequence[Ed25519PublicKey],
     expected_digest: str | None = None,
     size_limit: int = SIZE_LIMIT,
 ) -> Scorer:
     """Return the scorer of a recommender artefact, or raise ArtefactRefused."""
     manifest, files = read(
-        folder, public_key=public_key, expected_digest=expected_digest, size_limit=size_limit
+        folder, public_keys=public_keys, expected_digest=expected_digest, size_limit=size_limit
     )
     if ARRAYS_NAME not in files:
         raise ArtefactRefused(f"the manifest names no {ARRAYS_NAME}")
@@ -66,14 +67,14 @@ def _rehearse(scorer: Scorer) -> None:
 def read(
     folder: Path,
     *,
-    public_key: Ed25519PublicKey,
+    public_keys: Sequence[Ed25519PublicKey],
     expected_digest: str | None = None,
     size_limit: int = SIZE_LIMIT,
 ) -> tuple[Manifest, Mapping[str, bytes]]:
     """Return manifest and content of the files of any artefact, all verified, or
     ArtefactRefused."""
     manifest = _manifest(folder)
-    _verify(manifest, public_key)
+    _verify(manifest, public_keys)
     if expected_digest is not None and manifest.digest != expected_digest:
         raise ArtefactRefused(f"the artefact is {manifest.digest}, not {expected_digest}")
     if manifest.size > size_limit:
@@ -97,11 +98,13 @@ def _manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def _verify(manifest: Manifest, public_key: Ed25519PublicKey) -> None:
-    try:
-        public_key.verify(bytes.fromhex(manifest.signature), manifest.canonical_bytes())
-    except (InvalidSignature, ValueError) as wrong:
-        raise ArtefactRefused("the signature is not training's") from wrong
+def _verify(manifest: Manifest, public_keys: Sequence[Ed25519PublicKey]) -> None:
+    """Refuse a manifest that none of the keys has signed."""
+    for key in public_keys:
+        with contextlib.suppress(InvalidSignature, ValueError):
+            key.verify(bytes.fromhex(manifest.signature), manifest.canonical_bytes())
+            return
+    raise ArtefactRefused("the signature is not training's")
 
 
 def _content(path: Path, told: ArtefactFile) -> bytes:

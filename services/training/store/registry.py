@@ -52,6 +52,24 @@ async def discarded(tx: Transaction, *, before: datetime, limit: int = 50) -> Se
     return list(await tx.session.scalars(query))
 
 
+async def artefacts(tx: Transaction, *, after: int, limit: int = 500) -> Sequence[tuple[int, str]]:
+    """Return ids and artefact prefixes of the next models by id, of all tenants."""
+    row = TrainedModelRow
+    query = select(row.id, row.artefact_key).where(row.artefact_key.is_not(None), row.id > after)
+    rows = await tx.session.execute(query.order_by(row.id).limit(limit))
+    return [(model_id, prefix) for model_id, prefix in rows if prefix is not None]
+
+
+async def is_artefact(tx: Transaction, prefix: str) -> bool:
+    """Tell whether a model has its artefact there, or had it and it is still to be thrown away."""
+    model = select(TrainedModelRow.id).where(TrainedModelRow.artefact_key == prefix)
+    waste = select(DiscardedRow.prefix).where(DiscardedRow.prefix == prefix)
+    for query in (model, waste):
+        if (await tx.session.execute(query.limit(1))).first() is not None:
+            return True
+    return False
+
+
 async def forget(tx: Transaction, prefix: str) -> None:
     """Forget a prefix whose blobs are gone."""
     await tx.session.execute(delete(DiscardedRow).where(DiscardedRow.prefix == prefix))

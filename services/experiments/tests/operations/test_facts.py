@@ -1,10 +1,15 @@
 """Slots follow the models and projects that other services announce."""
 
+from datetime import timedelta
+
 import httpx
+import pytest
+from sqlalchemy import delete
 
 from chassis.testing import TENANT, Bench
 from contracts.catalog import ProjectDeleted
-from contracts.models import ModelRetired
+from contracts.envelope import Event
+from contracts.models import ModelReady, ModelRetired
 from contracts.slots import AbTestChanged, SlotChanged, SlotDeleted
 from experiments.tests.world import NOW, a_running_test, a_slot, model, project
 
@@ -49,6 +54,78 @@ async def test_a_retrained_model_makes_its_slot_and_then_keeps_it(
     assert (updated["id"], updated["trained_model"]) == (slot["id"], 14)
     assert (updated["weight"], updated["is_active"]) == (100.0, True)
     assert [e.revision for e in await bench.emitted(SlotChanged)] == [1, 2, 3]
+
+
+async def _replayed(bench: Bench, *events: Event) -> None:
+    """Deliver events to an inbox that has forgotten them, as after weeks or for another group."""
+    async with bench.database.engine.begin() as connection:
+        await connection.execute(delete(bench.database.metadata.tables["inbox"]))
+    await bench.deliver(*events)
+
+
+def _generations(count: int) -> list[ModelReady]:
+    """Return announcements of models that a weekly schedule made, oldest first."""
+    return [
+        model(13 + week, 1, deploy_to_slot="auto-deploy-shop").model_copy(
+            update={"occurred_at": NOW + timedelta(weeks=week)}
+        )
+        for week in range(count)
+    ]
+
+
+async def _served(admin: httpx.AsyncClient) -> list[tuple[int, float, bool]]:
+    slots = (await admin.get(PATH)).json()["results"]
+    return [(slot["trained_model"], slot["weight"], slot["is_active"]) for slot in slots]
+
+
+@pytest.mark.parametrize("again", [slice(None), slice(0, 2), slice(1, 2), slice(2, None)])
+async def test_no_announcement_that_comes_again_puts_an_older_model_back(
+    bench: Bench, admin: httpx.AsyncClient, again: slice
+) -> None:
+    weeks = _generations(4)
+    await bench.deliver(*weeks)
+    before = await _served(admin)
+    told = len(await bench.emitted())
+    await _replayed(bench, *weeks[again])
+    assert await _served(admin) == before == [(16, 100.0, True)]
+    assert len(await bench.emitted()) == told
+
+
+async def test_what_people_did_to_a_slot_since_stays(
+    bench: Bench, admin: httpx.AsyncClient
+) -> None:
+    weeks = _generations(3)
+    await bench.deliver(*weeks)
+    [slot] = (await admin.get(PATH)).json()["results"]
+    body = {"trained_model": 11, "weight": 30, "is_active": False}
+    await admin.patch(f"{PATH}{slot['id']}/", json=body)
+    await _replayed(bench, *weeks)
+    assert await _served(admin) == [(11, 30.0, False)]
+
+
+async def test_a_slot_that_was_deleted_is_made_again_by_a_newer_model_alone(
+    bench: Bench, admin: httpx.AsyncClient
+) -> None:
+    *weeks, newest = _generations(4)
+    await bench.deliver(*weeks)
+    [slot] = (await admin.get(PATH)).json()["results"]
+    await admin.delete(f"{PATH}{slot['id']}/")
+    await _replayed(bench, *weeks)
+    assert await _served(admin) == []
+    await bench.deliver(newest)
+    assert await _served(admin) == [(16, 100.0, True)]
+
+
+async def test_running_tests_keep_their_deal_when_announcements_come_again(
+    bench: Bench, admin: httpx.AsyncClient
+) -> None:
+    weeks = _generations(2)
+    await bench.deliver(*weeks)
+    [slot] = (await admin.get(PATH)).json()["results"]
+    test = await a_running_test(admin, control_slot=slot["id"])
+    before = (await admin.get(f"/api/v1/ab_test/{test['id']}/")).json()
+    await _replayed(bench, *weeks)
+    assert (await admin.get(f"/api/v1/ab_test/{test['id']}/")).json() == before
 
 
 async def test_a_model_worse_than_popularity_does_not_deploy_itself(
