@@ -10,6 +10,7 @@ from catalog.events import subscriptions
 from catalog.operations import projects
 from catalog.operations.data_files import DataFiles
 from catalog.operations.filling import Filler
+from catalog.operations.forgetting import forgetter
 from catalog.operations.interactions import Recorder
 from catalog.operations.sweeping import Sweeper
 from catalog.operations.tenants import TopicMaker
@@ -55,7 +56,12 @@ def build(settings: Settings) -> Service:
             "data_files": DataFiles(database, blobs, filler, limits=limits),
         },
         parts=(Closing(blobs),),
-        tasks=(Sweeper(database, blobs).run, filler.run, teller_of_owners(database)),
+        tasks=(
+            Sweeper(database, blobs).run,
+            filler.run,
+            forgetter(database, own.interaction_memory),
+            teller_of_owners(database),
+        ),
         sources=(Announcements(),),
     )
 

@@ -76,6 +76,7 @@ async def generation_changed(event: GenerationChanged, tx: Transaction) -> None:
         progress=event.progress,
         users_served=event.users_served,
         error=event.error,
+        told_at=event.occurred_at,
     )
     await all_jobs.keep(tx, generation)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import ColumnElement, false, func, select
 
 from chassis.database import Transaction
 from chassis.identity import AllBut
@@ -33,6 +33,12 @@ async def append(tx: Transaction, job: Job, said: Sequence[tuple[datetime, str]]
         for moment, text in said
     )
     await tx.session.flush()
+
+
+async def count(tx: Transaction, job: Job) -> int:
+    """Return how many lines a job has said, in all its attempts."""
+    query = select(func.count()).select_from(LogLineRow).where(LogLineRow.task == job.id)
+    return int(await tx.session.scalar(query) or 0)
 
 
 async def find(
