@@ -7,7 +7,7 @@ from chassis.database import Database, Transaction
 from chassis.identity import Caller
 from chassis.problems import Conflict, Forbidden, Invalid, NotFound
 from contracts.tenants import PersonErased
-from gateway.domain.people import Person, split_name
+from gateway.domain.people import Person, fold, split_name
 from gateway.operations.api_keys import announce_revoked
 from gateway.operations.passwords import Passwords
 from gateway.operations.registration import refuse_taken, refuse_weak
@@ -94,9 +94,9 @@ class People:
         return await self._changed(tx, await self.myself(tx, tx.caller), values)
 
     async def _changed(self, tx: Transaction, person: Person, values: dict[str, Any]) -> Person:
-        await refuse_taken(
-            tx, email=values.get("email"), username=values.get("username"), but=person.id
-        )
+        email = _another(values.get("email"), than=person.email)
+        username = _another(values.get("username"), than=person.username)
+        await refuse_taken(tx, email=email, username=username, but=person.id)
         async with tx.scoped(person.tenant_id):
             if values.get("is_active") is False:
                 await sessions.end_all(tx, person.id)
@@ -178,6 +178,11 @@ async def _refuse_last_admin(tx: Transaction, person: Person) -> None:
         others = await people.count_admins(tx, but=person.id)
     if not others:
         raise Conflict("A tenant needs an active admin.")
+
+
+def _another(text: str | None, *, than: str) -> str | None:
+    """Return an address or a name where it is another one: who keeps his own takes nobody's."""
+    return text if text and fold(text) != fold(than) else None
 
 
 def _named(values: dict[str, Any]) -> dict[str, Any]:
