@@ -63,7 +63,7 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
     parts.sessions.on_issue = remembered.acquaint
     parts.sessions.on_end = lambda uid: remembered.forget(session=uid)
     parts.keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
-    parts.people.on_change = remembered.forget_all
+    parts.people.on_change = lambda person_id: remembered.forget(person=person_id)
     allowances = Allowances()
     upstreams = {
         # Models are swapped by each replica at its own moment, and no client may go back a version.

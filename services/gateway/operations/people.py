@@ -26,8 +26,8 @@ class People:
         self._database = database
         self._passwords = passwords
         self._tokens = tokens
-        #: Told whenever somebody's rights have changed, so that nothing remembered outlives them.
-        self.on_change: Callable[[], None] = _nobody
+        #: Told of each person whose rights have changed, so that nothing remembered outlives them.
+        self.on_change: Callable[[int], None] = _nobody
 
     async def find(
         self, tx: Transaction, *, offset: int, limit: int, search: str = ""
@@ -101,7 +101,7 @@ class People:
             if values.get("is_active") is False:
                 await sessions.end_all(tx, person.id)
             changed = await people.change(tx, person.id, **_named(values)) if values else person
-        tx.after_commit(self.on_change)
+        tx.after_commit(lambda: self.on_change(person.id))
         return changed or person
 
     async def erase(self, tx: Transaction, name: str) -> None:
@@ -118,7 +118,7 @@ class People:
         tx.emit(
             PersonErased(tenant_id=person.tenant_id, occurred_at=tx.clock(), person_uid=person.uid)
         )
-        tx.after_commit(self.on_change)
+        tx.after_commit(lambda: self.on_change(person.id))
 
     async def change_password(
         self, caller: Caller, new: str, *, old: str | None, field: str, session: str | None
@@ -153,7 +153,7 @@ class People:
         async with self._database.transaction(tenant_id=person.tenant_id) as tx:
             await people.change(tx, person.id, password_hash=kept)
             await sessions.end_all(tx, person.id, but=but)
-            tx.after_commit(self.on_change)
+            tx.after_commit(lambda: self.on_change(person.id))
 
     async def _manageable(self, tx: Transaction, name: str) -> Person:
         person = await self.get(tx, name)
@@ -193,5 +193,5 @@ def _named(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _nobody() -> None:
+def _nobody(_person_id: int) -> None:
     return None
