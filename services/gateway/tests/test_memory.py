@@ -29,7 +29,8 @@ async def test_who_changes_ones_own_name_has_nobody_else_checked_again(
     assert renamed.status_code == 200
     kept = list(remembered._known.values())
     assert {each.identity.caller.kind for each in kept} == {"person", "key"}
-    assert len(kept) == 2 and {id(each) for each in kept} < before
+    assert len(kept) == 2
+    assert {id(each) for each in kept} < before
     count = asked.asked
     for client in (bob, back_end):
         assert (await client.get("/api/items")).status_code == 200
@@ -57,4 +58,5 @@ async def test_what_is_forgotten_leaves_no_trace_in_the_memory(stage: Stage) -> 
     memory = stage.app.state.remembered._known
     assert memory._tagged
     assert (await ada.post("/api/v1/auth/logout/")).status_code == 200
-    assert not memory._tagged and not memory.values()
+    assert not memory._tagged
+    assert not memory.values()
