@@ -9,6 +9,7 @@ from chassis.problems import Conflict, Forbidden, Invalid, NotFound
 from contracts.tenants import PersonErased
 from gateway.domain.people import Person, fold, split_name
 from gateway.operations.api_keys import announce_revoked
+from gateway.operations.first_password import FirstPassword
 from gateway.operations.passwords import Passwords
 from gateway.operations.registration import refuse_taken, refuse_weak
 from gateway.operations.tokens import Tokens
@@ -21,11 +22,14 @@ INVITED_FOR = 7 * 24 * 3600
 class People:
     """What may be done with people, and by whom."""
 
-    def __init__(self, database: Database, *, passwords: Passwords, tokens: Tokens) -> None:
-        """Work on the gateway's database."""
+    def __init__(
+        self, database: Database, *, passwords: Passwords, tokens: Tokens, first: FirstPassword
+    ) -> None:
+        """Work on the gateway's database; `first` is the operator's until it is changed."""
         self._database = database
         self._passwords = passwords
         self._tokens = tokens
+        self._first = first
         #: Told of each person whose rights have changed, so that nothing remembered outlives them.
         self.on_change: Callable[[int], None] = _nobody
 
@@ -153,6 +157,7 @@ class People:
         async with self._database.transaction(tenant_id=person.tenant_id) as tx:
             await people.change(tx, person.id, password_hash=kept)
             await sessions.end_all(tx, person.id, but=but)
+            await self._first.changed_by(tx, person)
             tx.after_commit(lambda: self.on_change(person.id))
 
     async def _manageable(self, tx: Transaction, name: str) -> Person:

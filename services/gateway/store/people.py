@@ -86,6 +86,13 @@ async def credentials(
     return [(person_of(row), row.password_hash) for row in rows]
 
 
+async def newest_operator(tx: Transaction) -> tuple[Person, str | None] | None:
+    """Return the platform's newest operator, with the hash of their password."""
+    query = select(PersonRow).where(PersonRow.role == "superuser")
+    row = (await tx.session.execute(query.order_by(PersonRow.id.desc()).limit(1))).scalar()
+    return (person_of(row), row.password_hash) if row else None
+
+
 async def password_hash(tx: Transaction, person_id: int) -> str | None:
     """Return the hash of a person's password."""
     query = select(PersonRow.password_hash).where(PersonRow.id == person_id)

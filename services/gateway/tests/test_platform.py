@@ -205,19 +205,6 @@ async def test_probes_reach_the_gateway_itself(stage: Stage) -> None:
     assert "millrace_request_seconds" in (await client.get("/metrics")).text
 
 
-async def test_a_made_up_password_is_told_once(
-    tmp_path: Path, keys: Path, recorder: Recorder, capsys: pytest.CaptureFixture[str]
-) -> None:
-    home = tmp_path / "home"
-    for told in (1, 0):
-        async with play(home, keys, recorder, admin_password=None, profile="production") as stage:
-            file = home / "admin-password"
-            password = file.read_text().strip()
-            assert file.stat().st_mode & 0o777 == 0o600
-            assert capsys.readouterr().out.count(password) == told
-            assert (await stage.login("admin@example.com", password=password))["access"]
-
-
 async def test_a_new_assertion_key_makes_a_new_token_key(
     tmp_path: Path, keys: Path, recorder: Recorder
 ) -> None:
