@@ -21,6 +21,7 @@ from servers.process import throwaway
 ALL = (
     "gateway",
     "overload",
+    "strangers",
     "recommend",
     "ingest",
     "freshness",

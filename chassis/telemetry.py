@@ -208,6 +208,11 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False).encode(errors="replace").decode()
 
 
+def _is_of_no_socket(record: logging.LogRecord) -> bool:
+    """Tell whether a line of uvicorn's is another than that of a WebSocket's coming."""
+    return '"WebSocket %s"' not in str(record.msg)
+
+
 def start_logs(service: str, settings: Settings) -> None:
     """Write this process's logs to standard output."""
     import time
@@ -219,6 +224,11 @@ def start_logs(service: str, settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level_number, handlers=[handler], force=True)
     for chatty in ("aiokafka", "faststream", "uvicorn.access", "botocore", "aiosqlite"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, settings.log_level_number))
+    # They write the address of each WebSocket, whose query may hold a token in any spelling, and
+    # for debugging each header.
+    for telling in ("uvicorn.error", "websockets"):
+        logging.getLogger(telling).setLevel(max(logging.INFO, settings.log_level_number))
+    logging.getLogger("uvicorn.error").addFilter(_is_of_no_socket)
     # It calls it information that a consumer's place is gone, and that it begins elsewhere.
     places = logging.getLogger("aiokafka.consumer.fetcher")
     places.setLevel(max(logging.INFO, settings.log_level_number))

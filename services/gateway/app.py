@@ -35,6 +35,7 @@ from gateway.forwarding.windows import windows_at
 from gateway.operations.api_keys import ApiKeys
 from gateway.operations.attempts import Attempts
 from gateway.operations.credentials import Credentials
+from gateway.operations.first_password import FirstPassword
 from gateway.operations.passwords import Passwords
 from gateway.operations.people import INVITED_FOR, People
 from gateway.operations.registration import Registration, bootstrap
@@ -63,7 +64,7 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
     parts.sessions.on_issue = remembered.acquaint
     parts.sessions.on_end = lambda uid: remembered.forget(session=uid)
     parts.keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
-    parts.people.on_change = remembered.forget_all
+    parts.people.on_change = lambda person_id: remembered.forget(person=person_id)
     allowances = Allowances()
     upstreams = {
         # Models are swapped by each replica at its own moment, and no client may go back a version.
@@ -73,7 +74,7 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
     gate = Gate(
         remembered=remembered, windows=windows, rates=settings.rates(), allowances=allowances
     )
-    operator = _Operator(database, parts.passwords, settings)
+    operator = _Operator(database, parts, settings)
     return Service(
         name="gateway",
         settings=settings,
@@ -105,6 +106,7 @@ class _Identity:
     """Everything that knows people and keys."""
 
     passwords: Passwords
+    first: FirstPassword
     ring: KeyRing
     sessions: Sessions
     registration: Registration
@@ -138,12 +140,14 @@ def _identity(
         is_open=settings.who_registers == "open",
         invites=settings.who_registers == "invited",
     )
+    first = FirstPassword(settings.folder() / "admin-password", database, passwords)
     return _Identity(
         passwords=passwords,
+        first=first,
         ring=ring,
         sessions=sessions,
         registration=registration,
-        people=People(database, passwords=passwords, tokens=tokens),
+        people=People(database, passwords=passwords, tokens=tokens, first=first),
         keys=ApiKeys(database),
         credentials=Credentials(database, tokens=tokens),
     )
@@ -196,10 +200,12 @@ def _front(
 
 @dataclass(frozen=True, slots=True)
 class _Operator:
-    """Sees to it, at the start, that the platform has an operator."""
+    """Sees to it, at the start, that the platform has an operator, and that no file holds an old
+    password of theirs.
+    """
 
     database: Database
-    passwords: Passwords
+    parts: _Identity
     settings: GatewaySettings
 
     async def start(self) -> None:
@@ -207,13 +213,14 @@ class _Operator:
         given = self.settings.admin_password
         await bootstrap(
             self.database,
-            self.passwords,
+            self.parts.passwords,
             username=self.settings.admin_username,
             email=self.settings.admin_email,
             password=given.get_secret_value() if given else None,
-            keep_in=self.settings.folder() / "admin-password",
+            first=self.parts.first,
             tell=self._say,
         )
+        await self.parts.first.tidy()  # not before: another gateway may be making the operator
 
     async def stop(self) -> None:
         """Nothing is held open."""

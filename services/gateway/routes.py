@@ -58,14 +58,14 @@ ROUTES = table(
     ("/inference/predict", INFERENCE, PREDICT, "inference", SINGLE),
     ("/inference/predict/*/batch", INFERENCE, PREDICT, "inference", USERS),
     ("/inference/health", INFERENCE, PUBLIC, None),
-    ("/inference/models", INFERENCE, PUBLIC, None),
+    ("/inference/models", INFERENCE, PUBLIC, "api"),
     # billing
     ("/api/billing", BILLING, PERSON, "api"),
     ("/api/billing/overage-cap", BILLING, ADMIN, "api"),
     ("/api/billing/checkout", BILLING, ADMIN, "api"),
     ("/api/billing/portal", BILLING, ADMIN, "api"),
     ("/api/billing/plans", BILLING, PUBLIC, "api"),
-    ("/api/billing/webhooks", BILLING, PUBLIC, None),
+    ("/api/billing/webhooks", BILLING, PUBLIC, "webhooks"),
     ("/api/billing/test", BILLING, PUBLIC, "api"),
     # experiments
     ("/api/v1/deployment_slot", EXPERIMENTS, MEMBER, "api"),

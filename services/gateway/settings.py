@@ -74,6 +74,8 @@ class GatewaySettings(Settings):
     #: Failed log-ins at one account from one network, and new tenants from one network.
     rate_account: RateText = "20/hour"
     rate_registration: RateText = "20/hour"
+    #: A payment provider's notices come from few addresses, many at once.
+    rate_webhooks: RateText = "600/minute"
 
     #: Addresses and networks of proxies, separated by commas, whose X-Forwarded-For, -Proto, -Host
     #: and -Port count.
@@ -120,4 +122,5 @@ class GatewaySettings(Settings):
             "inference": parse(self.rate_inference),
             "login": parse(self.rate_login),
             "registration": parse(self.rate_registration),
+            "webhooks": parse(self.rate_webhooks),
         }

@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from chassis.problems import NotFound
 from gateway.api.parts import DocumentsPart
 from gateway.domain.schema import merge
+from gateway.forwarding.documents import Found
 from gateway.routes import ROUTES, SELF
 
 router = APIRouter(tags=["schema"])
@@ -39,14 +40,18 @@ async def schema(
     format: Literal["json", "yaml"] | None = None,
 ) -> Response:
     """Return the OpenAPI document, as YAML unless JSON is asked for."""
-    found = {SELF: request.app.openapi(), **await documents.fetch()}
-    merged = merge(found, version=request.app.version, door=_door)
-    as_json = format == "json" or (format is None and _prefers_json(request))
-    text = json.dumps(merged)
-    if as_json:
-        return Response(text, media_type=_JSON)
-    # A long document takes a moment to spell: other requests need not wait for it.
-    return Response(await asyncio.to_thread(_as_yaml, text), media_type=_YAML)
+    own, version = request.app.openapi(), request.app.version
+
+    def as_json(found: Found) -> str:
+        return json.dumps(merge({SELF: own, **found}, version=version, door=_door))
+
+    def as_yaml(found: Found) -> str:
+        spelled: str = yaml.dump(json.loads(as_json(found)), Dumper=_DUMPER, sort_keys=False)
+        return spelled
+
+    if format == "json" or (format is None and _prefers_json(request)):
+        return Response(await documents.spelled("json", as_json), media_type=_JSON)
+    return Response(await documents.spelled("yaml", as_yaml), media_type=_YAML)
 
 
 @router.get(f"{_PATH}/swagger-ui", include_in_schema=False)
@@ -78,15 +83,15 @@ async def asset(name: str) -> Response:
     """Return a script or a style of the two pages."""
     if name not in _ASSETS:
         raise NotFound("Not found.")
-    content = await asyncio.to_thread((files("fastapi_offline") / "static" / name).read_bytes)
+    content = await asyncio.to_thread(_asset, name)
     headers = {"Cache-Control": "public, max-age=86400"}
     return Response(content, media_type=_ASSETS[name], headers=headers)
 
 
-@lru_cache(maxsize=1)
-def _as_yaml(text: str) -> str:
-    spelled: str = yaml.dump(json.loads(text), Dumper=_DUMPER, sort_keys=False)
-    return spelled
+@lru_cache(maxsize=len(_ASSETS))
+def _asset(name: str) -> bytes:
+    """Return a file from memory: anybody may ask for it as often as they like."""
+    return (files("fastapi_offline") / "static" / name).read_bytes()
 
 
 def _door(service: str, path: str) -> str | None:

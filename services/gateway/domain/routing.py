@@ -24,7 +24,8 @@ class Route:
     prefix: str
     owner: str
     door: Door
-    #: Which limit counts a request: `api` (by the caller's kind), `inference`, `login`, or none.
+    #: Which limit counts a request: `api` (by the caller's kind), `inference`, `login`,
+    #: `registration`, `webhooks`, or none.
     zone: str | None
     #: What a request is billed; absent where nothing is.
     cost: Cost | None = None

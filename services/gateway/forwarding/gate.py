@@ -25,6 +25,8 @@ from gateway.forwarding.remembered import Known, Remembered
 _NOBODY = "Authentication credentials were not provided."
 _CHALLENGE = {"WWW-Authenticate": "X-API-Key"}
 _CAP_REACHED = "The overage cap of this billing cycle is reached, or does not cover this request."
+#: What strangers have a rate of its own for.
+_PUBLIC_ZONES = frozenset({"login", "registration", "webhooks"})
 #: So many times what a large body can cost at most has to be left for it to pass uncounted.
 _PLENTY = 100
 
@@ -51,7 +53,7 @@ class Gate:
         rates: Mapping[str, Rate | None],
         allowances: Allowances,
     ) -> None:
-        """Count by `rates`: key, person, anonymous, inference, login and registration."""
+        """Count by `rates`: key, person, anonymous, inference, login, registration, webhooks."""
         self._remembered = remembered
         self._windows = windows
         self._rates = rates
@@ -135,7 +137,7 @@ class Gate:
     async def _count_stranger(self, zone: str | None, scope: Scope) -> Window | None:
         if zone is None:
             return None
-        kind = zone if zone in {"login", "registration"} else "anonymous"
+        kind = zone if zone in _PUBLIC_ZONES else "anonymous"
         return await self._hit(_by_network(kind, scope), self._rates[kind])
 
     def _refuse_spent(self, kind: str, scope: Scope) -> None:

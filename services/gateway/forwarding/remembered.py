@@ -5,7 +5,6 @@ it.
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from math import inf
@@ -19,6 +18,7 @@ from chassis.problems import Unauthenticated, Unavailable
 from gateway.domain.identities import Identity
 from gateway.forwarding.acquaintances import Acquaintances
 from gateway.forwarding.incoming import Incoming
+from gateway.forwarding.memory import Memory
 from gateway.forwarding.metrics import UNCHECKED
 from gateway.forwarding.refused import Refusals
 from gateway.forwarding.uses import Uses
@@ -94,7 +94,7 @@ class Remembered:
         self.checks = checks
         self._signer = signer
         self._uses = uses
-        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._known = Memory[Known](most=_MOST)
         self._asked: dict[str, asyncio.Task[Identity]] = {}
         self._refusals = Refusals(seconds=_REFUSED_FOR)
         self._acquaintances = Acquaintances()
@@ -157,24 +157,15 @@ class Remembered:
             known.assertions[service] = key, moment, assertion
         return assertion
 
-    def forget(self, *, session: str | None = None, prefix: str | None = None) -> None:
-        """Forget a session's tokens or the keys with a prefix, at once."""
+    def forget(
+        self, *, session: str | None = None, prefix: str | None = None, person: int | None = None
+    ) -> None:
+        """Forget a session's tokens, the keys with a prefix, or all that is a person's, at once."""
         self._epoch += 1
         self._refusals.clear()
-        gone = [
-            secret
-            for secret, known in self._known.items()
-            if (session is not None and known.identity.session_uid == session)
-            or (prefix is not None and secret.startswith(f"rctm_{prefix}"))
-        ]
-        for secret in gone:
-            del self._known[secret]
-
-    def forget_all(self) -> None:
-        """Forget everything, as when a person's role has changed."""
-        self._epoch += 1
-        self._refusals.clear()
-        self._known.clear()
+        for kind, which in (("session", session), ("prefix", prefix), ("person", person)):
+            if which is not None:
+                self._known.drop_tagged(kind, which)
 
     async def _look(self, secret: str, check: Check) -> Known:
         moment = time.time()
@@ -229,7 +220,7 @@ class Remembered:
         try:
             identity = await self._once(secret, check, patience)
         except Unauthenticated as refusal:
-            self._known.pop(secret, None)
+            self._known.drop(secret)
             self._acquaintances.forget(secret)
             if epoch == self._epoch:
                 self._refusals.note(secret, refusal)
@@ -240,10 +231,7 @@ class Remembered:
         known.checked_at = moment
         self._acquaintances.note(secret)
         if epoch == self._epoch:
-            self._known[secret] = known
-            self._known.move_to_end(secret)
-            while len(self._known) > _MOST:
-                self._known.popitem(last=False)
+            self._known.put(secret, known)
         return known
 
     async def _once(self, secret: str, check: Check, patience: float) -> Identity:

@@ -1,5 +1,7 @@
 """Failed log-ins, counted by account: a password is not guessed from many addresses either."""
 
+from collections.abc import Collection
+
 from chassis.problems import TooManyRequests
 from gateway.domain.people import fold
 from gateway.domain.rates import Rate, Window
@@ -20,30 +22,33 @@ class Attempts:
         self._rate = rate
         self._spent = SpentWindows()
 
-    def admit(self, name: str, network: str) -> None:
-        """Let somebody try.
+    def admit(self, names: Collection[str], network: str) -> None:
+        """Let somebody try to sign in under these names.
 
         Raises:
             TooManyRequests: there were too many failures at this account.
         """
-        for key, _rate in self._counted(name, network):
+        for key, _rate in self._counted(names, network):
             window = self._spent.of(key)
             if window is not None:
                 raise _refusal(window)
 
-    async def note_failure(self, name: str, network: str) -> None:
-        """Count a failure."""
-        for key, rate in self._counted(name, network):
+    async def note_failure(self, names: Collection[str], network: str) -> None:
+        """Count a failure, under each of the names."""
+        for key, rate in self._counted(names, network):
             window = await self._windows.hit(key, rate)
             if window.used >= rate.limit:
                 self._spent.note(key, window)
 
-    def _counted(self, name: str, network: str) -> list[tuple[str, Rate]]:
+    def _counted(self, names: Collection[str], network: str) -> list[tuple[str, Rate]]:
         if self._rate is None:
             return []
-        account = f"account:{fold(name)[:320]}"
         everywhere = Rate(self._rate.limit * _NETWORKS, self._rate.seconds)
-        return [(f"{account}:{network}", self._rate), (account, everywhere)]
+        counted: list[tuple[str, Rate]] = []
+        for name in sorted({fold(name)[:320] for name in names}):
+            account = f"account:{name}"
+            counted += [(f"{account}:{network}", self._rate), (account, everywhere)]
+        return counted
 
 
 def _refusal(window: Window) -> TooManyRequests:

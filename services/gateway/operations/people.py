@@ -7,8 +7,9 @@ from chassis.database import Database, Transaction
 from chassis.identity import Caller
 from chassis.problems import Conflict, Forbidden, Invalid, NotFound
 from contracts.tenants import PersonErased
-from gateway.domain.people import Person, split_name
+from gateway.domain.people import Person, fold, split_name
 from gateway.operations.api_keys import announce_revoked
+from gateway.operations.first_password import FirstPassword
 from gateway.operations.passwords import Passwords
 from gateway.operations.registration import refuse_taken, refuse_weak
 from gateway.operations.tokens import Tokens
@@ -21,13 +22,16 @@ INVITED_FOR = 7 * 24 * 3600
 class People:
     """What may be done with people, and by whom."""
 
-    def __init__(self, database: Database, *, passwords: Passwords, tokens: Tokens) -> None:
-        """Work on the gateway's database."""
+    def __init__(
+        self, database: Database, *, passwords: Passwords, tokens: Tokens, first: FirstPassword
+    ) -> None:
+        """Work on the gateway's database; `first` is the operator's until it is changed."""
         self._database = database
         self._passwords = passwords
         self._tokens = tokens
-        #: Told whenever somebody's rights have changed, so that nothing remembered outlives them.
-        self.on_change: Callable[[], None] = _nobody
+        self._first = first
+        #: Told of each person whose rights have changed, so that nothing remembered outlives them.
+        self.on_change: Callable[[int], None] = _nobody
 
     async def find(
         self, tx: Transaction, *, offset: int, limit: int, search: str = ""
@@ -94,14 +98,14 @@ class People:
         return await self._changed(tx, await self.myself(tx, tx.caller), values)
 
     async def _changed(self, tx: Transaction, person: Person, values: dict[str, Any]) -> Person:
-        await refuse_taken(
-            tx, email=values.get("email"), username=values.get("username"), but=person.id
-        )
+        email = _another(values.get("email"), than=person.email)
+        username = _another(values.get("username"), than=person.username)
+        await refuse_taken(tx, email=email, username=username, but=person.id)
         async with tx.scoped(person.tenant_id):
             if values.get("is_active") is False:
                 await sessions.end_all(tx, person.id)
             changed = await people.change(tx, person.id, **_named(values)) if values else person
-        tx.after_commit(self.on_change)
+        tx.after_commit(lambda: self.on_change(person.id))
         return changed or person
 
     async def erase(self, tx: Transaction, name: str) -> None:
@@ -118,7 +122,7 @@ class People:
         tx.emit(
             PersonErased(tenant_id=person.tenant_id, occurred_at=tx.clock(), person_uid=person.uid)
         )
-        tx.after_commit(self.on_change)
+        tx.after_commit(lambda: self.on_change(person.id))
 
     async def change_password(
         self, caller: Caller, new: str, *, old: str | None, field: str, session: str | None
@@ -153,7 +157,8 @@ class People:
         async with self._database.transaction(tenant_id=person.tenant_id) as tx:
             await people.change(tx, person.id, password_hash=kept)
             await sessions.end_all(tx, person.id, but=but)
-            tx.after_commit(self.on_change)
+            await self._first.changed_by(tx, person)
+            tx.after_commit(lambda: self.on_change(person.id))
 
     async def _manageable(self, tx: Transaction, name: str) -> Person:
         person = await self.get(tx, name)
@@ -180,6 +185,11 @@ async def _refuse_last_admin(tx: Transaction, person: Person) -> None:
         raise Conflict("A tenant needs an active admin.")
 
 
+def _another(text: str | None, *, than: str) -> str | None:
+    """Return an address or a name where it is another one: who keeps his own takes nobody's."""
+    return text if text and fold(text) != fold(than) else None
+
+
 def _named(values: dict[str, Any]) -> dict[str, Any]:
     """Fill first and last name from a full name, and the full name from them."""
     values = dict(values)
@@ -188,5 +198,5 @@ def _named(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _nobody() -> None:
+def _nobody(_person_id: int) -> None:
     return None

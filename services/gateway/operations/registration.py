@@ -1,14 +1,13 @@
 """How people come in: with a tenant of their own, by invitation, or as the platform's first."""
 
-import os
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 
 from chassis.database import Database, Transaction
 from chassis.problems import Conflict, Forbidden, Invalid
 from contracts.tenants import TenantRegistered
 from gateway.domain.people import Person, Role, split_name, too_long, weaknesses
+from gateway.operations.first_password import FirstPassword
 from gateway.operations.passwords import Passwords
 from gateway.operations.tokens import Tokens, not_valid
 from gateway.store import people
@@ -159,10 +158,12 @@ async def bootstrap(
     username: str,
     email: str,
     password: str | None,
-    keep_in: Path,
+    first: FirstPassword,
     tell: Callable[[str], None],
 ) -> None:
-    """Make the platform's operator where there is none; a password that we chose is told once."""
+    """Make the platform's operator where there is none. A password that we chose is kept in a file,
+    and only the file's path is told: what is printed ends in a log.
+    """
     async with database.transaction(tenant_id=None, write=False) as tx:
         if await people.taken(tx, email=email, username=username):
             return
@@ -181,12 +182,5 @@ async def bootstrap(
             password_hash=kept,
         )
         if password is None:
-            _keep(keep_in, chosen)
-            tell(f"Sign in as {username} with the password {chosen} (kept in {keep_in})")
-
-
-def _keep(path: Path, password: str) -> None:
-    """Keep a password where only the operator can read it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{password}\n")
+            first.keep(chosen)
+            tell(f"Sign in as {username} with the password in {first.path}")

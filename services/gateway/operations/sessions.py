@@ -74,16 +74,17 @@ class Sessions:
             Unauthenticated: nobody does, or they may not sign in.
             TooManyRequests: there were too many failures at the account.
         """
-        named = username or email or ""
+        # All of them count: a made-up name beside somebody's address hides no guess at it.
+        named = [each for each in (email, username) if each]
         self._attempts.admit(named, network)
         async with self._database.transaction(tenant_id=None, write=False) as tx:
             found = await people.credentials(tx, email=email, username=username)
-        person, kept = found or (None, None)
-        genuine = await self._passwords.matches(password, kept)
-        if person is None or not genuine or not person.is_active:
-            await self._attempts.note_failure(named, network)
-            raise Unauthenticated("Unable to log in with provided credentials.")
-        return await self.begin(person)
+        for person, kept in found or [(None, None)]:
+            genuine = await self._passwords.matches(password, kept)
+            if person is not None and genuine and person.is_active:
+                return await self.begin(person)
+        await self._attempts.note_failure(named, network)
+        raise Unauthenticated("Unable to log in with provided credentials.")
 
     async def begin(self, person: Person) -> SignedIn:
         """Open a session for a person whose identity is established."""

@@ -67,8 +67,12 @@ async def _one(tx: Transaction, query: Select[PersonRow]) -> Person | None:
 
 async def credentials(
     tx: Transaction, *, email: str | None = None, username: str | None = None
-) -> tuple[Person, str | None] | None:
-    """Return who signs in with this address or name, with the hash of their password."""
+) -> list[tuple[Person, str | None]]:
+    """Return who may be meant by this address or name, each with the hash of their password.
+
+    It is one person, except in rows from before names and addresses were one namespace: there a
+    text may be somebody's address and somebody else's name. The address's owner comes first.
+    """
     columns = PersonRow.email_folded, PersonRow.username_folded
     wanted = [
         column == fold(text)
@@ -76,11 +80,17 @@ async def credentials(
         if text
     ]
     if not wanted:
-        return None
+        return []
     rows = (await tx.session.execute(select(PersonRow).where(or_(*wanted)))).scalars().all()
-    # One text may be somebody's address and somebody else's name: the first column decides.
     rows = sorted(rows, key=lambda row: row.email_folded != fold(email or ""))
-    return (person_of(rows[0]), rows[0].password_hash) if rows else None
+    return [(person_of(row), row.password_hash) for row in rows]
+
+
+async def newest_operator(tx: Transaction) -> tuple[Person, str | None] | None:
+    """Return the platform's newest operator, with the hash of their password."""
+    query = select(PersonRow).where(PersonRow.role == "superuser")
+    row = (await tx.session.execute(query.order_by(PersonRow.id.desc()).limit(1))).scalar()
+    return (person_of(row), row.password_hash) if row else None
 
 
 async def password_hash(tx: Transaction, person_id: int) -> str | None:
@@ -93,17 +103,19 @@ async def password_hash(tx: Transaction, person_id: int) -> str | None:
 async def taken(
     tx: Transaction, *, email: str | None, username: str | None, but: int | None = None
 ) -> set[str]:
-    """Return which of `email` and `username` somebody else on the platform has already."""
+    """Return which of `email` and `username` somebody else on the platform has already, as address
+    or as name: both say who signs in. Others who ask for the same text wait for this transaction.
+    """
+    wanted = {"email": fold(email or ""), "username": fold(username or "")}
+    wanted = {field: text for field, text in wanted.items() if text}
+    for text in sorted(set(wanted.values())):  # in one order, so that none waits in a ring
+        await tx.take_turns(f"name:{text}")
     found = set()
     async with tx.scoped(None):
-        for field, column, text in (
-            ("email", PersonRow.email_folded, email),
-            ("username", PersonRow.username_folded, username),
-        ):
-            query = select(PersonRow.id).where(
-                column == fold(text or ""), PersonRow.id != (but or 0)
-            )
-            if text and (await tx.session.execute(query)).first():
+        for field, text in wanted.items():
+            owned = or_(PersonRow.email_folded == text, PersonRow.username_folded == text)
+            query = select(PersonRow.id).where(owned, PersonRow.id != (but or 0)).limit(1)
+            if (await tx.session.execute(query)).first():
                 found.add(field)
     return found
 

@@ -38,6 +38,33 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "rates"),
+    [
+        ("GET", "/inference/models", {"rate_anonymous": "2/minute"}),
+        ("POST", "/api/billing/webhooks/stripe", {"rate_webhooks": "2/minute"}),
+    ],
+)
+async def test_what_is_open_to_everybody_is_limited_by_address(
+    tmp_path: Path, keys: Path, recorder: Recorder, method: str, path: str, rates: dict[str, str]
+) -> None:
+    async with play(tmp_path, keys, recorder, **rates) as stage:
+        client = stage.client()
+        statuses = [(await client.request(method, path)).status_code for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        assert len(recorder.heard) == 2
+        assert (await stage.client(address="192.0.2.2").request(method, path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/v1/schema/", "/inference/health", "/livez"])
+async def test_health_and_schema_are_not_limited(
+    tmp_path: Path, keys: Path, recorder: Recorder, path: str
+) -> None:
+    async with play(tmp_path, keys, recorder, rate_anonymous="1/minute") as stage:
+        client = stage.client()
+        assert 429 not in [(await client.get(path)).status_code for _ in range(3)]
+
+
 async def test_a_key_that_asks_too_often_waits(
     tmp_path: Path, keys: Path, recorder: Recorder
 ) -> None:

@@ -1,7 +1,10 @@
 """The platform as a whole: health, schema, index, operator's page."""
 
+import asyncio
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -71,6 +74,63 @@ async def test_one_schema_tells_of_all_services(stage: Stage) -> None:
     schemes = found["components"]["securitySchemes"]
     assert schemes["apiKey"]["name"] == "X-API-Key"
     assert schemes["bearer"]["scheme"] == "bearer"
+
+
+async def test_the_schema_is_made_once_until_a_service_changes(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def counting(*documents: Any, **options: Any) -> Any:
+        made.append(threading.current_thread() is threading.main_thread())
+        return merge(*documents, **options)
+
+    monkeypatch.setattr("gateway.api.schema.merge", counting)
+    documents = {"kept": DOCUMENT}
+
+    async def openapi(_heard: Heard) -> bytes:
+        return answer(200, json.dumps(documents["kept"]).encode())
+
+    stage.recorder.reply = openapi
+    client = stage.client()
+    for path in ("/api/v1/schema/", "/api/v1/schema/?format=json"):
+        answers = await asyncio.gather(*(client.get(path) for _ in range(20)))
+        assert len({each.content for each in answers}) == 1
+    assert made == [False, False]  # one for each format, and never on the event loop
+    asked = len(stage.recorder.heard)
+    assert asked == 5
+
+    documents["kept"] = {**DOCUMENT, "paths": {"/api/billing/plans": {"get": {}}}}
+    stage.app.state.documents._ask_at = 0.0
+    changed = (await client.get("/api/v1/schema/?format=json")).json()
+    assert "/api/v1/project/{id}" not in changed["paths"]
+
+
+async def test_an_answer_that_is_no_document_leaves_the_last_one(stage: Stage) -> None:
+    stage.recorder.reply = _ready
+    client = stage.client()
+    before = (await client.get("/api/v1/schema/?format=json")).content
+    for junk in (b"", b"[]", b"{", b'{"ready": true}'):
+
+        async def reply(_heard: Heard, body: bytes = junk) -> bytes:
+            return answer(200, body)
+
+        stage.recorder.reply = reply
+        stage.app.state.documents._ask_at = 0.0
+        assert (await client.get("/api/v1/schema/?format=json")).content == before
+
+
+async def test_services_that_are_away_are_not_asked_at_every_request(
+    stage: Stage,
+) -> None:
+    async def gone(_heard: Heard) -> bytes:
+        return answer(503)
+
+    stage.recorder.reply = gone
+    client = stage.client()
+    answers = await asyncio.gather(*(client.get("/api/v1/schema/") for _ in range(20)))
+    assert {each.status_code for each in answers} == {200}
+    assert len(stage.recorder.heard) == 5
 
 
 def test_schemas_of_one_name_stay_apart_and_become_older() -> None:
@@ -143,19 +203,6 @@ async def test_probes_reach_the_gateway_itself(stage: Stage) -> None:
     assert (await client.get("/livez")).json() == {"status": "ok"}
     assert (await client.get("/readyz")).json()["ready"] is True
     assert "millrace_request_seconds" in (await client.get("/metrics")).text
-
-
-async def test_a_made_up_password_is_told_once(
-    tmp_path: Path, keys: Path, recorder: Recorder, capsys: pytest.CaptureFixture[str]
-) -> None:
-    home = tmp_path / "home"
-    for told in (1, 0):
-        async with play(home, keys, recorder, admin_password=None, profile="production") as stage:
-            file = home / "admin-password"
-            password = file.read_text().strip()
-            assert file.stat().st_mode & 0o777 == 0o600
-            assert capsys.readouterr().out.count(password) == told
-            assert (await stage.login("admin@example.com", password=password))["access"]
 
 
 async def test_a_new_assertion_key_makes_a_new_token_key(
