@@ -91,6 +91,14 @@ async def prefixes_of_owner(tx: Transaction, person_id: int) -> list[str]:
     return list((await tx.session.execute(query)).scalars())
 
 
+async def revoke_of_owner(tx: Transaction, person_id: int) -> list[str]:
+    """Revoke a person's keys that are active and return their prefixes."""
+    wanted = (ApiKeyRow.owner_id == person_id) & ApiKeyRow.is_active
+    statement = update(ApiKeyRow).where(wanted).values(is_active=False)
+    found = await tx.session.execute(statement.returning(ApiKeyRow.key_prefix))
+    return list(found.scalars())
+
+
 async def remove_of_project(tx: Transaction, project: int) -> list[str]:
     """Delete the keys of a project and return their prefixes."""
     wanted = ApiKeyRow.project_id == project

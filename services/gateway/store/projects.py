@@ -13,6 +13,12 @@ async def exists(tx: Transaction, project_id: int) -> bool:
     return (await tx.session.execute(query)).first() is not None
 
 
+async def hold(tx: Transaction, project_id: int) -> bool:
+    """Tell whether the tenant has this project, and keep it until the transaction ends."""
+    query = select(ProjectRow.project_id).where(ProjectRow.project_id == project_id)
+    return (await tx.session.execute(query.with_for_update(read=True))).first() is not None
+
+
 async def keep(
     tx: Transaction, project_id: int, *, name: str, is_default: bool, revision: int
 ) -> None:
