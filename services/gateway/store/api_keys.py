@@ -10,7 +10,7 @@ from chassis.database import Transaction
 from gateway.domain.keys import ApiKey
 from gateway.domain.people import Person
 from gateway.store.people import person_of
-from gateway.store.tables import ApiKeyRow, PersonRow
+from gateway.store.tables import ApiKeyRow, PersonRow, ProjectRow
 
 
 def key_of(row: ApiKeyRow) -> ApiKey:
@@ -108,16 +108,22 @@ async def remove_of_project(tx: Transaction, project: int) -> list[str]:
     return prefixes
 
 
-async def with_prefix(tx: Transaction, prefix: str) -> list[tuple[ApiKey, str, Person]]:
-    """Return the keys that share a prefix, each with its hash and its owner."""
+async def with_prefix(tx: Transaction, prefix: str) -> list[tuple[ApiKey, str, Person, bool]]:
+    """Return the keys that share a prefix, each with its hash, its owner, and whether its project
+    is the tenant's default.
+    """
     query = (
-        select(ApiKeyRow, PersonRow)
+        select(ApiKeyRow, PersonRow, ProjectRow.is_default)
         .join(PersonRow, PersonRow.id == ApiKeyRow.owner_id)
+        .outerjoin(ProjectRow, ProjectRow.project_id == ApiKeyRow.project_id)
         .where(ApiKeyRow.key_prefix == prefix)
         .limit(20)
     )
     rows = (await tx.session.execute(query)).all()
-    return [(key_of(key), key.hashed_key, person_of(person)) for key, person in rows]
+    return [
+        (key_of(key), key.hashed_key, person_of(person), bool(is_default))
+        for key, person, is_default in rows
+    ]
 
 
 async def rehash(tx: Transaction, key_id: int, hashed_key: str) -> None:

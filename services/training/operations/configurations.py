@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis.database import Transaction
-from chassis.problems import NON_FIELD, Invalid
+from chassis.problems import NON_FIELD, Conflict, Invalid
 from chassis.wire import Page
 from training.domain import search_space
 from training.domain.configurations import ModelConfiguration
@@ -48,12 +48,23 @@ class Recipes:
         return await self._rows.change(tx, row_id, values)
 
     async def remove(self, tx: Transaction, row_id: int) -> bool:
-        """Delete a configuration and the searches that used it."""
+        """Delete a configuration and the searches that used it.
+
+        Raises:
+            Conflict: a project that the caller may not see uses it.
+        """
         if await self._rows.get(tx, row_id) is not None:
+            await self._refuse_beyond_reach(tx, row_id)
             reason = f"The {self._used_as} configuration was deleted."
             await tuning.drop_where(tx, reason=reason, **{self._used_as: row_id})
             await schedules.forget(tx, f"{self._used_as}_config", row_id)
         return await self._rows.remove(tx, row_id)
+
+    async def _refuse_beyond_reach(self, tx: Transaction, row_id: int) -> None:
+        used = await searches.searches.all(tx, **{self._used_as: row_id})
+        planned = await schedules.schedules.all(tx, **{f"{self._used_as}_config": row_id})
+        if not all(tx.caller.may_see(each.project) for each in (*used, *planned)):
+            raise Conflict("Another project uses this configuration.")
 
 
 splits = Recipes("SplitConfig", store.splits, used_as="split")

@@ -7,6 +7,7 @@ from typing import Any
 
 from chassis import telemetry
 from chassis.database import Database, Transaction
+from chassis.identity import Caller
 from chassis.ids import is_uid
 from chassis.problems import Conflict, NotFound
 from contracts.training import TrainingRequested
@@ -92,9 +93,14 @@ async def accept(tx: Transaction, job_uid: str) -> None:
 async def get(tx: Transaction, uid: str) -> Job:
     """Return a job that the caller may see."""
     job = await store.get(tx, uid) if is_uid(uid) else None
-    if job is None or (job.project is not None and not tx.caller.may_see(job.project)):
+    if job is None or not _within_reach(tx.caller, job):
         raise NotFound("No Job matches the given query.", code="JOB_NOT_FOUND")
     return job
+
+
+def _within_reach(caller: Caller, job: Job) -> bool:
+    """Tell whether a caller may see a job; those of algorithms are the default project's."""
+    return caller.reaches_default if job.project is None else caller.may_see(job.project)
 
 
 async def is_free(tx: Transaction, uid: str) -> bool:
