@@ -23,6 +23,11 @@ class ProjectChanged(Event):
     #: say 0, which is taken as it comes.
     revision: int = 0
 
+    @property
+    def owner(self) -> int | None:
+        """Return whose the project is: nobody's own where it is the tenant's default one."""
+        return None if self.is_default else self.owner_id
+
 
 class ProjectDeleted(Event):
     """A project is gone, and everything below it."""

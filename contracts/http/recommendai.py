@@ -26,11 +26,11 @@ SERVED = (
     ("GET", "/api/billing/plans", "billing", Door.PUBLIC, Who.EVERYBODY),
     ("GET", "/api/billing/current", "billing", Door.PERSON, Who.MEMBER),
     ("GET", "/api/billing/usage", "billing", Door.PERSON, Who.MEMBER),
-    ("PUT", "/api/billing/overage-cap", "billing", Door.PERSON, Who.ADMIN),
+    ("PUT", "/api/billing/overage-cap", "billing", Door.ADMIN, Who.ADMIN),
     ("GET", "/api/analytics/stats", "experiments", Door.ADMIN, Who.ADMIN),
     ("GET", "/api/analytics/data", "experiments", Door.ADMIN, Who.ADMIN),
-    ("POST", "/api/billing/checkout", "billing", Door.PERSON, Who.ADMIN),
-    ("POST", "/api/billing/portal", "billing", Door.PERSON, Who.ADMIN),
+    ("POST", "/api/billing/checkout", "billing", Door.ADMIN, Who.ADMIN),
+    ("POST", "/api/billing/portal", "billing", Door.ADMIN, Who.ADMIN),
     ("GET", "/api/billing/invoices", "billing", Door.PERSON, Who.MEMBER),
 )
 

@@ -3,7 +3,7 @@
 from billing.api import ROUTERS
 from billing.events import subscriptions
 from billing.operations.allowances import announcer
-from billing.operations.errands import Errands
+from billing.operations.errands import Errands, pruner
 from billing.operations.invoices import closer
 from billing.payments.nobody import Nobody
 from billing.payments.provider import Provider
@@ -33,7 +33,7 @@ def build(settings: Settings) -> Service:
             "payments": _provider(own, database),
             "stripe_webhook_secret": secret.get_secret_value() if secret else None,
         },
-        tasks=(announcer(database), closer(database)),
+        tasks=(announcer(database), closer(database), pruner(database)),
     )
 
 

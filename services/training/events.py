@@ -76,6 +76,7 @@ async def generation_changed(event: GenerationChanged, tx: Transaction) -> None:
         progress=event.progress,
         users_served=event.users_served,
         error=event.error,
+        told_at=event.occurred_at,
     )
     await all_jobs.keep(tx, generation)
 
@@ -99,6 +100,7 @@ async def _project_changed(event: ProjectChanged, tx: Transaction) -> None:
         user_column=event.user_column,
         item_column=event.item_column,
         time_column=event.time_column,
+        owner_id=event.owner,
         revision=event.revision,
     )
     await replicas.project_changed(tx, project)

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Table, event, text
+from sqlalchemy import Executable, Table, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -35,6 +35,7 @@ from inference.store import popularity
 from inference.store import recommendations as generated
 from training.store import interactions as training_interactions
 from training.store import jobs, logs
+from training.store import pruning as training_pruning
 from training.store import replicas as training_replicas
 from training.store import schedules as training_schedules
 
@@ -254,6 +255,7 @@ ASKED: dict[str, dict[str, Ask]] = {
         "a tally": lambda tx: training_interactions.count(tx, now=NOW, interactions=1),
         "items to learn from": lambda tx: training_replicas.items_after(tx, "", limit=500),
         "the newest table": lambda tx: training_replicas.newest_data(tx, 7),
+        "old jobs": lambda tx: _connected(tx, _carried_out, training_pruning.jobs(NOW)),
     },
     "inference": {
         "what is popular": lambda tx: popularity.strongest(
@@ -263,7 +265,7 @@ ASKED: dict[str, dict[str, Ask]] = {
             tx.session, user_id="user_id-7", algorithm=None, **PAGE
         ),
         "the next generation": lambda tx: _everybody(
-            tx, lambda: generated.unfinished(tx.session, now=NOW)
+            tx, lambda: generated.claim(tx.session, holder="me", now=NOW, lease=timedelta(0))
         ),
     },
     "billing": {
@@ -278,8 +280,8 @@ ASKED: dict[str, dict[str, Ask]] = {
         ),
         "usage": lambda tx: billing_usage.of(tx.session, 7, plan=STARTER),
         "past caps": lambda tx: billing_caps.since(tx.session, NOW),
-        "an item": lambda tx: billing_usage.know_item(
-            tx.session, "item_id-7", revision=1, is_there=True
+        "known items": lambda tx: billing_usage.know_items(
+            tx.session, {f"item_id-{n}": (1, True) for n in range(30)}
         ),
         "users": lambda tx: billing_usage.users(tx.session),
     },
@@ -309,6 +311,10 @@ ASKED: dict[str, dict[str, Ask]] = {
 async def _everybody(tx: Transaction, ask: Callable[[], Awaitable[Any]]) -> None:
     async with tx.scoped(None):
         await ask()
+
+
+async def _carried_out(connection: Any, statement: Executable) -> None:
+    await connection.execute(statement)
 
 
 async def _announced(connection: Any) -> None:

@@ -13,7 +13,7 @@ from billing.domain.usage import Statement
 from billing.operations import subscriptions, usage
 from chassis import wire
 from chassis.dependencies import Tx
-from chassis.identity import needs_person
+from chassis.identity import needs_admin, needs_person
 from chassis.wire import CamelWire
 
 PATH = "/api/billing"
@@ -128,6 +128,6 @@ async def used(tx: Tx) -> UsageOut:
     return UsageOut.of(await usage.state(tx))
 
 
-@router.put(f"{PATH}/overage-cap", dependencies=[Depends(needs_person)])
+@router.put(f"{PATH}/overage-cap", dependencies=[Depends(needs_admin)])
 async def cap_overage(body: CapIn, tx: Tx) -> SettingsOut:
     return SettingsOut.of(await subscriptions.cap_overage(tx, amount_of(body.cap_amount)))

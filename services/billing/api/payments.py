@@ -15,7 +15,7 @@ from billing.payments.notices import notice_of
 from billing.payments.provider import Customer, PaymentsUnavailable, Provider
 from chassis import wire
 from chassis.dependencies import Store, Tx
-from chassis.identity import CurrentCaller, needs_person
+from chassis.identity import CurrentCaller, needs_admin, needs_person
 from chassis.problems import Invalid, Malformed
 from chassis.wire import CamelWire, public_base
 
@@ -99,7 +99,7 @@ Payments = Annotated[Provider, Depends(_provider)]
 Payer = Annotated[Customer, Depends(_customer)]
 
 
-@router.post(f"{PATH}/checkout", dependencies=[Depends(needs_person)])
+@router.post(f"{PATH}/checkout", dependencies=[Depends(needs_admin)])
 async def checkout(body: CheckoutIn, payments: Payments, payer: Payer) -> CheckoutOut:
     plan = plan_of(body.plan_id)
     if plan is None:
@@ -107,7 +107,7 @@ async def checkout(body: CheckoutIn, payments: Payments, payer: Payer) -> Checko
     return CheckoutOut(checkout_url=await payments.checkout(payer, plan, interval=body.interval))
 
 
-@router.post(f"{PATH}/portal", dependencies=[Depends(needs_person)])
+@router.post(f"{PATH}/portal", dependencies=[Depends(needs_admin)])
 async def portal(payments: Payments, payer: Payer) -> PortalOut:
     return PortalOut(portal_url=await payments.portal(payer))
 

@@ -69,13 +69,19 @@ async def users(session: AsyncSession) -> int:
     return await session.scalar(select(func.count(KnownUserRow.user_id))) or 0
 
 
-async def know_item(session: AsyncSession, item_id: str, *, revision: int, is_there: bool) -> None:
-    """Take the newest word of an item; an older one changes nothing."""
-    row = await session.scalar(select(KnownItemRow).where(KnownItemRow.item_id == item_id))
-    if row is None:
-        session.add(KnownItemRow(item_id=item_id, revision=revision, is_there=is_there))
-    elif revision > row.revision:
-        row.revision, row.is_there = revision, is_there
+async def know_items(session: AsyncSession, words: Mapping[str, tuple[int, bool]]) -> None:
+    """Take the newest word of each item, its revision and whether it is there.
+
+    An older one changes nothing.
+    """
+    query = select(KnownItemRow).where(KnownItemRow.item_id.in_(words))
+    known = {row.item_id: row for row in await session.scalars(query)}
+    for item_id, (revision, is_there) in sorted(words.items()):
+        row = known.get(item_id)
+        if row is None:
+            session.add(KnownItemRow(item_id=item_id, revision=revision, is_there=is_there))
+        elif revision > row.revision:
+            row.revision, row.is_there = revision, is_there
     await session.flush()
 
 

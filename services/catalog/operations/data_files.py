@@ -23,10 +23,13 @@ from chassis.database import Database, Transaction
 from chassis.identity import Caller
 from chassis.ids import new_uid
 from chassis.problems import Invalid, NotFound, Unavailable, unknown_reference
+from chassis.turns import Turns
 from chassis.wire import Page
 
-#: Tables that are read at the same time; each needs memory and a core.
+#: Tables that are read at the same time (each needs memory and a core), and how many of them may
+#: be one tenant's.
 _READERS = 2
+_READERS_SHARE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class DataFiles:
         self._database = database
         self._blobs = blobs
         self._limits = limits
-        self._readers = asyncio.Semaphore(_READERS)
+        self._readers = Turns(_READERS, share=_READERS_SHARE)
 
     async def keep(self, caller: Caller, upload: Upload) -> DataFile:
         """Check an upload, keep it and its table, and tell the others.
@@ -114,10 +117,11 @@ class DataFiles:
         if not upload.size:
             raise _refused("The submitted file is empty.")
         with tempfile.TemporaryDirectory(prefix="millrace-upload-") as folder:
-            table = await self._read(upload, project, Path(folder))
             fills = upload.kind == "item_meta_data" and project.is_default
-            if fills:
-                await self._check_items(table, project.item_column)
+            async with self._readers.of(caller.tenant_id):
+                table = await self._read(upload, project, Path(folder))
+                if fills:
+                    await self._check_items(table, project.item_column)
             file = await self._store(caller, upload, table, project, fills=fills)
             if fills:
                 await self._filler.fill(caller.tenant_id, file, table.path)
@@ -155,7 +159,8 @@ class DataFiles:
     async def _project(self, caller: Caller, project_id: int) -> Project:
         async with self._database.transaction(caller, write=False) as tx:
             project = await projects.get(tx, project_id)
-        if project is None or not caller.may_see(project_id):
+            is_seen = tx.caller.may_see(project_id)
+        if project is None or not is_seen:
             raise unknown_reference("project", project_id)
         return project
 
@@ -166,18 +171,17 @@ class DataFiles:
             user=project.user_column if behaviour else None,
             time=project.time_column if behaviour else None,
         )
-        async with self._readers:
-            try:
-                return await asyncio.to_thread(
-                    tables.read,
-                    upload.path,
-                    name=upload.name,
-                    columns=columns,
-                    folder=folder,
-                    limits=self._limits,
-                )
-            except Unreadable as error:
-                raise _refused(*error.args) from error
+        try:
+            return await asyncio.to_thread(
+                tables.read,
+                upload.path,
+                name=upload.name,
+                columns=columns,
+                folder=folder,
+                limits=self._limits,
+            )
+        except Unreadable as error:
+            raise _refused(*error.args) from error
 
     async def _check_items(self, table: Table, item_column: str) -> None:
         try:

@@ -8,12 +8,15 @@ from catalog.operations import data_files
 from catalog.store import data_files as file_store
 from catalog.store import outcomes
 from catalog.store import projects as store
-from chassis.database import Transaction
+from chassis.database import Database, Transaction
 from chassis.problems import Conflict, Forbidden, Invalid, NotFound
 from chassis.wire import Page
 from contracts.catalog import ProjectDeleted
 
 noun = "Project"
+
+#: Projects that one transaction announces again.
+_AT_ONCE = 500
 
 
 async def find(
@@ -96,6 +99,20 @@ async def summarise(tx: Transaction, project_id: int) -> Summary:
         n_models=models,
         ins_datetime=project.ins_datetime,
     )
+
+
+async def tell_owners(database: Database) -> int:
+    """Announce the projects again whose owner others have not heard of; return how many."""
+    count = 0
+    while True:
+        async with database.transaction(tenant_id=None) as tx:
+            found = await store.not_told(tx, limit=_AT_ONCE)
+            for tenant_id, project in found:
+                tx.emit(project.changed(tenant_id, at=project.updated_at))
+            await store.told(tx, [project.id for _tenant, project in found])
+        count += len(found)
+        if not found:
+            return count
 
 
 async def _seen(tx: Transaction, project_id: int, *, hold: bool = False) -> Project | None:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from catalog.domain.data_files import DataFile, Kind
 from catalog.store.tables import DataFileRow
 from chassis.database import Transaction
+from chassis.tables import matching
 
 
 async def get(tx: Transaction, file_id: int, *, kind: Kind, hold: bool = False) -> DataFile | None:
@@ -32,7 +33,7 @@ async def page(
     conditions: list[ColumnElement[bool]] = [
         DataFileRow.kind == kind,
         DataFileRow.filesize.is_not(None),
-        *(names[name] == value for name, value in where.items()),
+        *(matching(names[name], value) for name, value in where.items()),
     ]
     total = await tx.session.scalar(select(func.count(DataFileRow.id)).where(*conditions))
     rows = await tx.session.scalars(

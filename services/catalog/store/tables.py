@@ -43,6 +43,8 @@ class ProjectRow(Identified, TenantScoped, Base):
     updated_at: Mapped[datetime] = mapped_column(Moment)
     #: Rises with each change, so that nobody takes older news for the newest.
     revision: Mapped[int] = mapped_column(BigInteger, default=1, server_default=text("1"))
+    #: Whether others have heard who owns it: releases before did not listen.
+    owner_told: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
 class ErasedPersonRow(ErasedPerson, TenantScoped, Base):

@@ -12,7 +12,13 @@ from experiments.store import replicas
 async def project_changed(event: ProjectChanged | ProjectDeleted, tx: Transaction) -> None:
     """Follow catalog: a project that is gone takes its slots along."""
     if isinstance(event, ProjectChanged):
-        project = Project(event.project_id, event.name, event.is_default, event.revision)
+        project = Project(
+            id=event.project_id,
+            name=event.name,
+            is_default=event.is_default,
+            owner_id=event.owner,
+            revision=event.revision,
+        )
         await replicas.keep_project(tx.session, project)
         return
     await slots.clear(tx, event.project_id)

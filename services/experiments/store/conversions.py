@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.tables import matching
 from chassis.upserts import insert_new
 from contracts.conversions import ConversionType
 from experiments.domain.conversions import ERASED, Conversion, Report
@@ -92,7 +93,7 @@ async def forget_user(session: AsyncSession, user_id: str, *, until: datetime) -
 
 def _matching(where: Mapping[str, Any]) -> Select[ConversionRow]:
     return select(ConversionRow).where(
-        *[getattr(ConversionRow, name) == where[name] for name in where]
+        *[matching(getattr(ConversionRow, name), where[name]) for name in where]
     )
 
 

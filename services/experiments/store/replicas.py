@@ -3,6 +3,7 @@
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.database import Transaction
 from chassis.revisions import is_older
 from experiments.domain.models import Model
 from experiments.domain.slots import Project
@@ -13,7 +14,13 @@ async def project(session: AsyncSession, project_id: int) -> Project | None:
     """Return a project of the tenant's."""
     query = select(ProjectRow).where(ProjectRow.id == project_id)
     row = (await session.execute(query)).scalar_one_or_none()
-    return Project(row.id, row.name, row.is_default) if row else None
+    return Project(row.id, row.name, row.is_default, row.owner_id) if row else None
+
+
+async def owned_by_others(tx: Transaction) -> frozenset[int]:
+    """Return the projects that a person other than the caller owns."""
+    query = select(ProjectRow.id).where(ProjectRow.owner_id != tx.caller.person_id)
+    return frozenset((await tx.session.execute(query)).scalars())
 
 
 async def known_projects(session: AsyncSession, project_ids: set[int]) -> set[int]:
@@ -31,7 +38,7 @@ async def keep_project(session: AsyncSession, kept: Project) -> None:
         session.add(row)
     if is_older(kept.revision, row.revision):
         return
-    row.name, row.is_default = kept.name, kept.is_default
+    row.name, row.is_default, row.owner_id = kept.name, kept.is_default, kept.owner_id
     row.revision = max(kept.revision, row.revision)
     await session.flush()
 

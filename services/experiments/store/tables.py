@@ -26,6 +26,7 @@ class ProjectRow(TenantScoped, Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(256))
     is_default: Mapped[bool]
+    owner_id: Mapped[int | None]
     #: The newest that was heard; older news changes nothing.
     revision: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
@@ -51,10 +52,12 @@ class DayRow(TenantScoped, Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     interactions: Mapped[int]
     recommendations: Mapped[int]
+    #: How many users were active, once the day is so long past that their rows go.
+    active_users: Mapped[int | None]
 
 
 class ActiveUserRow(TenantScoped, Base):
-    """Replica: a user who interacted on a day."""
+    """Replica: a user who interacted on a day that analytics still may be asked for."""
 
     __tablename__ = "active_user"
 

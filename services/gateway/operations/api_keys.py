@@ -36,12 +36,17 @@ class ApiKeys:
     async def find(
         self, tx: Transaction, *, page: Page, where: Mapping[str, Any]
     ) -> tuple[Sequence[ApiKey], int]:
-        """Return one page of the tenant's keys and the number of all."""
-        return await api_keys.find(tx, offset=page.offset, limit=page.size, where=where)
+        """Return one page of the caller's keys, an administrator's of all people, and the number
+        of all.
+        """
+        mine = {} if tx.caller.is_admin else {"owner_id": tx.caller.person_id}
+        return await api_keys.find(tx, offset=page.offset, limit=page.size, where={**where, **mine})
 
     async def get(self, tx: Transaction, row_id: int) -> ApiKey | None:
-        """Return a key of the tenant."""
-        return await api_keys.get(tx, row_id)
+        """Return a key of the caller's, or of anybody's for an administrator."""
+        key = await api_keys.get(tx, row_id)
+        is_theirs = key is not None and (tx.caller.is_admin or key.owner_id == tx.caller.person_id)
+        return key if is_theirs else None
 
     async def create(
         self, caller: Caller, values: Mapping[str, Any], *, session: str | None = None
@@ -88,7 +93,7 @@ class ApiKeys:
 
     async def remove(self, tx: Transaction, row_id: int) -> bool:
         """Revoke a key and delete it."""
-        key = await api_keys.get(tx, row_id)
+        key = await self.get(tx, row_id)
         if key is None:
             return False
         await api_keys.remove(tx, row_id)
@@ -96,7 +101,7 @@ class ApiKeys:
         return True
 
     async def _existing(self, tx: Transaction, key_id: int) -> ApiKey:
-        key = await api_keys.get(tx, key_id)
+        key = await self.get(tx, key_id)
         if key is None:
             raise NotFound.of(self.noun)
         return key
@@ -114,7 +119,7 @@ class ApiKeys:
         deadline = time.monotonic() + self.patience
         while True:
             async with self._database.transaction(caller, write=False) as tx:
-                if await projects.exists(tx, project_id):
+                if await projects.is_seen(tx, project_id):
                     return
             if time.monotonic() > deadline:
                 raise unknown_reference("project", project_id)
@@ -138,7 +143,7 @@ async def _refuse_ended(tx: Transaction, session: str | None) -> None:
 
 async def _hold_project(tx: Transaction, project_id: int) -> None:
     """Refuse a project that was deleted while its key was being made."""
-    if not await projects.hold(tx, project_id):
+    if not await projects.is_seen(tx, project_id, hold=True):
         raise unknown_reference("project", project_id)
 
 

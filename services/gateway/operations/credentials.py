@@ -80,6 +80,7 @@ class Credentials:
             tenant_id=key.tenant_id,
             subject=key.uid,
             kind="key",
+            role=owner.role,
             scopes=frozenset(key.scopes),
             project=key.project,
             person_id=key.owner_id,

@@ -206,7 +206,7 @@ class People:
 
     async def _manageable(self, tx: Transaction, name: str) -> Person:
         person = await self.get(tx, name)
-        if not tx.caller.is_admin or (person.role == "superuser" and tx.caller.role != "superuser"):
+        if not tx.caller.is_admin or (person.role == "superuser" and not tx.caller.is_operator):
             raise Forbidden(_NOT_ALLOWED)
         return person
 
@@ -225,7 +225,7 @@ class People:
 
 def _reach(caller: Caller) -> str | None:
     """Return the tenant whose people a caller may see; the platform's operator sees all."""
-    return None if caller.role == "superuser" else caller.tenant_id
+    return None if caller.is_operator else caller.tenant_id
 
 
 async def _by_name(tx: Transaction, name: str) -> Person | None:
@@ -244,8 +244,9 @@ async def _refuse_demoted(tx: Transaction) -> None:
     """Refuse an admin who was one when the request came in, and is one no more."""
     async with tx.scoped(tx.caller.tenant_id):
         now = await people.get(tx, tx.caller.person_id or 0)
-    lost = now is None or not (now.is_active and now.is_admin)
-    if lost or (tx.caller.role == "superuser" and now.role != "superuser"):
+    if now is None or not (now.is_active and now.is_admin):
+        raise Forbidden(_NOT_ALLOWED)
+    if tx.caller.is_operator and now.role != "superuser":
         raise Forbidden(_NOT_ALLOWED)
 
 

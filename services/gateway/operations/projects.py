@@ -14,6 +14,7 @@ async def keep(tx: Transaction, event: ProjectChanged) -> None:
         event.project_id,
         name=event.name,
         is_default=event.is_default,
+        owner_id=event.owner,
         revision=event.revision,
     )
 

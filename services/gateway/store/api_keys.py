@@ -53,6 +53,8 @@ async def find(
     wanted = []
     if "project" in where:
         wanted.append(ApiKeyRow.project_id == where["project"])
+    if "owner_id" in where:
+        wanted.append(ApiKeyRow.owner_id == where["owner_id"])
     query = (
         select(ApiKeyRow)
         .where(*wanted)
@@ -110,12 +112,15 @@ async def remove_of_project(tx: Transaction, project: int) -> list[str]:
 
 async def with_prefix(tx: Transaction, prefix: str) -> list[tuple[ApiKey, str, Person, bool]]:
     """Return the keys that share a prefix, each with its hash, its owner, and whether its project
-    is the tenant's default.
+    is the tenant's default; none whose owner does not see the key's project (any more).
     """
+    whose = ProjectRow.owner_id
+    is_seen = whose.is_(None) | (whose == PersonRow.id) | (PersonRow.role != "user")
     query = (
         select(ApiKeyRow, PersonRow, ProjectRow.is_default)
         .join(PersonRow, PersonRow.id == ApiKeyRow.owner_id)
         .outerjoin(ProjectRow, ProjectRow.project_id == ApiKeyRow.project_id)
+        .where(is_seen)
         .where(ApiKeyRow.key_prefix == prefix)
         .limit(20)
     )

@@ -109,5 +109,6 @@ class ProjectRow(TenantScoped, Base):
     project_id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(256))
     is_default: Mapped[bool] = mapped_column(default=False)
+    owner_id: Mapped[int | None] = mapped_column(BigKey)
     #: The newest that was heard; older news changes nothing.
     revision: Mapped[int] = mapped_column(BigKey, default=0, server_default=text("0"))

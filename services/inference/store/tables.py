@@ -56,6 +56,11 @@ class Generation(Identified, TenantScoped, Base):
     """A job that fills the list of recommendations, user by user."""
 
     __tablename__ = "generation"
+    __table_args__ = (
+        # Whose turn it is: when each tenant had its last one.
+        Index("ix_generation_tenant_id_taken_at", "tenant_id", "taken_at"),
+        {"sqlite_autoincrement": True},
+    )
 
     algorithm: Mapped[str] = mapped_column(String(32))
     segment: Mapped[str] = mapped_column(String(32))
@@ -72,6 +77,10 @@ class Generation(Identified, TenantScoped, Base):
     not_before: Mapped[datetime | None] = mapped_column(Moment)
     #: Why it failed, or why it waits.
     error: Mapped[str | None] = mapped_column(LongText)
+    #: When a process last took it, which one holds it, and until when it does without renewal.
+    taken_at: Mapped[datetime | None] = mapped_column(Moment)
+    holder: Mapped[str | None] = mapped_column(String(36))
+    held_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Recommendation(Identified, TenantScoped, Base):

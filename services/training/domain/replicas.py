@@ -13,6 +13,8 @@ class Project:
     user_column: str
     item_column: str
     time_column: str | None
+    #: The person whose it is; None where it is everybody's.
+    owner_id: int | None = None
     revision: int = 0
 
 

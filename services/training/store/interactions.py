@@ -101,9 +101,16 @@ async def tally(tx: Transaction) -> Tally | None:
     return found[0] if found else None
 
 
-async def tallies(tx: Transaction, *, at_least: int = 0) -> list[Tally]:
-    """Return the tallies in reach of this transaction with this many interactions."""
+async def tallies(
+    tx: Transaction, *, at_least: int = 0, since: datetime | None = None
+) -> list[Tally]:
+    """Return the tallies in reach of this transaction with this many interactions.
+
+    With `since`, only those to which something came since then.
+    """
     query = select(TallyRow).where(TallyRow.interactions >= at_least)
+    if since is not None:
+        query = query.where(TallyRow.last_new_at >= since)
     return [
         Tally(row.tenant_id, row.interactions, row.items, row.first_new_at, row.last_new_at)
         for row in await tx.session.scalars(query)

@@ -11,6 +11,12 @@ from training.domain.replicas import DataFile, Project
 from training.store.tables import DataFileRow, ItemRow, ProjectRow
 
 
+async def owned_by_others(tx: Transaction) -> frozenset[int]:
+    """Return the projects that a person other than the caller owns."""
+    others = ProjectRow.owner_id != tx.caller.person_id
+    return frozenset(await tx.session.scalars(select(ProjectRow.project_id).where(others)))
+
+
 async def keep_project(tx: Transaction, project: Project) -> None:
     """Keep or replace a project, unless newer news of it is known."""
     query = select(ProjectRow).where(ProjectRow.project_id == project.project_id).with_for_update()
@@ -22,6 +28,7 @@ async def keep_project(tx: Transaction, project: Project) -> None:
         return
     row.name, row.user_column = project.name, project.user_column
     row.item_column, row.time_column = project.item_column, project.time_column
+    row.owner_id = project.owner_id
     row.revision = max(project.revision, row.revision)
     await tx.session.flush()
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, func, select
 
 from chassis.database import Transaction
+from chassis.tables import matching
 from training.store.tables import Base
 
 V = TypeVar("V")
@@ -85,4 +86,4 @@ class Rows(Generic[V]):
         return (await tx.session.scalars(query)).one_or_none()
 
     def _criteria(self, where: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-        return [getattr(self.row, name) == value for name, value in where.items()]
+        return [matching(getattr(self.row, name), value) for name, value in where.items()]

@@ -31,7 +31,7 @@ async def test_each_tenant_sees_its_own_usage_and_cap(
     assert (await usage(admin))["requestsUsed"] == 1
 
 
-async def test_keys_are_refused_and_any_member_sets_the_cap(
+async def test_keys_are_refused_and_administrators_alone_set_the_cap(
     bench: Bench, admin: httpx.AsyncClient
 ) -> None:
     async with bench.as_caller(key_of("read", "write")) as key:
@@ -44,7 +44,9 @@ async def test_keys_are_refused_and_any_member_sets_the_cap(
         for path in PATHS:
             assert (await member.get(f"/api/billing/{path}")).status_code == 200
         answer = await member.put("/api/billing/overage-cap", json={"capAmount": 1})
-        assert answer.status_code == 200
+        assert answer.status_code == 403
+    answer = await admin.put("/api/billing/overage-cap", json={"capAmount": 1})
+    assert answer.status_code == 200
     assert (await usage(admin))["overageBudgetCap"] == 1
 
 

@@ -35,8 +35,13 @@ async def invoices(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return found
 
 
-async def test_members_buy_and_strangers_and_keys_do_not(bench: Bench) -> None:
-    for caller, status in ((None, 401), (MEMBER, 200), (key_of("read", "write"), 403)):
+async def test_administrators_buy_and_nobody_else_does(bench: Bench) -> None:
+    for caller, status in (
+        (None, 401),
+        (ADMIN, 200),
+        (MEMBER, 403),
+        (key_of("read", "write"), 403),
+    ):
         async with bench.as_caller(caller) as client:
             answer = await client.post("/api/billing/checkout", json=CHECKOUT)
             assert answer.status_code == status
