@@ -52,6 +52,9 @@ class Caller:
     person_id: int | None = None
     #: What a tenant's own roles allow; None means an ordinary member.
     permissions: frozenset[str] | None = None
+    #: False for a key of another project than the tenant's default, which holds what belongs to no
+    #: other: items, interactions, algorithms and their jobs. Older gateways do not say.
+    reaches_default: bool = True
     #: Projects of other people, which an ordinary member does not see. No part of an assertion: a
     #: service knows it from its own copy of the projects, for each transaction anew.
     hidden: frozenset[int] = frozenset()
@@ -106,6 +109,7 @@ class Caller:
             "project": self.project,
             "person": self.person_id,
             "permissions": None if self.permissions is None else sorted(self.permissions),
+            "default": self.reaches_default,
         }
 
     @classmethod
@@ -121,6 +125,7 @@ class Caller:
             project=claims.get("project"),
             person_id=claims.get("person"),
             permissions=None if permissions is None else frozenset(permissions),
+            reaches_default=claims.get("default", True),
         )
 
 
@@ -275,6 +280,28 @@ def admitted(request: Request, *scopes: str) -> Caller:
     caller = caller_of(request)
     if not caller.scopes.intersection(scopes):
         raise Forbidden(f"This needs the scope {' or '.join(scopes)}.")
+    return caller
+
+
+def of_default(*scopes: str) -> Any:
+    """Return a dependency that lets in callers with any of the scopes who reach what the tenant's
+    default project holds.
+    """
+
+    async def check(request: Request) -> None:
+        refuse_elsewhere(admitted(request, *scopes))
+
+    return Depends(check)
+
+
+def refuse_elsewhere(caller: Caller) -> Caller:
+    """Return the caller, who reaches what the tenant's default project holds.
+
+    Raises:
+        Forbidden: the caller is a key of another project.
+    """
+    if not caller.reaches_default:
+        raise Forbidden("This API key is bound to another project than the default one.")
     return caller
 
 

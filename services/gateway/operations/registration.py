@@ -90,8 +90,11 @@ class Registration:
         kept = await self._passwords.hash(password)
         async with self._database.transaction(tenant_id=None) as tx:
             person = await people.get_by_uid(tx, str(claims["sub"]))
-            if person is None or await people.password_hash(tx, person.id) is not None:
+            # One invitation may be accepted twice at once: the lock decides who is first.
+            found = await people.held(tx, person.id) if person else None
+            if found is None or found[1] is not None:
                 raise not_valid()
+            person = found[0]
             changes = {"name": name} if name else {}
             return await people.change(tx, person.id, password_hash=kept, **changes) or person
 

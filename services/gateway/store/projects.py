@@ -7,12 +7,16 @@ from chassis.revisions import is_older
 from gateway.store.tables import ProjectRow
 
 
-async def is_seen(tx: Transaction, project_id: int) -> bool:
-    """Tell whether the tenant has this project, and the caller sees it."""
+async def is_seen(tx: Transaction, project_id: int, *, hold: bool = False) -> bool:
+    """Tell whether the tenant has this project, and the caller sees it; `hold` keeps it until the
+    transaction ends.
+    """
     query = select(ProjectRow.project_id).where(ProjectRow.project_id == project_id)
     if not tx.caller.sees_all:
         owner = ProjectRow.owner_id
         query = query.where(owner.is_(None) | (owner == tx.caller.person_id))
+    if hold:
+        query = query.with_for_update(read=True)
     return (await tx.session.execute(query)).first() is not None
 
 

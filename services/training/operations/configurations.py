@@ -56,17 +56,22 @@ class Recipes:
         """Delete a configuration and the searches that used it.
 
         Raises:
-            Conflict: one of them is in a project that the caller does not see.
+            Conflict: a project that the caller may not see uses it.
         """
         if await self.get(tx, row_id) is None:
             return False
-        for search in await searches.searches.all(tx, **{self._used_as: row_id}):
-            if not tx.caller.may_see(search.project):
-                raise Conflict("A search of another project uses this configuration.")
+        await self._refuse_beyond_reach(tx, row_id)
         reason = f"The {self._used_as} configuration was deleted."
         await tuning.drop_where(tx, reason=reason, **{self._used_as: row_id})
         await schedules.forget(tx, f"{self._used_as}_config", row_id)
         return await self._rows.remove(tx, row_id)
+
+    async def _refuse_beyond_reach(self, tx: Transaction, row_id: int) -> None:
+        used = await searches.searches.all(tx, **{self._used_as: row_id})
+        planned = await schedules.schedules.all(tx, **{f"{self._used_as}_config": row_id})
+        projects = [search.project for search in used] + [plan.project for plan in planned]
+        if not all(tx.caller.may_see(project) for project in projects):
+            raise Conflict("Another project uses this configuration.")
 
 
 splits = Recipes("SplitConfig", store.splits, used_as="split")

@@ -99,10 +99,10 @@ async def get(tx: Transaction, uid: str) -> Job:
 
 
 def may_see(caller: Caller, job: Job) -> bool:
-    """Tell whether a job is in a project within the caller's reach, or, as what trains the tenant's
-    algorithms, in none.
+    """Tell whether a job is in a project within the caller's reach; what trains the tenant's
+    algorithms is the default project's.
     """
-    return job.project is None or caller.may_see(job.project)
+    return caller.reaches_default if job.project is None else caller.may_see(job.project)
 
 
 async def is_free(tx: Transaction, uid: str) -> bool:
