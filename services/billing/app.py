@@ -3,6 +3,7 @@
 from billing.api import ROUTERS
 from billing.events import subscriptions
 from billing.operations.allowances import announcer
+from billing.operations.collecting import agent
 from billing.operations.errands import Errands
 from billing.operations.invoices import closer
 from billing.payments.nobody import Nobody
@@ -22,6 +23,13 @@ def build(settings: Settings) -> Service:
     """Wire the service."""
     own = BillingSettings(**settings.model_dump())
     database = Database.of(own, NAME, Base.metadata)
+    payments = _provider(own, database)
+    tasks = [
+        announcer(database),
+        closer(database, collects=isinstance(payments, Stripe)),
+    ]
+    if isinstance(payments, Stripe):
+        tasks.append(agent(database, payments))
     secret = own.stripe_webhook_secret
     return Service(
         name=NAME,
@@ -30,10 +38,10 @@ def build(settings: Settings) -> Service:
         routers=ROUTERS,
         subscriptions=subscriptions(),
         state={
-            "payments": _provider(own, database),
+            "payments": payments,
             "stripe_webhook_secret": secret.get_secret_value() if secret else None,
         },
-        tasks=(announcer(database), closer(database)),
+        tasks=tasks,
     )
 
 

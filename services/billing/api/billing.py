@@ -57,11 +57,13 @@ class SubscriptionOut(SettingsOut):
     interval: str
     current_period_start: datetime
     current_period_end: datetime
-    cancel_at_period_end: bool = False
+    cancel_at_period_end: bool
 
 
 class UsageOut(CamelWire):
-    requests_used: Number
+    #: Units rounded down; `units_used` are all of them.
+    requests_used: int
+    units_used: Number
     request_limit: int
     percent_used: float
     overage_units: Number
@@ -80,7 +82,8 @@ class UsageOut(CamelWire):
     @classmethod
     def of(cls, statement: Statement) -> "UsageOut":
         return cls(
-            requests_used=written(statement.used.centiunits, scale=CENTIUNITS),
+            requests_used=statement.used.centiunits // CENTIUNITS,
+            units_used=written(statement.used.centiunits, scale=CENTIUNITS),
             request_limit=statement.plan.request_limit,
             percent_used=statement.percent,
             overage_units=written(statement.overage, scale=CENTIUNITS),
@@ -120,6 +123,7 @@ async def current(tx: Tx) -> SubscriptionOut:
         interval=subscription.interval,
         current_period_start=cycle.starts_at,
         current_period_end=cycle.ends_at,
+        cancel_at_period_end=subscription.cancels,
     )
 
 

@@ -1,25 +1,24 @@
 """Usage at rest: one row a cycle, and who and what was ever counted."""
 
 from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.domain.plans import Plan
-from billing.domain.usage import Used, paid_for
+from billing.domain.plans import STARTER, Plan, plan_of
+from billing.domain.usage import LateUse, Part, Used, paid_for
+from billing.store import counts, invoices
 from billing.store.tables import KnownItemRow, KnownUserRow, UsageRow
 from chassis.upserts import insert_new
 
 
 async def of(session: AsyncSession, cycle_index: int, *, plan: Plan) -> Used:
-    """Return what a cycle has counted; `plan` prices what was counted before `billed` was kept."""
+    """Return what a cycle has counted; `plan` prices what was counted before parts were kept."""
     row = await _row(session, cycle_index)
-    if row is None:
-        return Used()
-    billed = row.billed
-    if billed is None:
-        billed = min(max(0, row.centiunits - plan.included), paid_for(row.highest_cap))
-    return Used(row.centiunits, row.last_request_at, billed)
+    return Used() if row is None else _used(row, plan)
 
 
 async def put(session: AsyncSession, cycle_index: int, used: Used, *, cap: int) -> None:
@@ -33,9 +32,66 @@ async def put(session: AsyncSession, cycle_index: int, used: Used, *, cap: int) 
         used.last_request_at,
         used.billed,
     )
+    row.parts = [_spelled(each) for each in used.parts]
     # The release before this one bounds the overage by it.
     row.highest_cap = max(row.highest_cap, cap)
     await session.flush()
+
+
+async def late(session: AsyncSession, closed_cycles: int, *, plan: Plan) -> list[LateUse]:
+    """Return what was counted in cycles after they had been closed, and stands in no invoice."""
+    query = select(UsageRow).where(UsageRow.cycle_index < closed_cycles)
+    rows = await session.scalars(
+        query.order_by(UsageRow.cycle_index).execution_options(populate_existing=True)
+    )
+    found = []
+    for row in rows:
+        used = _used(row, plan)
+        beyond, billed = await _invoiced(session, row)
+        if used.beyond > beyond or used.billed > billed:
+            found.append(LateUse(row.cycle_index, used, beyond=beyond, billed=billed))
+    return found
+
+
+async def invoice(session: AsyncSession, closed_cycles: int, *, plan: Plan) -> None:
+    """Note that all that the closed cycles have counted stands in invoices now."""
+    query = select(UsageRow).where(UsageRow.cycle_index < closed_cycles)
+    for row in await session.scalars(query.execution_options(populate_existing=True)):
+        used = _used(row, plan)
+        row.invoiced_beyond, row.invoiced = used.beyond, used.billed
+    await session.flush()
+
+
+async def _invoiced(session: AsyncSession, row: UsageRow) -> tuple[int, int]:
+    """Return the centiunits beyond the plan that stand in invoices, and the billed ones of them."""
+    if row.invoiced_beyond is not None and row.invoiced is not None:
+        return row.invoiced_beyond, row.invoiced
+    # The release before this one closed the cycle: its invoice alone says what it asked for.
+    return await invoices.overage_in(session, row.cycle_index)
+
+
+def _used(row: UsageRow, plan: Plan) -> Used:
+    parts = [_part(*each) for each in row.parts or []]
+    uncounted = row.centiunits - sum(each.centiunits for each in parts)
+    if not parts:
+        parts = [Part(None, plan, row.centiunits)]
+    elif uncounted:
+        # The release before this one runs beside us and knows no parts.
+        parts[-1] = replace(parts[-1], centiunits=parts[-1].centiunits + uncounted)
+    used = Used(tuple(parts), row.last_request_at)
+    billed = row.billed
+    if billed is None:
+        billed = min(used.beyond, paid_for(row.highest_cap))
+    return replace(used, billed=billed)
+
+
+def _spelled(part: Part) -> list[Any]:
+    return [part.since.isoformat() if part.since else None, part.plan.id, part.centiunits]
+
+
+def _part(since: str | None, plan_id: str, centiunits: int) -> Part:
+    began = datetime.fromisoformat(since) if since else None
+    return Part(began, plan_of(plan_id) or STARTER, centiunits)
 
 
 async def _row(session: AsyncSession, cycle_index: int) -> UsageRow | None:
@@ -46,32 +102,33 @@ async def _row(session: AsyncSession, cycle_index: int) -> UsageRow | None:
 
 async def know_users(session: AsyncSession, users: Collection[str], *, tenant_id: str) -> None:
     """Remember users; those known already stay one."""
+    await counts.begin(session, tenant_id=tenant_id)
     rows = [{"tenant_id": tenant_id, "user_id": user} for user in sorted(users)]
     table = KnownUserRow.metadata.tables[KnownUserRow.__tablename__]
-    await insert_new(session, table, rows)
+    new = await insert_new(session, table, rows, returning=[table.c.user_id])
+    await counts.add(session, users=len(new))
 
 
-async def forget_user(session: AsyncSession, user_id: str) -> None:
+async def forget_user(session: AsyncSession, user_id: str, *, tenant_id: str) -> None:
     """Forget a user."""
-    await session.execute(delete(KnownUserRow).where(KnownUserRow.user_id == user_id))
+    await counts.begin(session, tenant_id=tenant_id)
+    gone = delete(KnownUserRow).where(KnownUserRow.user_id == user_id)
+    found = await session.execute(gone.returning(KnownUserRow.user_id))
+    await counts.add(session, users=-len(found.all()))
 
 
-async def users(session: AsyncSession) -> int:
-    """Return how many users the tenant has."""
-    return await session.scalar(select(func.count(KnownUserRow.user_id))) or 0
-
-
-async def know_item(session: AsyncSession, item_id: str, *, revision: int, is_there: bool) -> None:
+async def know_item(
+    session: AsyncSession, item_id: str, *, revision: int, is_there: bool, tenant_id: str
+) -> None:
     """Take the newest word of an item; an older one changes nothing."""
+    await counts.begin(session, tenant_id=tenant_id)
     row = await session.scalar(select(KnownItemRow).where(KnownItemRow.item_id == item_id))
+    was_there = row is not None and row.is_there
     if row is None:
         session.add(KnownItemRow(item_id=item_id, revision=revision, is_there=is_there))
     elif revision > row.revision:
         row.revision, row.is_there = revision, is_there
+    else:
+        return
     await session.flush()
-
-
-async def items(session: AsyncSession) -> int:
-    """Return how many items the tenant's catalogue holds."""
-    query = select(func.count(KnownItemRow.item_id)).where(KnownItemRow.is_there)
-    return await session.scalar(query) or 0
+    await counts.add(session, items=int(is_there) - int(was_there))
