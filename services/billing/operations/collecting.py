@@ -8,10 +8,10 @@ charge however often it is handed over.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from billing.domain.charges import Charge, pause_after
-from billing.domain.purchases import Notice, Stamp, in_force, is_over
+from billing.domain.purchases import Notice, Purchase, Stamp, in_force, is_over
 from billing.operations import metrics, webhooks
 from billing.payments.provider import Collector, PaymentsUnavailable, Subscribed
 from billing.store import charges, purchases, subscriptions
@@ -38,8 +38,7 @@ async def look_due(database: Database, collector: Collector) -> int:
 
 async def _look(database: Database, collector: Collector, key: str) -> None:
     async with database.transaction(tenant_id=None) as tx:
-        began = tx.clock()
-        looks = await purchases.begin_look(tx.session, key, now=began)
+        looks = await purchases.begin_look(tx.session, key, now=tx.clock())
         purchase = await purchases.get(tx.session, key)
     if looks is None or purchase is None:
         return
@@ -48,20 +47,18 @@ async def _look(database: Database, collector: Collector, key: str) -> None:
     except PaymentsUnavailable:
         telemetry.log.warning("the payment provider cannot be asked about %s", key, exc_info=True)
         return
-    notice = None if found is None else _notice(key, found, began, newest=purchase.newest)
+    notice = None if found is None else _notice(purchase, found, looks=looks)
     async with database.transaction(tenant_id=None) as tx:
         await webhooks.seen(tx, key, notice, looks=looks)
 
 
-def _notice(key: str, found: Subscribed, began: datetime, *, newest: int) -> Notice:
+def _notice(purchase: Purchase, found: Subscribed, *, looks: int) -> Notice:
     """Return the provider's word as of when it was asked: what changes later has its own notice,
-    and is asked about after that.
+    and is asked about after that. No clock of ours decides which word is the newer one.
     """
-    created = max(int(began.timestamp()), newest)
-    order = f"{int(began.timestamp() * 1_000_000):020d}"
     return Notice(
-        key,
-        Stamp(created, _RANK, order),
+        purchase.key,
+        Stamp(purchase.newest, _RANK, f"{looks:020d}"),
         found.customer,
         found.tenant,
         None if is_over(found.status) else found.terms,
