@@ -21,14 +21,29 @@ router = wire.router(tags=["billing"])
 Number = int | float
 
 
+#: What a plan includes, in its own words.
+_REQUESTS = (
+    "Requests that each cycle of thirty days includes. What goes beyond is overage, up to the cap."
+)
+_ITEMS = (
+    "Items that the catalogue may hold at the end of a cycle. Those beyond are overage of that "
+    "cycle, up to the cap, and never refused."
+)
+_USERS = (
+    "Users who may be known at the end of a cycle: whoever has interacted at least once, in this "
+    "cycle or before it, and was not erased. Those beyond are overage of each such cycle, up to "
+    "the cap, and never refused."
+)
+
+
 class PlanOut(CamelWire):
     id: str
     name: str
     monthly_price: Number
     annual_price: Number
-    request_limit: int
-    item_limit: int
-    user_limit: int
+    request_limit: Annotated[int, Field(description=_REQUESTS)]
+    item_limit: Annotated[int, Field(description=_ITEMS)]
+    user_limit: Annotated[int, Field(description=_USERS)]
 
 
 class SettingsOut(CamelWire):
