@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends
 from pydantic import Field
 
-from billing.domain.money import CENTIUNITS, SCALE, amount_of, written
+from billing.domain.money import CENTIUNITS, SCALE, amount_of, whole_cents, written
 from billing.domain.plans import CURRENCY, OVERAGE_PRICE, PLANS, Plan
 from billing.domain.subscriptions import Subscription
 from billing.domain.usage import Statement
@@ -55,7 +55,7 @@ class SettingsOut(CamelWire):
 
     @classmethod
     def of(cls, subscription: Subscription) -> "SettingsOut":
-        cap = written(subscription.cap, scale=SCALE)
+        cap = written(whole_cents(subscription.cap), scale=SCALE)
         return cls(
             plan_id=subscription.plan.id,
             cap_amount=cap,
@@ -103,7 +103,7 @@ class UsageOut(CamelWire):
             percent_used=statement.percent,
             overage_units=written(statement.overage, scale=CENTIUNITS),
             overage_amount=written(statement.overage_amount, scale=SCALE),
-            overage_budget_cap=written(statement.cap, scale=SCALE),
+            overage_budget_cap=written(whole_cents(statement.cap), scale=SCALE),
             budget_exceeded=statement.exceeded,
             items_used=statement.items,
             items_limit=statement.plan.item_limit,

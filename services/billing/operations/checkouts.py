@@ -4,7 +4,7 @@ from billing.domain.plans import Interval, Plan
 from billing.operations import usage
 from billing.payments.provider import AlreadySubscribed, Customer, Provider
 from billing.store import purchases, subscriptions
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.identity import Caller
 
 
@@ -12,7 +12,19 @@ async def customer(store: Database, caller: Caller, *, base: str) -> Customer:
     """Return who pays. The provider is asked outside of any transaction."""
     async with store.transaction(caller, write=False) as tx:
         found = await usage.current(tx)
-    return Customer(caller.tenant_id, found.customer, base)
+        reference = found.customer or await _debtor(tx)
+    return Customer(caller.tenant_id, reference, base)
+
+
+async def _debtor(tx: Transaction) -> str | None:
+    """Return the customer whose first payment has not come in: the portal is where it pays."""
+    for purchase in await purchases.of(tx.session, tx.tenant_id):
+        if purchase.customer is not None and purchase.ended is None:
+            async with tx.scoped(None):
+                holder = await subscriptions.tenant_of(tx.session, purchase.customer)
+            if holder is None:
+                return purchase.customer
+    return None
 
 
 async def begin(

@@ -131,6 +131,20 @@ async def test_a_debit_that_fails_grants_nothing_and_lets_one_try_again(
     assert await state(admin) == ON_GROWTH
 
 
+async def test_a_debt_of_the_first_payment_is_paid_in_the_portal(
+    bench: Bench, stripe: FakeStripe, admin: httpx.AsyncClient, stranger: httpx.AsyncClient
+) -> None:
+    visit = await session(admin)
+    key = stripe.pay(visit, payment="unpaid")["id"]
+    stripe.debit(visit, succeeds=False)
+    stripe.change(key, status="past_due")
+    await hear(bench, stripe)
+    assert await state(admin) == STARTER
+    assert (await order(admin)).status_code == 409
+    assert (await admin.post("/api/billing/portal")).status_code == 200
+    assert (await stranger.post("/api/billing/portal")).status_code == 409
+
+
 async def test_beside_a_live_subscription_there_is_no_second_checkout(
     bench: Bench, stripe: FakeStripe, admin: httpx.AsyncClient
 ) -> None:
