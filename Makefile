@@ -60,6 +60,9 @@ assertion: $(ready) ## print an internal assertion for an API key, asked for or 
 	@$(if $(KEY),printf '%s\n' "$$KEY" |) $(bin)/python -m embedded assertion
 assertion: export KEY := $(KEY)
 
+invitation: $(ready) ## print an invitation to make a tenant; to=<e-mail address>
+	@$(bin)/python -m embedded invitation "$(to)"
+
 rotate-key: $(ready) ## replace a key of the platform without an outage; key=<assertion|artefact>
 	@exec $(bin)/python -m embedded rotate-key $(key) $(call said,step,step) \
 		$(call said,folder,folder) $(call said,grace,grace)
@@ -150,6 +153,6 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 	@export MILLRACE_HOME=$$(mktemp -d) && $(bin)/python -m chassis.migrations upgrade $(s) \
 		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
-.PHONY: help setup lock demo up servers down status logs trace assertion replay unclaimed dead redrive migrate backup \
+.PHONY: help setup lock demo up servers down status logs trace assertion invitation rotate-key replay unclaimed dead redrive migrate backup \
 	restore check format lint types imports test test-unit test-contract test-deploy test-integration \
 	test-e2e test-chaos bench contracts migration image deploy

@@ -17,7 +17,16 @@ from bench import pace, results
 from servers.everything import EVERYTHING
 from servers.process import throwaway
 
-ALL = ("gateway", "overload", "recommend", "ingest", "freshness", "swap", "training")
+ALL = (
+    "gateway",
+    "overload",
+    "recommend",
+    "ingest",
+    "freshness",
+    "swap",
+    "training",
+    "experiments",
+)
 #: What the embedded default does without; Kafka is the real one in both.
 SERVERS = ("postgres", "mongo", "redis", "s3")
 #: As in production: a process computes in one thread, and floors do, too.

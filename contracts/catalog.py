@@ -19,6 +19,9 @@ class ProjectChanged(Event):
     user_column: str
     item_column: str
     time_column: str | None = None
+    #: Rises with each change; an older one never replaces a newer one. Releases that do not count
+    #: say 0, which is taken as it comes.
+    revision: int = 0
 
 
 class ProjectDeleted(Event):

@@ -25,7 +25,8 @@ T = TypeVar("T")
 
 #: Tests call far more often than any tenant may.
 UNLIMITED = {
-    f"MILLRACE_RATE_{who}": "0" for who in ("KEY", "ANONYMOUS", "PERSON", "INFERENCE", "LOGIN")
+    f"MILLRACE_RATE_{who}": "0"
+    for who in ("KEY", "ANONYMOUS", "PERSON", "INFERENCE", "LOGIN", "REGISTRATION")
 }
 START_LIMIT = 300.0
 

@@ -30,6 +30,7 @@ def arguments() -> argparse.ArgumentParser:
     verbs.add_parser("logs", help="follow the logs").add_argument("service", nargs="?")
     verbs.add_parser("trace", help="print one trace").add_argument("id")
     verbs.add_parser("assertion", help="print an internal assertion for the API key on stdin")
+    verbs.add_parser("invitation", help="print an invitation to make a tenant").add_argument("to")
     rotation = verbs.add_parser("rotate-key", help="replace one of the platform's own keys")
     rotation.add_argument("name", choices=keys.NAMES)
     rotation.add_argument("--step", choices=["begin", "sign", "finish"])
@@ -63,6 +64,8 @@ def run(chosen: argparse.Namespace) -> int:
             trace(home, chosen.id)
         case "assertion":
             return inside.run(home, "gateway", "gateway.assertion")
+        case "invitation":
+            return inside.run(home, "gateway", "gateway.invitation", chosen.to)
         case "rotate-key" if chosen.step:
             step(chosen.folder or home.keys, chosen.name, chosen.step)
         case "rotate-key":

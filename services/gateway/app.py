@@ -15,6 +15,8 @@ from chassis.identity import AssertionSigner
 from gateway import api, events
 from gateway.domain.allowances import Allowances
 from gateway.domain.origins import Origins
+from gateway.domain.rates import parse
+from gateway.domain.windows import Windows
 from gateway.forwarding import metrics
 from gateway.forwarding.documents import Documents
 from gateway.forwarding.forwarder import Forwarder
@@ -22,6 +24,7 @@ from gateway.forwarding.front import Front
 from gateway.forwarding.gate import Gate
 from gateway.forwarding.intake import Intake
 from gateway.forwarding.own import Own
+from gateway.forwarding.places import Places
 from gateway.forwarding.probes import Probes
 from gateway.forwarding.proxies import Proxies
 from gateway.forwarding.relay import Relay
@@ -31,6 +34,7 @@ from gateway.forwarding.upstream import Upstream
 from gateway.forwarding.uses import Uses
 from gateway.forwarding.windows import windows_at
 from gateway.operations.api_keys import ApiKeys
+from gateway.operations.attempts import Attempts
 from gateway.operations.credentials import Credentials
 from gateway.operations.passwords import Passwords
 from gateway.operations.people import INVITED_FOR, People
@@ -52,10 +56,12 @@ _PATIENCE = 10.0
 def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> Service:
     """Return the composed service."""
     database = Database.of(settings, "gateway", Base.metadata)
-    parts = _identity(settings, database, passwords or Passwords())
+    windows = windows_at(settings.rates_url)
+    parts = _identity(settings, database, passwords or Passwords(), windows)
     uses = Uses(writer(database))
     signer = AssertionSigner.from_file(settings.key_file("assertion.pem"))
     remembered = Remembered(parts.credentials, signer, uses)
+    parts.sessions.on_issue = remembered.acquaint
     parts.sessions.on_end = lambda uid: remembered.forget(session=uid)
     parts.keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
     parts.people.on_change = remembered.forget_all
@@ -66,7 +72,6 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
         name: Upstream(name, urls, sticky=name == INFERENCE)
         for name, urls in settings.upstreams().items()
     }
-    windows = windows_at(settings.rates_url)
     gate = Gate(
         remembered=remembered, windows=windows, rates=settings.rates(), allowances=allowances
     )
@@ -110,7 +115,9 @@ class _Identity:
     credentials: Credentials
 
 
-def _identity(settings: GatewaySettings, database: Database, passwords: Passwords) -> _Identity:
+def _identity(
+    settings: GatewaySettings, database: Database, passwords: Passwords, windows: Windows
+) -> _Identity:
     ring = KeyRing(
         database,
         seal=Seal.from_file(settings.key_file("assertion.pem")),
@@ -124,12 +131,20 @@ def _identity(settings: GatewaySettings, database: Database, passwords: Password
         tokens=tokens,
         access_lifetime=settings.access_token_lifetime,
         refresh_lifetime=settings.refresh_token_lifetime,
+        attempts=Attempts(windows, parse(settings.rate_account)),
+    )
+    registration = Registration(
+        database,
+        passwords=passwords,
+        tokens=tokens,
+        is_open=settings.who_registers == "open",
+        invites=settings.who_registers == "invited",
     )
     return _Identity(
         passwords=passwords,
         ring=ring,
         sessions=sessions,
-        registration=Registration(database, passwords=passwords, tokens=tokens),
+        registration=registration,
         people=People(database, passwords=passwords, tokens=tokens),
         keys=ApiKeys(database),
         credentials=Credentials(database, tokens=tokens),
@@ -151,8 +166,17 @@ def _front(
     relay = Relay(intake, timeout=settings.upstream_timeout)
     forwarder = Forwarder(relay, upstreams, gate=gate, remembered=remembered)
     origins = Origins.parse(settings.trusted_origins)
+    places = Places(
+        person=settings.sockets_person, tenant=settings.sockets_tenant, everybody=settings.sockets
+    )
     sockets = Sockets(
-        table=ROUTES, gate=gate, remembered=remembered, upstreams=upstreams, origins=origins
+        table=ROUTES,
+        gate=gate,
+        remembered=remembered,
+        upstreams=upstreams,
+        origins=origins,
+        places=places,
+        life=settings.socket_seconds,
     )
     proxies = Proxies(settings.trusted_proxies)
 

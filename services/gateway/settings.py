@@ -2,7 +2,7 @@
 signed in.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 
@@ -44,6 +44,10 @@ class GatewaySettings(Settings):
     admin_email: str = "admin@example.com"
     admin_password: SecretStr | None = None
 
+    #: Who may make a tenant: anybody, whom the operator invites, or nobody. Unset, anybody, and in
+    #: production whom the operator invites.
+    registration: Literal["open", "invited", "closed"] | None = None
+
     #: `iss` and `aud` of the tokens that people carry.
     token_issuer: str = "millrace"  # noqa: S105
     token_audience: str = "authenticated"  # noqa: S105
@@ -67,6 +71,9 @@ class GatewaySettings(Settings):
     rate_person: RateText = "200/minute"
     rate_inference: RateText = "100/minute"
     rate_login: RateText = "5/minute"
+    #: Failed log-ins at one account from one network, and new tenants from one network.
+    rate_account: RateText = "20/hour"
+    rate_registration: RateText = "20/hour"
 
     #: Addresses and networks of proxies, separated by commas, whose X-Forwarded-For, -Proto, -Host
     #: and -Port count.
@@ -75,8 +82,19 @@ class GatewaySettings(Settings):
     client_timeout: float = Field(default=30, gt=0)
     #: Seconds in which a service must begin to answer, uploads and streams excepted.
     upstream_timeout: float = Field(default=10, gt=0)
+    #: WebSockets that a person or key, a tenant, and all together may keep open at one gateway, and
+    #: the seconds after which one is closed, so that its client comes again.
+    sockets_person: int = Field(default=20, ge=1)
+    sockets_tenant: int = Field(default=100, ge=1)
+    sockets: int = Field(default=1000, ge=1)
+    socket_seconds: float = Field(default=3600, gt=0)
     #: Answer as the running Recotem where it differs from its document.
     recotem_compat: bool = False
+
+    @property
+    def who_registers(self) -> Literal["open", "invited", "closed"]:
+        """Return who may make a tenant."""
+        return self.registration or ("invited" if self.profile == "production" else "open")
 
     @property
     def cookies_are_secure(self) -> bool:
@@ -101,4 +119,5 @@ class GatewaySettings(Settings):
             "person": parse(self.rate_person),
             "inference": parse(self.rate_inference),
             "login": parse(self.rate_login),
+            "registration": parse(self.rate_registration),
         }

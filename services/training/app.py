@@ -11,6 +11,7 @@ from training.api import ROUTERS
 from training.events import subscriptions
 from training.operations import algorithms, cleaning, jobs, retraining, schedules
 from training.operations.runner import Runner
+from training.operations.watching import Feeds
 from training.settings import TrainingSettings
 from training.store.tables import Base
 
@@ -75,7 +76,7 @@ def build(settings: TrainingSettings) -> Service:
         database=database,
         routers=ROUTERS,
         subscriptions=subscriptions(runner),
-        state={"runner": runner, "blobs": blobs},
+        state={"runner": runner, "blobs": blobs, "feeds": Feeds(database)},
         tasks=[runner.run, consider, fire, settle, clean, measure],
     )
 

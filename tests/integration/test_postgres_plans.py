@@ -32,7 +32,8 @@ from catalog.store import items as catalog_items
 from catalog.store.announcements import Announcements
 from chassis import inbox, outbox, postgresql
 from chassis.database import Database, Transaction
-from experiments.store import ab_tests, analytics, conversions
+from experiments.domain.exposures import Facts, Marks
+from experiments.store import ab_tests, analytics, conversions, exposures
 from experiments.store import slots as experiment_slots
 from gateway.store import api_keys, people, sessions
 from inference.store import popularity
@@ -43,6 +44,8 @@ from training.store import replicas as training_replicas
 from training.store import schedules as training_schedules
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+#: The same in microseconds since 1970.
+NOW_US = int(NOW.timestamp()) * 1_000_000
 ROWS, TENANTS = 12_000, 200
 TENANT = "tenant-7"
 BILLED = first_subscription(NOW, provisional=False)
@@ -234,7 +237,7 @@ ASKED: dict[str, dict[str, Ask]] = {
             tx, [f"event_id-{n}" for n in range(30)]
         ),
         "what to announce": lambda tx: _connected(tx, _announced),
-        "an erasure": lambda tx: catalog_interactions.erase_user(tx, "user_id-7"),
+        "an erasure": lambda tx: catalog_interactions.erase_user(tx, "user_id-7", until=NOW),
         "known items": lambda tx: catalog_items.known(tx, [f"item_id-{n}" for n in range(30)]),
         "an item": lambda tx: catalog_items.get(tx, "item_id-7"),
         "items": lambda tx: catalog_items.page(tx, words=[], **PAGE),
@@ -255,7 +258,7 @@ ASKED: dict[str, dict[str, Ask]] = {
         ),
         "the newest interaction": lambda tx: training_interactions.newest(tx),
         "enough users": lambda tx: training_interactions.has_users(tx, 10),
-        "an erasure": lambda tx: training_interactions.forget_user(tx, "user_id-7"),
+        "an erasure": lambda tx: training_interactions.forget_user(tx, "user_id-7", until=NOW_US),
         "a tally": lambda tx: training_interactions.count(tx, now=NOW, interactions=1),
         "items to learn from": lambda tx: training_replicas.items_after(tx, "", limit=500),
         "the newest table": lambda tx: training_replicas.newest_data(tx, 7),
@@ -303,6 +306,14 @@ ASKED: dict[str, dict[str, Ask]] = {
         "conversions": lambda tx: conversions.find(tx.session, {}, **PAGE),
         "slots": lambda tx: experiment_slots.steady(tx.session, {7, 207}),
         "tests on slots": lambda tx: ab_tests.counting(tx.session, {7}, since=NOW, until=NOW),
+        "a user in an arm": lambda tx: exposures.add(
+            tx.session,
+            7,
+            7,
+            {"user_id-7": Facts({"request_id-7": Marks(shown=True)})},
+            tenant_id=TENANT,
+        ),
+        "an erasure": lambda tx: exposures.forget_user(tx.session, "user_id-7"),
         "active users": lambda tx: analytics.active_users(
             tx.session, since=NOW.date() - timedelta(days=7)
         ),

@@ -31,8 +31,9 @@ async def run(stage: Stage) -> None:
     results = await eventually(tallied, "all tallies")
     await stage.back_end.call("POST", f"{path}/stop/")
     _report(stage, results)
-    winner = "personal" if results["lift"] > 0 else "popular"
-    if results["significant"]:
+    low, _high = results["always_valid_interval"]
+    winner = "personal" if low > 0 else "popular"
+    if _is_decided(results):
         await stage.back_end.call(
             "POST", f"{path}/promote_winner/", json={"slot_id": stage.slots[winner]}
         )
@@ -113,10 +114,17 @@ def _report(stage: Stage, results: dict[str, Any]) -> None:
     for arm in ("control", "variant"):
         clicks, shown = results[f"{arm}_conversions"], results[f"{arm}_impressions"]
         stage.say(f"{arm}: {clicks} clicks of {shown} ({results[f'{arm}_rate']:.1%})")
-    verdict = "significant" if results["significant"] else "not significant"
-    low, high = results["confidence_interval"]
-    chance = f"p = {results['p_value']:.2g}" if results["p_value"] >= 1e-6 else "p < 0.000001"
+    users = results["control_users"], results["variant_users"]
+    verdict = "decided" if _is_decided(results) else "not decided yet"
+    low, high = results["always_valid_interval"]
+    p_value = results["always_valid_p_value"]
+    chance = f"p = {p_value:.2g}" if p_value >= 1e-6 else "p < 0.000001"
     stage.say(
-        f"lift {results['lift']:+.1f} %, {chance}, "
+        f"lift {results['lift']:+.1f} %; by {users[0]} and {users[1]} users {chance}, "
         f"difference {low:+.3f} to {high:+.3f}: [bold]{verdict}[/bold]"
     )
+
+
+def _is_decided(results: dict[str, Any]) -> bool:
+    """Tell whether the difference may be believed, whenever somebody looks."""
+    return bool(results["always_valid_significant"]) and not results["sample_ratio_mismatch"]

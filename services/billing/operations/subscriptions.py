@@ -19,7 +19,7 @@ async def open_with(event: TenantRegistered, tx: Transaction) -> None:
     anchor = event.occurred_at
     subscription = await store.held(tx.session, anchor=anchor, tenant_id=tx.tenant_id)
     if not subscription.provisional:
-        return  # it was heard of before
+        return  # the tenant was heard of before
     await store.put(tx.session, replace(subscription, anchor=anchor, provisional=False))
     await allowances.announce(tx)
     await webhooks.apply(tx)

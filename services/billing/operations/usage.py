@@ -11,6 +11,7 @@ from billing.domain.terms import term_at
 from billing.domain.usage import Statement, Used, cap_at, with_use
 from billing.store import caps, counts, past_plans, subscriptions
 from billing.store import usage as store
+from chassis import erasures
 from chassis.database import Transaction
 from contracts.catalog import ItemChanged, ItemDeleted
 from contracts.conversions import ConversionRecorded
@@ -50,15 +51,19 @@ async def count(facts: Sequence[Fact], tx: Transaction) -> None:
 
 async def count_interactions(facts: list[InteractionRecorded], tx: Transaction) -> None:
     """Add interactions to the usage, and their users to those of the tenant."""
+    erased = await erasures.among(tx, {fact.user_id for fact in facts})
     await count(facts, tx)
-    users = {fact.user_id for fact in facts}
+    users: dict[str, datetime] = {}
+    for fact in facts:
+        if not erased.covers(fact.user_id, fact.occurred_at):
+            users[fact.user_id] = max(fact.occurred_at, users.get(fact.user_id, fact.occurred_at))
     await store.know_users(tx.session, users, tenant_id=tx.tenant_id)
 
 
 async def count_items(changes: list[ItemChanged | ItemDeleted], tx: Transaction) -> None:
     """Follow the catalogue's size."""
     newest = {change.item_id: change for change in sorted(changes, key=lambda c: c.revision)}
-    for change in newest.values():
+    for _item_id, change in sorted(newest.items()):
         await store.know_item(
             tx.session,
             change.item_id,
@@ -70,7 +75,9 @@ async def count_items(changes: list[ItemChanged | ItemDeleted], tx: Transaction)
 
 async def forget_person(event: PersonErased, tx: Transaction) -> None:
     """Forget an erased person; what they used stays used."""
-    await store.forget_user(tx.session, event.person_uid, tenant_id=tx.tenant_id)
+    at = event.occurred_at
+    if await erasures.note(tx, event.person_uid, at=at):
+        await store.forget_user(tx.session, event.person_uid, until=at, tenant_id=tx.tenant_id)
 
 
 async def state(tx: Transaction) -> Statement:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.erasures import ErasedPerson
 from chassis.tables import BigKey, Identified, Moment, new_metadata
 from chassis.tenancy import TenantScoped
 
@@ -189,6 +190,12 @@ class KnownUserRow(TenantScoped, Base):
 
     tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    #: The newest fact of theirs; none where a release before this one knew them.
+    newest_at: Mapped[datetime | None]
+
+
+class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
+    """A person whose earlier facts are not kept, however late they come."""
 
 
 class KnownCountRow(TenantScoped, Base):

@@ -1,18 +1,18 @@
 """Usage at rest: one row a cycle, and who and what was ever counted."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.domain.plans import STARTER, Plan, plan_of
 from billing.domain.usage import LateUse, Part, Used, paid_for
 from billing.store import counts, invoices
 from billing.store.tables import KnownItemRow, KnownUserRow, UsageRow
-from chassis.upserts import insert_new
+from chassis.upserts import insert_newest
 
 
 async def of(session: AsyncSession, cycle_index: int, *, plan: Plan) -> Used:
@@ -100,20 +100,33 @@ async def _row(session: AsyncSession, cycle_index: int) -> UsageRow | None:
     return row
 
 
-async def know_users(session: AsyncSession, users: Collection[str], *, tenant_id: str) -> None:
-    """Remember users; those known already stay one."""
+async def know_users(
+    session: AsyncSession, users: Mapping[str, datetime], *, tenant_id: str
+) -> None:
+    """Remember users by the newest fact of each; those known already stay one."""
     await counts.begin(session, tenant_id=tenant_id)
-    rows = [{"tenant_id": tenant_id, "user_id": user} for user in sorted(users)]
+    # The count is held, so that nobody else adds a user meanwhile.
+    among = select(func.count(KnownUserRow.user_id)).where(KnownUserRow.user_id.in_(users))
+    known = await session.scalar(among) or 0
+    rows = [
+        {"tenant_id": tenant_id, "user_id": user, "newest_at": at}
+        for user, at in sorted(users.items())
+    ]
     table = KnownUserRow.metadata.tables[KnownUserRow.__tablename__]
-    new = await insert_new(session, table, rows, returning=[table.c.user_id])
-    await counts.add(session, users=len(new))
+    await insert_newest(session, table, rows, by=table.c.newest_at)
+    await counts.add(session, users=len(users) - known)
 
 
-async def forget_user(session: AsyncSession, user_id: str, *, tenant_id: str) -> None:
-    """Forget a user."""
+async def forget_user(
+    session: AsyncSession, user_id: str, *, until: datetime, tenant_id: str
+) -> None:
+    """Forget a user, unless facts of theirs are from after that."""
     await counts.begin(session, tenant_id=tenant_id)
-    gone = delete(KnownUserRow).where(KnownUserRow.user_id == user_id)
-    found = await session.execute(gone.returning(KnownUserRow.user_id))
+    row = KnownUserRow
+    gone = or_(row.newest_at.is_(None), row.newest_at <= until)
+    found = await session.execute(
+        delete(row).where(row.user_id == user_id, gone).returning(row.user_id)
+    )
     await counts.add(session, users=-len(found.all()))
 
 

@@ -68,12 +68,11 @@ class FilesOfKind:
 
     async def get(self, tx: Transaction, row_id: int) -> DataFile | None:
         """Return a file that the caller may see, or None."""
-        file = await store.get(tx, row_id, kind=self.kind)
-        return file if file is not None and tx.caller.may_see(file.project) else None
+        return await self._seen(tx, row_id)
 
     async def remove(self, tx: Transaction, row_id: int) -> bool:
         """Delete a file on somebody's behalf; tell whether there was one."""
-        file = await self.get(tx, row_id)
+        file = await self._seen(tx, row_id, hold=True)
         if file is None:
             return False
         await discard(tx, file)
@@ -81,13 +80,17 @@ class FilesOfKind:
 
     async def unlink(self, tx: Transaction, row_id: int) -> DataFile | None:
         """Delete a file's bytes but remember that there was one; return what is left, or None."""
-        file = await self.get(tx, row_id)
+        file = await self._seen(tx, row_id, hold=True)
         if file is None:
             return None
         left = await store.unlink(tx, row_id)
         await doomed.add(tx, file.blobs)
         tx.emit(left.changed(tx.tenant_id, at=tx.clock()))
         return left
+
+    async def _seen(self, tx: Transaction, row_id: int, *, hold: bool = False) -> DataFile | None:
+        file = await store.get(tx, row_id, kind=self.kind, hold=hold)
+        return file if file is not None and tx.caller.may_see(file.project) else None
 
 
 class DataFiles:

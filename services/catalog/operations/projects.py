@@ -28,7 +28,7 @@ async def find(
 
 async def get(tx: Transaction, project_id: int) -> Project | None:
     """Return a project that the caller may see, or None."""
-    return await store.get(tx, project_id) if tx.caller.may_see(project_id) else None
+    return await _seen(tx, project_id)
 
 
 async def add(tx: Transaction, values: Mapping[str, Any]) -> Project:
@@ -53,7 +53,7 @@ async def change(tx: Transaction, project_id: int, values: Mapping[str, Any]) ->
     Raises:
         Invalid: its owner has another project of the new name.
     """
-    before = await get(tx, project_id)
+    before = await _seen(tx, project_id, hold=True)
     if before is None:
         return None
     await _check_name(tx, values.get("name", before.name), owner=before.owner, but=project_id)
@@ -68,7 +68,7 @@ async def remove(tx: Transaction, project_id: int) -> bool:
     Raises:
         Conflict: it is the tenant's default project, where items and interactions live.
     """
-    project = await get(tx, project_id)
+    project = await _seen(tx, project_id, hold=True)
     if project is None:
         return False
     if project.is_default:
@@ -96,6 +96,12 @@ async def summarise(tx: Transaction, project_id: int) -> Summary:
         n_models=models,
         ins_datetime=project.ins_datetime,
     )
+
+
+async def _seen(tx: Transaction, project_id: int, *, hold: bool = False) -> Project | None:
+    if not tx.caller.may_see(project_id):
+        return None
+    return await store.get(tx, project_id, hold=hold)
 
 
 async def _check_name(

@@ -11,15 +11,16 @@ from catalog.store.tables import DataFileRow
 from chassis.database import Transaction
 
 
-async def get(tx: Transaction, file_id: int, *, kind: Kind) -> DataFile | None:
-    """Return a file that was not unlinked, or None."""
-    row = await tx.session.scalar(
-        select(DataFileRow).where(
-            DataFileRow.id == file_id,
-            DataFileRow.kind == kind,
-            DataFileRow.filesize.is_not(None),
-        )
+async def get(tx: Transaction, file_id: int, *, kind: Kind, hold: bool = False) -> DataFile | None:
+    """Return a file that was not unlinked, or None; `hold` keeps it so until the commit."""
+    query = select(DataFileRow).where(
+        DataFileRow.id == file_id,
+        DataFileRow.kind == kind,
+        DataFileRow.filesize.is_not(None),
     )
+    if hold:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = await tx.session.scalar(query)
     return None if row is None else _file(row)
 
 
@@ -45,10 +46,10 @@ async def page(
 
 
 async def of_project(tx: Transaction, project_id: int) -> list[DataFile]:
-    """Return all files of a project, of both kinds, also those unlinked."""
-    rows = await tx.session.scalars(
-        select(DataFileRow).where(DataFileRow.project_id == project_id).order_by(DataFileRow.id)
-    )
+    """Return all files of a project, of both kinds, also those unlinked, held until the commit."""
+    query = select(DataFileRow).where(DataFileRow.project_id == project_id).order_by(DataFileRow.id)
+    held = query.with_for_update().execution_options(populate_existing=True)
+    rows = await tx.session.scalars(held)
     return [_file(row) for row in rows]
 
 

@@ -68,10 +68,11 @@ async def insert(
         tx.wake_relay()
 
 
-async def erase_user(tx: Transaction, user_id: str) -> int:
-    """Delete all interactions of one user; return how many there were."""
+async def erase_user(tx: Transaction, user_id: str, *, until: datetime) -> int:
+    """Delete a user's interactions that happened until then; return how many there were."""
+    row = InteractionRow
     result = await tx.session.execute(
-        delete(InteractionRow).where(InteractionRow.user_id == user_id)
+        delete(row).where(row.user_id == user_id, row.occurred_at <= until)
     )
     assert isinstance(result, CursorResult)  # noqa: S101 - narrows the type of a DELETE's result
     return int(result.rowcount)

@@ -11,10 +11,13 @@ from catalog.store.tables import ProjectRow
 from chassis.database import Transaction
 
 
-async def get(tx: Transaction, project_id: int) -> Project | None:
-    """Return a project, or None."""
-    row = await tx.session.get(ProjectRow, project_id)
-    return None if row is None or row.tenant_id != tx.tenant_id else _project(row)
+async def get(tx: Transaction, project_id: int, *, hold: bool = False) -> Project | None:
+    """Return a project, or None; `hold` keeps others from changing it until the commit."""
+    query = select(ProjectRow).where(ProjectRow.id == project_id)
+    if hold:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = await tx.session.scalar(query)
+    return None if row is None else _project(row)
 
 
 async def default(tx: Transaction) -> Project | None:
@@ -59,7 +62,7 @@ async def add(
 ) -> Project:
     """Keep a new project."""
     row = ProjectRow(
-        **values, owner_id=owner, is_default=is_default, ins_datetime=at, updated_at=at
+        **values, owner_id=owner, is_default=is_default, ins_datetime=at, updated_at=at, revision=1
     )
     tx.session.add(row)
     await tx.session.flush()
@@ -69,11 +72,11 @@ async def add(
 async def change(
     tx: Transaction, project_id: int, values: Mapping[str, Any], *, at: datetime
 ) -> Project:
-    """Change some members of a project that exists."""
+    """Change some members of a project that is held."""
     row = await tx.session.get_one(ProjectRow, project_id)
     for name, value in values.items():
         setattr(row, name, value)
-    row.updated_at = at
+    row.updated_at, row.revision = at, row.revision + 1
     await tx.session.flush()
     return _project(row)
 
@@ -94,4 +97,5 @@ def _project(row: ProjectRow) -> Project:
         is_default=row.is_default,
         ins_datetime=row.ins_datetime,
         updated_at=row.updated_at,
+        revision=row.revision,
     )

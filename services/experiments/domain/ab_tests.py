@@ -57,7 +57,7 @@ class AbTest:
     ins_datetime: datetime
     updated_at: datetime
     revision: int
-    #: Control's share of the requests, as dealt at the start; None where another running test has
+    #: Control's share of the users, as dealt at the start; None where another running test has
     #: one of the slots, which then also answers requests of that test.
     control_share: float | None
     #: How users are dealt while it runs; None before the start, and of tests that older releases

@@ -16,6 +16,7 @@ class Project:
     id: int
     name: str
     is_default: bool
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

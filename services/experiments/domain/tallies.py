@@ -1,10 +1,11 @@
 """Tallies: what an arm of a test has shown and won, whatever the order in which it was told."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from experiments.domain.ab_tests import CONVERSIONS, AbTest, Metric
 from experiments.domain.conversions import Conversion, ConversionType
+from experiments.domain.samples import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,21 @@ class Tally:
         counted = CONVERSIONS[metric]
         clicks = self.clicks if ConversionType.CLICK in counted else 0
         return clicks + (self.purchases if ConversionType.PURCHASE in counted else 0)
+
+    @property
+    def total(self) -> int:
+        """Return how much was counted, whatever it was."""
+        return self.impressions + self.clicks + self.purchases
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Both ways in which an arm is counted: event by event, and by user."""
+
+    tally: Tally = field(default_factory=Tally)
+    sample: Sample = field(default_factory=Sample)
+    #: Whether the sample knows of all that the tally counts: older releases counted no users.
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chassis.database import Transaction
+from chassis.database import Database, Transaction
+from chassis.identity import Caller
 from chassis.problems import Conflict, Invalid, NotFound, Problem, unknown_reference
 from chassis.wire import Page
 from experiments.domain.ab_tests import AbTest, Status, frozen_changes
 from experiments.domain.deals import DealsDiffer, deal
 from experiments.domain.slots import FULL_WEIGHT, Slot
-from experiments.measures.proportions import Arm
+from experiments.domain.tallies import Counts
 from experiments.measures.verdict import Verdict, verdict
 from experiments.operations import arms, slots
 from experiments.operations.filters import conditions
@@ -117,18 +118,20 @@ async def stop(tx: Transaction, test_id: int) -> AbTest:
     return done
 
 
-async def judge(tx: Transaction, test_id: int) -> tuple[AbTest, Verdict]:
+async def judge(database: Database, caller: Caller, test_id: int) -> tuple[AbTest, Verdict]:
     """Return what the counts say so far, in any state."""
-    test = await store.get(tx.session, test_id)
-    if test is None or not tx.caller.may_see(test.project_id):
-        raise NotFound.of(AbTests.noun)
-    control, variant = (
-        Arm(tally.impressions, tally.conversions(test.target_metric_name))
-        for tally in await tallies.of(tx.session, test)
-    )
+    async with database.transaction(caller, write=False) as tx:
+        test = await store.get(tx.session, test_id)
+        if test is None or not caller.may_see(test.project_id):
+            raise NotFound.of(AbTests.noun)
+        control, variant = await tallies.of(tx.session, test)
+    if not (control.complete and variant.complete):
+        async with database.transaction(caller) as tx:
+            test, control, variant = await _counted_afresh(tx, test_id)
     return test, verdict(
         control,
         variant,
+        metric=test.target_metric_name,
         confidence=test.confidence_level,
         min_sample_size=test.min_sample_size,
         control_share=test.control_share,
@@ -170,6 +173,16 @@ async def _dealt(tx: Transaction, test: AbTest, control: Slot, variant: Slot) ->
         await store.put(tx.session, replace(other, control_share=None))
     share = None if halves else dealt.control_share
     return test.started(dealt, at=tx.clock(), control_share=share)
+
+
+async def _counted_afresh(tx: Transaction, test_id: int) -> tuple[AbTest, Counts, Counts]:
+    """Return a test whose counts an older release wrote, which knew of no users, made complete."""
+    test, _control, _variant = await _held(tx, test_id)
+    control, variant = await tallies.of(tx.session, test)
+    if not (control.complete and variant.complete):  # else another request was first
+        await tallies.count_afresh(tx.session, test, tenant_id=tx.tenant_id)
+        control, variant = await tallies.of(tx.session, test)
+    return test, control, variant
 
 
 async def _held(tx: Transaction, test_id: int) -> tuple[AbTest, Slot, Slot]:

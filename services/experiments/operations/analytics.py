@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 
+from chassis import erasures
 from chassis.database import Transaction
 from chassis.problems import Invalid
 from contracts.catalog import ItemChanged, ItemDeleted
@@ -18,9 +19,14 @@ from experiments.store import replicas
 
 async def interacted(facts: Sequence[InteractionRecorded], tx: Transaction) -> None:
     """Count interactions and the users behind them, on the day that each tells of."""
+    erased = await erasures.among(tx, {fact.user_id for fact in facts})
     days = Counter(_day(fact) for fact in facts)
     await store.add_days(tx.session, interactions=days, recommendations={}, tenant_id=tx.tenant_id)
-    users = {(_day(fact), fact.user_id) for fact in facts}
+    users: dict[tuple[date, str], datetime] = {}
+    for fact in facts:
+        if not erased.covers(fact.user_id, fact.occurred_at):
+            active_on = (_day(fact), fact.user_id)
+            users[active_on] = max(fact.occurred_at, users.get(active_on, fact.occurred_at))
     await store.know_users(tx.session, users, tenant_id=tx.tenant_id)
 
 
@@ -33,7 +39,7 @@ async def served(facts: Sequence[Served], tx: Transaction) -> None:
 async def items_changed(changes: Sequence[ItemChanged | ItemDeleted], tx: Transaction) -> None:
     """Follow the catalogue's size."""
     newest = {change.item_id: change for change in sorted(changes, key=lambda c: c.revision)}
-    for change in newest.values():
+    for _item_id, change in sorted(newest.items()):
         await store.know_item(
             tx.session,
             change.item_id,

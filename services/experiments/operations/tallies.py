@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from chassis.database import Transaction
 from experiments.domain.conversions import Conversion
+from experiments.domain.exposures import facts_of
+from experiments.domain.samples import Sample
 from experiments.domain.tallies import Tally, share_of
-from experiments.store import ab_tests
+from experiments.store import ab_tests, exposures
 from experiments.store import tallies as store
 
 
@@ -24,5 +26,9 @@ async def add(tx: Transaction, conversions: Sequence[Conversion]) -> None:
                 tx.session, test, slot_id, share.requests, tenant_id=tx.tenant_id
             )
             gained = replace(share.tally, impressions=share.tally.impressions + shown)
-            if gained != Tally():
-                await store.increase(tx.session, test, slot_id, gained)
+            facts = facts_of(test, slot_id, conversions)
+            sample = await exposures.add(
+                tx.session, test.id, slot_id, facts, tenant_id=tx.tenant_id
+            )
+            if gained != Tally() or sample != Sample():
+                await store.increase(tx.session, test, slot_id, gained, sample)

@@ -1,13 +1,13 @@
 """Counts for analytics, at rest: per day, and who and what was ever seen."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.upserts import insert_new
+from chassis.upserts import insert_new, insert_newest
 from experiments.store.tables import ActiveUserRow, DayRow, KnownItemRow, KnownUserRow
 
 
@@ -36,16 +36,25 @@ async def add_days(
 
 
 async def know_users(
-    session: AsyncSession, active: Collection[tuple[date, str]], *, tenant_id: str
+    session: AsyncSession, active: Mapping[tuple[date, str], datetime], *, tenant_id: str
 ) -> None:
-    """Remember users and the days on which they were active."""
+    """Remember users and the days on which they were active, each by the newest fact."""
     tables = KnownUserRow.metadata.tables
-    known = [{"tenant_id": tenant_id, "user_id": user} for user in sorted({u for _, u in active})]
-    await insert_new(session, tables[KnownUserRow.__tablename__], known)
-    rows = [
-        {"tenant_id": tenant_id, "day": day, "user_id": user} for day, user in sorted(set(active))
+    known: dict[str, datetime] = {}
+    for (_day, user), at in active.items():
+        known[user] = max(at, known.get(user, at))
+    users = [
+        {"tenant_id": tenant_id, "user_id": user, "newest_at": at}
+        for user, at in sorted(known.items())
     ]
-    await insert_new(session, tables[ActiveUserRow.__tablename__], rows)
+    table = tables[KnownUserRow.__tablename__]
+    await insert_newest(session, table, users, by=table.c.newest_at)
+    days = [
+        {"tenant_id": tenant_id, "day": day, "user_id": user, "newest_at": at}
+        for (day, user), at in sorted(active.items())
+    ]
+    table = tables[ActiveUserRow.__tablename__]
+    await insert_newest(session, table, days, by=table.c.newest_at)
 
 
 async def know_item(session: AsyncSession, item_id: str, *, revision: int, is_there: bool) -> None:
@@ -58,10 +67,11 @@ async def know_item(session: AsyncSession, item_id: str, *, revision: int, is_th
     await session.flush()
 
 
-async def forget_user(session: AsyncSession, user_id: str) -> None:
-    """Forget a user."""
+async def forget_user(session: AsyncSession, user_id: str, *, until: datetime) -> None:
+    """Forget a user, but for what is known of them by facts from after that."""
     for row in (ActiveUserRow, KnownUserRow):
-        await session.execute(delete(row).where(row.user_id == user_id))
+        gone = or_(row.newest_at.is_(None), row.newest_at <= until)
+        await session.execute(delete(row).where(row.user_id == user_id, gone))
 
 
 async def users(session: AsyncSession) -> int:

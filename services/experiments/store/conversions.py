@@ -1,6 +1,7 @@
 """Conversions at rest: inserted once under their event id, never changed."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select, update
@@ -8,12 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.upserts import insert_new
 from contracts.conversions import ConversionType
-from experiments.domain.conversions import Conversion, Report
+from experiments.domain.conversions import ERASED, Conversion, Report
 from experiments.store.tables import ConversionRow
 
 _CHUNK = 500
-#: Stands where the name of an erased user was.
-ERASED = "erased"
 _MEMBERS = (
     "project_id",
     "slot_id",
@@ -63,7 +62,7 @@ async def add(
     """Keep reports with different event ids; return those that nobody else kept first."""
     rows = [
         {name: getattr(report, name) for name in _MEMBERS} | {"tenant_id": tenant_id}
-        for report in reports
+        for report in sorted(reports, key=lambda report: report.event_id)
     ]
     table = ConversionRow.metadata.tables[ConversionRow.__tablename__]
     added = await insert_new(session, table, rows, returning=[table.c.id, table.c.event_id])
@@ -75,11 +74,17 @@ async def add(
     }
 
 
-async def forget_user(session: AsyncSession, user_id: str) -> None:
-    """Take a user's name from what was kept; what it counted for stays."""
+async def slots_of(session: AsyncSession, user_id: str) -> set[int]:
+    """Return the slots that a user's conversions name."""
+    query = select(ConversionRow.slot_id).where(ConversionRow.user_id == user_id).distinct()
+    return set((await session.execute(query)).scalars())
+
+
+async def forget_user(session: AsyncSession, user_id: str, *, until: datetime) -> None:
+    """Take a user's name from what was kept of them until then; what it counted for stays."""
     await session.execute(
         update(ConversionRow)
-        .where(ConversionRow.user_id == user_id)
+        .where(ConversionRow.user_id == user_id, ConversionRow.occurred_at <= until)
         .values(user_id=ERASED)
         .execution_options(synchronize_session=False)
     )

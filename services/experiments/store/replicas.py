@@ -3,6 +3,7 @@
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.revisions import is_older
 from experiments.domain.models import Model
 from experiments.domain.slots import Project
 from experiments.store.tables import ModelRow, ProjectRow
@@ -23,12 +24,15 @@ async def known_projects(session: AsyncSession, project_ids: set[int]) -> set[in
 
 async def keep_project(session: AsyncSession, kept: Project) -> None:
     """Keep a project's newest state."""
-    query = select(ProjectRow).where(ProjectRow.id == kept.id)
+    query = select(ProjectRow).where(ProjectRow.id == kept.id).with_for_update()
     row = (await session.execute(query)).scalar_one_or_none()
     if row is None:
-        session.add(ProjectRow(id=kept.id, name=kept.name, is_default=kept.is_default))
-    else:
-        row.name, row.is_default = kept.name, kept.is_default
+        row = ProjectRow(id=kept.id, revision=0)
+        session.add(row)
+    if is_older(kept.revision, row.revision):
+        return
+    row.name, row.is_default = kept.name, kept.is_default
+    row.revision = max(kept.revision, row.revision)
     await session.flush()
 
 
@@ -50,16 +54,18 @@ async def models(session: AsyncSession) -> list[Model]:
     return [_model(row) for row in await session.scalars(select(ModelRow).order_by(ModelRow.id))]
 
 
-async def keep_model(session: AsyncSession, kept: Model) -> None:
-    """Keep a model that is ready."""
+async def keep_model(session: AsyncSession, kept: Model) -> bool:
+    """Keep a model that is ready; tell whether it is news."""
     query = select(ModelRow).where(ModelRow.id == kept.id)
     row = (await session.execute(query)).scalar_one_or_none()
+    is_news = row is None
     if row is None:
         row = ModelRow(id=kept.id)
         session.add(row)
     row.project_id, row.algorithm = kept.project_id, kept.algorithm
     row.ready_at, row.accuracy = kept.ready_at, kept.accuracy
     await session.flush()
+    return is_news
 
 
 async def drop_model(session: AsyncSession, model_id: int) -> None:

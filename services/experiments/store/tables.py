@@ -3,9 +3,10 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.erasures import ErasedPerson
 from chassis.tables import BigKey, Identified, Moment, new_metadata
 from chassis.tenancy import TenantScoped
 
@@ -25,6 +26,8 @@ class ProjectRow(TenantScoped, Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(256))
     is_default: Mapped[bool]
+    #: The newest that was heard; older news changes nothing.
+    revision: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 
 class ModelRow(TenantScoped, Base):
@@ -58,6 +61,8 @@ class ActiveUserRow(TenantScoped, Base):
     tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    #: The newest fact of theirs; none where a release before this one knew them.
+    newest_at: Mapped[datetime | None]
 
 
 class KnownUserRow(TenantScoped, Base):
@@ -67,6 +72,12 @@ class KnownUserRow(TenantScoped, Base):
 
     tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    #: As for an active user.
+    newest_at: Mapped[datetime | None]
+
+
+class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
+    """A person whose earlier facts are not kept, however late they come."""
 
 
 class KnownItemRow(TenantScoped, Base):
@@ -138,6 +149,10 @@ class AbTestRow(Identified, TenantScoped, Base):
     control_high: Mapped[float | None]
 
 
+def _sum() -> Any:
+    return mapped_column(default=0, server_default="0")
+
+
 class TallyRow(TenantScoped, Base):
     """Counts of one arm of a started test, kept up to date with each conversion."""
 
@@ -150,6 +165,56 @@ class TallyRow(TenantScoped, Base):
     impressions: Mapped[int]
     clicks: Mapped[int]
     purchases: Mapped[int]
+    # The sums of a domain `Sample`. Older releases leave them as they are.
+    users: Mapped[int] = _sum()
+    user_impressions: Mapped[int] = _sum()
+    user_conversions: Mapped[int] = _sum()
+    impressions_squared: Mapped[int] = _sum()
+    conversions_squared: Mapped[int] = _sum()
+    products: Mapped[int] = _sum()
+    # How many of the impressions, clicks and purchases the sums know of. Fewer than there are mean
+    # that an older release counted the others, and that the sums have to be made afresh.
+    summed: Mapped[int] = _sum()
+
+
+#: Columns of a domain `Exposure`.
+EXPOSURE_COUNTS = ("requests", "requests_converted", "unnamed", "unnamed_conversions")
+
+
+class ShownUserRow(TenantScoped, Base):
+    """A user's exposure in an arm. Who held this row alone changes it and the user's requests."""
+
+    __tablename__ = "shown_user"
+
+    tenant_id: Mapped[str] = mapped_column(String(36))  # found by the index below
+    test_id: Mapped[int] = mapped_column(
+        ForeignKey("ab_test.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    slot_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    requests: Mapped[int]
+    requests_converted: Mapped[int]
+    unnamed: Mapped[int]
+    unnamed_conversions: Mapped[int]
+    # An erased person's row keeps its counts under an id that means nothing.
+    erased: Mapped[bool]
+
+    __table_args__ = (Index("ix_shown_user_user", "tenant_id", "user_id"),)
+
+
+class UserRequestRow(TenantScoped, Base):
+    """What an arm was told of a user's request: a click may come before its impression."""
+
+    __tablename__ = "user_request"
+
+    test_id: Mapped[int] = mapped_column(
+        ForeignKey("ab_test.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    slot_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    request_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    shown: Mapped[bool]
+    converted: Mapped[bool]
 
 
 class ShownRow(TenantScoped, Base):

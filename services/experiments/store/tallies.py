@@ -2,14 +2,26 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, select, update
+from sqlalchemy import and_, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.upserts import insert_new
 from experiments.domain.ab_tests import AbTest
 from experiments.domain.conversions import ConversionType
-from experiments.domain.tallies import Tally
+from experiments.domain.samples import Sample
+from experiments.domain.tallies import Counts, Tally
+from experiments.store.recount import inside, users_afresh
 from experiments.store.tables import ConversionRow, ShownRow, TallyRow
+
+#: The members of a sample and the columns that keep them.
+_SUMS = {
+    "users": "users",
+    "impressions": "user_impressions",
+    "conversions": "user_conversions",
+    "impressions_squared": "impressions_squared",
+    "conversions_squared": "conversions_squared",
+    "products": "products",
+}
 
 
 async def first_shown(
@@ -24,8 +36,10 @@ async def first_shown(
     return len(await insert_new(session, table, rows, returning=[table.c.request_id]))
 
 
-async def increase(session: AsyncSession, test: AbTest, slot_id: int, by: Tally) -> None:
-    """Add to an arm's tally."""
+async def increase(
+    session: AsyncSession, test: AbTest, slot_id: int, by: Tally, sample: Sample
+) -> None:
+    """Add to an arm's tally and to its sums of users."""
     await session.execute(
         update(TallyRow)
         .where(TallyRow.test_id == test.id, TallyRow.slot_id == slot_id)
@@ -33,20 +47,23 @@ async def increase(session: AsyncSession, test: AbTest, slot_id: int, by: Tally)
             impressions=TallyRow.impressions + by.impressions,
             clicks=TallyRow.clicks + by.clicks,
             purchases=TallyRow.purchases + by.purchases,
+            summed=TallyRow.summed + by.total,
+            **{
+                column: getattr(TallyRow, column) + getattr(sample, name)
+                for name, column in _SUMS.items()
+            },
         )
         .execution_options(synchronize_session=False)
     )
 
 
-async def of(session: AsyncSession, test: AbTest) -> tuple[Tally, Tally]:
-    """Return the tallies of control and variant; zeros for a test that has not started."""
+async def of(session: AsyncSession, test: AbTest) -> tuple[Counts, Counts]:
+    """Return the counts of control and variant; zeros for a test that has not started."""
     query = select(TallyRow).where(TallyRow.test_id == test.id)
-    found = {
-        row.slot_id: Tally(row.impressions, row.clicks, row.purchases)
-        for row in (await session.execute(query)).scalars()
-    }
+    fresh = query.execution_options(populate_existing=True)
+    found = {row.slot_id: _counts(row) for row in (await session.execute(fresh)).scalars()}
     control, variant = test.slot_ids
-    return found.get(control, Tally()), found.get(variant, Tally())
+    return found.get(control, Counts()), found.get(variant, Counts())
 
 
 async def any_after_the_end(session: AsyncSession, test: AbTest) -> bool:
@@ -66,14 +83,17 @@ async def count_afresh(session: AsyncSession, test: AbTest, *, tenant_id: str) -
         )
     for slot_id in test.slot_ids:
         shown = await _note_shown(session, test, slot_id, tenant_id=tenant_id)
-        counted = await _counted(session, test, slot_id)
+        tally = await _counted(session, test, slot_id) + Tally(impressions=shown)
+        sample = await users_afresh(session, test, slot_id, tenant_id=tenant_id)
         session.add(
             TallyRow(
                 test_id=test.id,
                 slot_id=slot_id,
-                impressions=shown + counted.impressions,
-                clicks=counted.clicks,
-                purchases=counted.purchases,
+                impressions=tally.impressions,
+                clicks=tally.clicks,
+                purchases=tally.purchases,
+                summed=tally.total,
+                **{column: getattr(sample, name) for name, column in _SUMS.items()},
             )
         )
     await session.flush()
@@ -83,7 +103,7 @@ async def _note_shown(session: AsyncSession, test: AbTest, slot_id: int, *, tena
     shown = (
         select(literal(tenant_id), literal(test.id), literal(slot_id), ConversionRow.request_id)
         .where(
-            _inside(test, slot_id),
+            inside(test, slot_id),
             ConversionRow.tenant_id == tenant_id,
             ConversionRow.conversion_type == ConversionType.IMPRESSION.value,
             ConversionRow.request_id.is_not(None),
@@ -101,7 +121,7 @@ async def _counted(session: AsyncSession, test: AbTest, slot_id: int) -> Tally:
     query = (
         select(ConversionRow.conversion_type, func.count())
         .where(
-            _inside(test, slot_id),
+            inside(test, slot_id),
             (ConversionRow.conversion_type != ConversionType.IMPRESSION.value)
             | ConversionRow.request_id.is_(None),
         )
@@ -115,8 +135,7 @@ async def _counted(session: AsyncSession, test: AbTest, slot_id: int) -> Tally:
     )
 
 
-def _inside(test: AbTest, slot_id: int) -> ColumnElement[bool]:
-    window = [ConversionRow.slot_id == slot_id, ConversionRow.occurred_at >= test.started_at]
-    if test.ended_at is not None:
-        window.append(ConversionRow.occurred_at <= test.ended_at)
-    return and_(*window)
+def _counts(row: TallyRow) -> Counts:
+    tally = Tally(row.impressions, row.clicks, row.purchases)
+    sample = Sample(**{name: getattr(row, column) for name, column in _SUMS.items()})
+    return Counts(tally, sample, complete=row.summed == tally.total)

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from chassis.problems import Unauthenticated
 from chassis.wire import Text
 from gateway.api.cookies import CookiesPart
-from gateway.api.parts import ProbesPart, RememberedPart, SessionsPart
+from gateway.api.parts import NetworkPart, ProbesPart, RememberedPart, SessionsPart
 from gateway.forwarding import incoming
 from gateway.forwarding.probes import Readiness
 
@@ -42,13 +42,16 @@ async def page(request: Request, probes: ProbesPart, remembered: RememberedPart)
 async def login(
     sessions: SessionsPart,
     cookies: CookiesPart,
+    network: NetworkPart,
     username: Annotated[Text, Form(max_length=320)],
     password: Annotated[str, Form(max_length=4096)],
 ) -> Response:
     """Sign the operator in."""
     cookies.refuse_foreign()
     try:
-        signed_in = await sessions.sign_in(password, email=username, username=username)
+        signed_in = await sessions.sign_in(
+            password, network=network, email=username, username=username
+        )
     except Unauthenticated:
         return _form("Unable to log in with provided credentials.", status=401)
     answer = RedirectResponse("/admin/", status_code=303)

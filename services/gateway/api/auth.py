@@ -15,7 +15,13 @@ from chassis.validation import REQUIRED
 from chassis.wire import Name, Text, Wire
 from chassis.wire import router as dialect
 from gateway.api.cookies import CookiesPart
-from gateway.api.parts import PeoplePart, RegistrationPart, SessionsPart, SessionUid
+from gateway.api.parts import (
+    NetworkPart,
+    PeoplePart,
+    RegistrationPart,
+    SessionsPart,
+    SessionUid,
+)
 from gateway.api.person import Email, Password, ShortText, Username, person_out
 from gateway.operations.tokens import not_valid
 
@@ -86,7 +92,11 @@ async def register(body: RegisterIn, registration: RegistrationPart) -> dict[str
 @router.post("/api/v1/auth/login")
 @router.post("/api/auth/login")
 async def login(
-    body: LoginIn, sessions: SessionsPart, cookies: CookiesPart, response: Response
+    body: LoginIn,
+    sessions: SessionsPart,
+    cookies: CookiesPart,
+    network: NetworkPart,
+    response: Response,
 ) -> dict[str, Any]:
     """Exchange a password for tokens, in the body and in cookies; from a page of another origin, in
     the body alone.
@@ -97,6 +107,7 @@ async def login(
         signed_in = await sessions.sign_in(
             # A username may also be the address.
             body.password,
+            network=network,
             email=body.email or body.username,
             username=body.username,
         )

@@ -13,7 +13,14 @@ from chassis.identity import CurrentCaller, needs_person
 from chassis.problems import Invalid, Malformed, Problem, Unauthenticated
 from chassis.validation import REQUIRED
 from chassis.wire import BadRequestRoute, JsonObject, Text, Wire
-from gateway.api.parts import PeoplePart, RegistrationPart, RingPart, SessionsPart, SessionUid
+from gateway.api.parts import (
+    NetworkPart,
+    PeoplePart,
+    RegistrationPart,
+    RingPart,
+    SessionsPart,
+    SessionUid,
+)
 from gateway.api.person import Email, Password
 from gateway.domain.people import Person
 from gateway.operations.sessions import SignedIn
@@ -63,22 +70,25 @@ class SignUpIn(Wire):
 
 @router.post("/auth/v1/token")
 async def token(
-    body: GrantIn, sessions: SessionsPart, grant_type: Annotated[str, Query()] = ""
+    body: GrantIn,
+    sessions: SessionsPart,
+    network: NetworkPart,
+    grant_type: Annotated[str, Query()] = "",
 ) -> dict[str, Any]:
     """Exchange a password or a refresh token for tokens."""
     if grant_type == "password":
-        return _spelled(await _by_password(body, sessions))
+        return _spelled(await _by_password(body, sessions, network))
     if grant_type == "refresh_token":
         return _spelled(await _by_refresh(body, sessions))
     raise Malformed("unsupported_grant_type", members={"error_code": "unsupported_grant_type"})
 
 
-async def _by_password(body: GrantIn, sessions: SessionsPart) -> SignedIn:
+async def _by_password(body: GrantIn, sessions: SessionsPart, network: str) -> SignedIn:
     if not body.email or body.password is None:
         missing = "password" if body.email else "email"
         raise Invalid(fields={missing: [REQUIRED]})
     try:
-        return await sessions.sign_in(body.password, email=body.email)
+        return await sessions.sign_in(body.password, network=network, email=body.email)
     except Unauthenticated as error:
         raise Malformed(
             "Invalid login credentials",

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from gateway.domain.identities import Identity
+from gateway.domain.networks import network_of
 from gateway.forwarding.documents import Documents
 from gateway.forwarding.probes import Probes
 from gateway.forwarding.remembered import Remembered
@@ -56,6 +57,10 @@ async def _documents(request: Request) -> Documents:
     return found
 
 
+async def _network(request: Request) -> str:
+    return network_of(request.client.host if request.client else None)
+
+
 async def _settings(request: Request) -> GatewaySettings:
     found: GatewaySettings = request.app.state.settings
     return found
@@ -77,3 +82,4 @@ DocumentsPart = Annotated[Documents, Depends(_documents)]
 SettingsPart = Annotated[GatewaySettings, Depends(_settings)]
 #: The session of the token that the request came with; None where it came otherwise.
 SessionUid = Annotated[str | None, Depends(_session_uid)]
+NetworkPart = Annotated[str, Depends(_network)]

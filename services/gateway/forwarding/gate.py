@@ -12,13 +12,15 @@ from contracts.http import Cost
 from gateway.domain.allowances import Allowances, Reservation
 from gateway.domain.costs import rows_in
 from gateway.domain.identities import Identity
+from gateway.domain.networks import network_of
 from gateway.domain.rates import Rate, Window
 from gateway.domain.routing import Match
+from gateway.domain.spent import SpentWindows
+from gateway.domain.windows import Windows
 from gateway.forwarding.incoming import Incoming
 from gateway.forwarding.intake import Body
 from gateway.forwarding.proxies import is_near
 from gateway.forwarding.remembered import Known, Remembered
-from gateway.forwarding.windows import Windows
 
 _NOBODY = "Authentication credentials were not provided."
 _CHALLENGE = {"WWW-Authenticate": "X-API-Key"}
@@ -49,11 +51,12 @@ class Gate:
         rates: Mapping[str, Rate | None],
         allowances: Allowances,
     ) -> None:
-        """Count by `rates`: key, person, anonymous, inference and login."""
+        """Count by `rates`: key, person, anonymous, inference, login and registration."""
         self._remembered = remembered
         self._windows = windows
         self._rates = rates
         self._allowances = allowances
+        self._spent = SpentWindows()
 
     async def admit(self, match: Match, incoming: Incoming, scope: Scope) -> Admission:
         """Return the admission of a request.
@@ -107,6 +110,9 @@ class Gate:
             self._allowances.doubt(reservation)
 
     async def _identify(self, incoming: Incoming, scope: Scope) -> Known:
+        # Whose address has used up its window is not looked up: that costs more than the refusal.
+        if not self._remembered.knows(incoming):
+            self._refuse_spent("anonymous", scope)
         try:
             known = await self._remembered.of(incoming)
         except Unauthenticated as error:
@@ -129,20 +135,22 @@ class Gate:
     async def _count_stranger(self, zone: str | None, scope: Scope) -> Window | None:
         if zone is None:
             return None
-        address = scope["client"][0] if scope.get("client") else "unknown"
-        kind = "login" if zone == "login" else "anonymous"
-        return await self._hit(f"{kind}:{address}", self._rates[kind])
+        kind = zone if zone in {"login", "registration"} else "anonymous"
+        return await self._hit(_by_network(kind, scope), self._rates[kind])
+
+    def _refuse_spent(self, kind: str, scope: Scope) -> None:
+        """Refuse whose window this process knows to be used up, without counting."""
+        window = self._spent.of(_by_network(kind, scope))
+        if window is not None:
+            raise _throttled(window)
 
     async def _hit(self, name: str, rate: Rate | None) -> Window | None:
         if rate is None:
             return None
         window = await self._windows.hit(name, rate)
         if window is not None and window.exceeded:
-            wait = window.resets_in
-            raise TooManyRequests(
-                f"Request was throttled. Expected available in {wait} seconds.",
-                headers={"Retry-After": str(wait), **window.headers()},
-            )
+            self._spent.note(name, window)
+            raise _throttled(window)
         return window
 
     def _reserve(self, admission: Admission, tenant_id: str, cost: Cost) -> None:
@@ -153,8 +161,23 @@ class Gate:
         admission.cost, admission.reservation = cost, reservation
 
 
+def _by_network(kind: str, scope: Scope) -> str:
+    """Return the name of the window in which strangers of a network are counted."""
+    return f"{kind}:{network_of(scope['client'][0] if scope.get('client') else None)}"
+
+
+def _throttled(window: Window) -> TooManyRequests:
+    wait = window.resets_in
+    return TooManyRequests(
+        f"Request was throttled. Expected available in {wait} seconds.",
+        headers={"Retry-After": str(wait), **window.headers()},
+    )
+
+
 def _zone(match: Match, scope: Scope) -> str | None:
     """Return what counts a request; a token that is exchanged for a fresh one is no log-in."""
+    if match.route.zone == "registration" and scope["method"] != "POST":
+        return "api"
     if match.route.zone == "login":
         query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
         if scope["method"] != "POST" or query.get("grant_type") == "refresh_token":

@@ -31,6 +31,10 @@ UNCOUNTED_SPENDING = Gauge(
     "millrace_uncounted_spending_seconds",
     "For how long billing has not counted what some tenant used: the gateway holds it meanwhile.",
 )
+UNCHECKED = Counter(
+    "millrace_unchecked_credentials_total",
+    "Requests whose credential was genuine a moment ago and could not be checked again.",
+)
 UPSTREAM_REQUESTS = Gauge(
     "millrace_upstream_requests", "Requests under way to a service, uploads aside.", ["upstream"]
 )

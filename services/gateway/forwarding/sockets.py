@@ -4,6 +4,7 @@ code.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -22,6 +23,7 @@ from gateway.forwarding import incoming as heads
 from gateway.forwarding.gate import Gate
 from gateway.forwarding.incoming import Incoming
 from gateway.forwarding.origins import CrossOrigin, refuse_foreign
+from gateway.forwarding.places import Places
 from gateway.forwarding.remembered import Known, Remembered
 from gateway.forwarding.replica import Replica
 from gateway.forwarding.upstream import Upstream
@@ -29,7 +31,9 @@ from gateway.forwarding.upstream import Upstream
 _UNAUTHENTICATED = 4401
 _FORBIDDEN = 4403
 _NOT_FOUND = 4404
+_TOO_MANY = 4429
 _TRY_AGAIN = 1013
+_GOING_AWAY = 1001
 _BY_STATUS = {401: _UNAUTHENTICATED, 403: _FORBIDDEN, 404: _FORBIDDEN}
 # Whatever else is refused may be tried again later: too many at once, a service that is away.
 _PREFIX = "/ws/"
@@ -58,15 +62,19 @@ class Sockets:
         remembered: Remembered,
         upstreams: Mapping[str, Upstream],
         origins: Origins,
+        places: Places,
+        life: float,
     ) -> None:
-        """Find owners in the routing table; let in whom the gate lets pass. Cookies count from our
-        own pages and those of `origins`.
+        """Find owners in the routing table; let in whom the gate lets pass and for whom there is a
+        place, for `life` seconds. Cookies count from our own pages and those of `origins`.
         """
         self._table = table
         self._gate = gate
         self._remembered = remembered
         self._upstreams = upstreams
         self._origins = origins
+        self._places = places
+        self._life = life
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket until either side leaves."""
@@ -76,7 +84,10 @@ class Sockets:
             incoming = heads.read(scope["headers"])
             match = self._match(written(scope))
             known = await self._admitted(match, incoming, scope)
-            await self._pass_on(match, known, incoming, scope, receive, send)
+            with self._places.taken_by(known.identity.caller) as has_place:
+                if not has_place:
+                    raise Refused(_TOO_MANY)
+                await self._pass_on(match, known, incoming, scope, receive, send)
         except Malformed:
             await send({"type": "websocket.close", "code": 1002})
         except Refused as refusal:
@@ -119,9 +130,11 @@ class Sockets:
         """Return, once the credential no longer speaks for whom the socket was opened, the code to
         close it with.
 
-        Whoever has other rights now may come again, and is judged by those.
+        Whoever has other rights now may come again, and is judged by those; so may who has been
+        here for long: of a client that was lost on the way nobody hears.
         """
-        while True:
+        ends_at = time.monotonic() + self._life
+        while time.monotonic() < ends_at:
             try:
                 present = await self._remembered.present(incoming)
             except Unauthenticated:
@@ -131,6 +144,7 @@ class Sockets:
             if present is None or present.identity.caller != known.identity.caller:
                 return _TRY_AGAIN
             await asyncio.sleep(_LOOK_EVERY)
+        return _GOING_AWAY
 
     async def _pass_on(
         self,
@@ -150,12 +164,30 @@ class Sockets:
             headers = {ASSERTION_HEADER: assertion, **telemetry.inject()}
         client = known.identity.caller.subject
         try:
-            async with await _opened(upstream, client, target, headers) as service:
+            tenant = known.identity.caller.tenant_id
+            async with await _admitted_to(upstream, tenant, client, target, headers) as service:
                 await _pump(service, receive, send, until=self._until_over(known, incoming))
+        except Problem as problem:
+            raise Refused(_BY_STATUS.get(problem.status, _TRY_AGAIN)) from problem
         except InvalidStatus as error:
             raise Refused(_BY_STATUS.get(error.response.status_code, _TRY_AGAIN)) from error
         except (OSError, TimeoutError, WebSocketException) as error:
             raise Refused(_TRY_AGAIN) from error
+
+
+async def _admitted_to(
+    upstream: Upstream, tenant: str, client: str, target: str, headers: Mapping[str, str]
+) -> ClientConnection:
+    """Return a WebSocket to a service; to open it takes a place among the tenant's requests.
+
+    Raises:
+        Problem: too much is under way to the service.
+    """
+    await upstream.bulkhead.enter(tenant)
+    try:
+        return await _opened(upstream, client, target, headers)
+    finally:
+        upstream.bulkhead.leave(tenant)
 
 
 async def _opened(

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from limits.aio.storage import RedisStorage
 
 from chassis import telemetry
 from chassis.batching import GroupWriter
 from gateway.domain.rates import Rate, Window
+from gateway.domain.windows import Windows
 from gateway.forwarding.metrics import UNCOUNTED
 
 #: Counters in memory beyond which those that are over are looked for and dropped; ends of windows
@@ -20,22 +21,6 @@ _SWEEP_AT = 10_000
 #: doubled each time.
 _PATIENCE = 0.05
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 8.0
-
-
-class Windows(Protocol):
-    """Counts requests by who makes them."""
-
-    async def hit(self, name: str, rate: Rate) -> Window:
-        """Count a request and return where its maker stands."""
-        ...
-
-    async def start(self) -> None:
-        """Open what is needed."""
-        ...
-
-    async def stop(self) -> None:
-        """Close it."""
-        ...
 
 
 class MemoryWindows:

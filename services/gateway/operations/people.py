@@ -131,7 +131,7 @@ class People:
             kept = await people.password_hash(tx, caller.person_id or 0)
         if person is None:
             raise NotFound(_NO_SUCH)
-        if old is not None and not await self._passwords.matches(old, kept):
+        if old is not None and not await self._passwords.confirms(old, kept):
             raise Invalid(fields={"old_password": ["Current password is incorrect."]})
         await self._set_password(person, new, field=field, but=session)
 

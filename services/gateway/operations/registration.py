@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chassis.database import Database, Transaction
-from chassis.problems import Conflict, Invalid
+from chassis.problems import Conflict, Forbidden, Invalid
 from contracts.tenants import TenantRegistered
-from gateway.domain.people import Person, Role, split_name, weaknesses
+from gateway.domain.people import Person, Role, split_name, too_long, weaknesses
 from gateway.operations.passwords import Passwords
 from gateway.operations.tokens import Tokens, not_valid
 from gateway.store import people
@@ -17,16 +17,29 @@ _TAKEN = {
     "email": "A user with that e-mail address already exists.",
     "username": "A user with that username already exists.",
 }
+_CLOSED = "New tenants are made by invitation of the operator here, or not at all."
 
 
 class Registration:
     """Registers tenants with their first admin, and people who were invited."""
 
-    def __init__(self, database: Database, *, passwords: Passwords, tokens: Tokens) -> None:
-        """Work on the gateway's database."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        passwords: Passwords,
+        tokens: Tokens,
+        is_open: bool,
+        invites: bool,
+    ) -> None:
+        """Work on the gateway's database. `is_open`: anybody may make a tenant; `invites`: whom the
+        operator invites may.
+        """
         self._database = database
         self._passwords = passwords
         self._tokens = tokens
+        self._is_open = is_open
+        self._invites = invites
 
     async def register(
         self, *, email: str, password: str, name: str = "", username: str | None = None
@@ -34,9 +47,17 @@ class Registration:
         """Make a new tenant with its first admin.
 
         Raises:
+            Forbidden: not everybody may.
             Conflict: somebody has this address or name.
             Invalid: the password is too weak.
         """
+        if not self._is_open:
+            raise Forbidden(_CLOSED, code="REGISTRATION_CLOSED")
+        return await self._register(email, password=password, name=name, username=username)
+
+    async def _register(
+        self, email: str, *, password: str, name: str, username: str | None = None
+    ) -> Person:
         username = username or email
         refuse_weak(password, username=username, email=email)
         async with self._database.transaction(tenant_id=None, write=False) as tx:
@@ -54,12 +75,18 @@ class Registration:
             )
 
     async def accept(self, invitation: str, *, password: str, name: str = "") -> Person:
-        """Let an invited person in, with the password they chose.
+        """Let an invited person in, with the password they chose; whom the operator has invited,
+        with a tenant of their own.
 
         Raises:
             Unauthenticated: the invitation is worth nothing, or was accepted before.
+            Forbidden: it makes a tenant, and nobody may.
         """
         claims = await self._tokens.read(invitation, "invitation")
+        if claims.get("makes_tenant") is True:
+            if not (self._is_open or self._invites):
+                raise Forbidden(_CLOSED, code="REGISTRATION_CLOSED")
+            return await self._register(str(claims["email"]), password=password, name=name)
         refuse_weak(password, email=str(claims.get("email", "")))
         kept = await self._passwords.hash(password)
         async with self._database.transaction(tenant_id=None) as tx:
@@ -103,7 +130,11 @@ async def _found(
 async def refuse_taken(
     tx: Transaction, *, email: str | None, username: str | None, but: int | None = None
 ) -> None:
-    """Refuse an address or a name that somebody else has, in whatever case."""
+    """Refuse an address or a name that somebody else has, in whatever case, or that is too long."""
+    unfit = too_long(email=email or "", username=username or "")
+    if unfit:
+        # A username that was made from the address says nothing of its own.
+        raise Invalid(fields={"email": next(iter(unfit.values()))} if email == username else unfit)
     taken = await people.taken(tx, email=email, username=username, but=but)
     if taken:
         # A username that was made from the address says nothing of its own.

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.identity import Caller
 from chassis.problems import Unauthenticated
 from gateway.domain.people import Person
+from gateway.operations.attempts import Attempts
 from gateway.operations.passwords import Passwords
 from gateway.operations.tokens import Tokens, not_valid
 from gateway.store import people, sessions
@@ -45,29 +46,42 @@ class Sessions:
         tokens: Tokens,
         access_lifetime: int,
         refresh_lifetime: int,
+        attempts: Attempts,
     ) -> None:
-        """Issue tokens with these lifetimes, in seconds."""
+        """Issue tokens with these lifetimes, in seconds; count failed log-ins."""
         self._database = database
         self._passwords = passwords
         self._tokens = tokens
         self._access_lifetime = access_lifetime
         self._refresh_lifetime = refresh_lifetime
+        self._attempts = attempts
+        #: Told of each access token that is issued, so that it is known where it is shown.
+        self.on_issue: Callable[[str], None] = _nobody
         #: Told of each session that ended, so that what remembers its tokens forgets them at once.
         self.on_end: Callable[[str], None] = _nobody
 
     async def sign_in(
-        self, password: str, *, email: str | None = None, username: str | None = None
+        self,
+        password: str,
+        *,
+        network: str,
+        email: str | None = None,
+        username: str | None = None,
     ) -> SignedIn:
-        """Open a session for who knows the password.
+        """Open a session for who knows the password; `network` is where they ask from.
 
         Raises:
             Unauthenticated: nobody does, or they may not sign in.
+            TooManyRequests: there were too many failures at the account.
         """
+        named = username or email or ""
+        self._attempts.admit(named, network)
         async with self._database.transaction(tenant_id=None, write=False) as tx:
             found = await people.credentials(tx, email=email, username=username)
         person, kept = found or (None, None)
         genuine = await self._passwords.matches(password, kept)
         if person is None or not genuine or not person.is_active:
+            await self._attempts.note_failure(named, network)
             raise Unauthenticated("Unable to log in with provided credentials.")
         return await self.begin(person)
 
@@ -83,7 +97,8 @@ class Sessions:
         return self._signed_in(person, session, generation=0)
 
     async def refresh(self, token: str) -> SignedIn:
-        """Exchange a refresh token for fresh ones; one that was spent before ends its whole family.
+        """Exchange a refresh token for fresh ones; one that was spent before ends its whole family,
+        unless it was spent in the last seconds: then it is refused, and that is all.
 
         Raises:
             Unauthenticated: the token is worth nothing.
@@ -96,13 +111,22 @@ class Sessions:
                 raise not_valid()
             session, person = found
             expires_at = tx.clock() + timedelta(seconds=self._refresh_lifetime)
-            fresh = await sessions.advance(tx, uid, generation=generation, expires_at=expires_at)
-            if not fresh:
+            fresh = await sessions.advance(
+                tx, session, generation=generation, expires_at=expires_at
+            )
+            stolen = not fresh and not await self._was_just_spent(tx, uid, generation)
+            if stolen:
                 await sessions.end(tx, uid)
-        if not fresh:
+        if stolen:
             self.on_end(uid)
+        if not fresh:
             raise not_valid()
         return self._signed_in(person, session, generation=generation + 1)
+
+    async def _was_just_spent(self, tx: Transaction, uid: str, generation: int) -> bool:
+        """Tell whether a generation was spent in the last seconds, at this very moment included."""
+        found = await sessions.get(tx, uid)
+        return found is not None and found[0].was_just_spent(generation, tx.clock())
 
     async def end(self, uid: str) -> None:
         """End a session, its access tokens included."""
@@ -155,6 +179,7 @@ class Sessions:
         refresh = self._tokens.write(
             "refresh", shared | {"generation": generation}, lifetime=self._refresh_lifetime
         )
+        self.on_issue(access)
         now = self._database.clock()
         return SignedIn(
             person=person,
@@ -168,5 +193,5 @@ class Sessions:
         )
 
 
-def _nobody(_uid: str) -> None:
+def _nobody(_told: str) -> None:
     return None

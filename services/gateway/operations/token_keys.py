@@ -3,8 +3,10 @@ everybody.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -25,6 +27,8 @@ from gateway.store import token_keys
 from gateway.store.token_keys import TokenKey
 
 _LOOK_EVERY = 30
+#: Seconds after which the ring is read again for a name that is not in it.
+_READ_AGAIN_AFTER = 1.0
 #: How long a new key is published before it signs: answers with the key set may be kept for 60 s.
 _PUBLISHED_FIRST = timedelta(minutes=2)
 
@@ -43,6 +47,7 @@ class KeyRing:
         self._public: dict[str, OKPKey] = {}
         self._signer: tuple[str, OKPKey] | None = None
         self._reading = asyncio.Lock()
+        self._read_at = -inf
 
     async def start(self) -> None:
         """Read the keys, and make the first one."""
@@ -86,9 +91,15 @@ class KeyRing:
         """Return a public key by its name; an unknown one may be another gateway's newest."""
         if kid not in self._public:
             async with self._reading:  # those that nobody made queue up alone
-                if kid not in self._public:
+                if kid not in self._public and self._may_read():
                     await self._read()
         return self._public.get(kid)
+
+    def _may_read(self) -> bool:
+        """Tell whether the ring may be read for an unknown name: not again for each that is made
+        up. A new key is published long before it signs.
+        """
+        return time.monotonic() - self._read_at >= _READ_AGAIN_AFTER
 
     def opens(self, key: TokenKey) -> bool:
         """Tell whether an assertion key that is here opens a token key's private half."""
@@ -103,6 +114,7 @@ class KeyRing:
         return {"keys": keys}
 
     async def _read(self) -> None:
+        self._read_at = time.monotonic()
         async with self._database.transaction(tenant_id=None, write=False) as tx:
             kept = await token_keys.all_keys(tx)
             published_by = tx.clock() - _PUBLISHED_FIRST

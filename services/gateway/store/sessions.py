@@ -1,5 +1,6 @@
 """Sessions in the database."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,9 @@ from chassis.database import Transaction
 from gateway.domain.people import Person
 from gateway.store.people import person_of
 from gateway.store.tables import PersonRow, SessionRow
+
+#: Seconds in which two tabs, or a request that is sent again, may show the same refresh token.
+_SENT_AGAIN_WITHIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,25 @@ class Session:
     generation: int
     expires_at: datetime
     ended_at: datetime | None
+    #: When each generation of the last seconds was spent, in seconds since 1970.
+    spent: Mapping[str, float]
+
+    def was_just_spent(self, generation: int, now: datetime) -> bool:
+        """Tell whether a generation was spent so shortly ago that a client may send it again
+        because it did not hear of the answer.
+        """
+        spent_at = self.spent.get(str(generation))
+        return spent_at is not None and now.timestamp() - spent_at <= _SENT_AGAIN_WITHIN
+
+    def spending(self, now: datetime) -> dict[str, float]:
+        """Return `spent` once the present generation is spent, too."""
+        moment = now.timestamp()
+        young = {
+            generation: spent_at
+            for generation, spent_at in self.spent.items()
+            if moment - spent_at <= _SENT_AGAIN_WITHIN
+        }
+        return {**young, str(self.generation): moment}
 
     def lives(self, now: datetime) -> bool:
         """Tell whether the session is neither over nor ended."""
@@ -46,21 +69,27 @@ async def get(tx: Transaction, uid: str) -> tuple[Session, Person] | None:
         select(SessionRow, PersonRow)
         .join(PersonRow, PersonRow.id == SessionRow.person_id)
         .where(SessionRow.uid == uid)
+        .execution_options(populate_existing=True)  # another gateway may have moved it since
     )
     row = (await tx.session.execute(query)).first()
     return (_session_of(row[0]), person_of(row[1])) if row else None
 
 
-async def advance(tx: Transaction, uid: str, *, generation: int, expires_at: datetime) -> bool:
-    """Move a session to its next generation; false where another refresh was first."""
+async def advance(
+    tx: Transaction, session: Session, *, generation: int, expires_at: datetime
+) -> bool:
+    """Move a session to the generation after this one; false where that was spent before."""
+    if generation != session.generation:
+        return False
+    spent = session.spending(tx.clock())
     statement = (
         update(SessionRow)
         .where(
-            SessionRow.uid == uid,
+            SessionRow.uid == session.uid,
             SessionRow.generation == generation,
             SessionRow.ended_at.is_(None),
         )
-        .values(generation=generation + 1, expires_at=expires_at)
+        .values(generation=generation + 1, expires_at=expires_at, spent=spent)
     )
     result = await tx.session.execute(statement)
     return bool(result.rowcount)  # type: ignore[attr-defined]
@@ -94,4 +123,5 @@ def _session_of(row: SessionRow) -> Session:
         generation=row.generation,
         expires_at=row.expires_at,
         ended_at=row.ended_at,
+        spent=row.spent or {},
     )

@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from starlette.types import ASGIApp
 
 from chassis.app import Service, create_app
+from chassis.clock import now
 from chassis.identity import AssertionVerifier, Caller
 from chassis.testing import Bench
 from contracts.catalog import ProjectChanged
@@ -144,6 +146,10 @@ class Stage(Bench):
         """Return what asks the database about credentials."""
         found: Credentials = self.app.state.credentials
         return found
+
+    def later(self, **parts: float) -> None:
+        """Set the clock of the gateway's database ahead by a timedelta's parts."""
+        self.database.clock = lambda: now() + timedelta(**parts)
 
     def client(self, *, address: str = "192.0.2.1", **headers: str) -> httpx.AsyncClient:
         """Return a client of the gateway, with headers of its own."""

@@ -1,5 +1,9 @@
 """Registering, signing in and out, in each dialect."""
 
+import asyncio
+
+import httpx
+
 from contracts.tenants import TenantRegistered
 from gateway.tests.stage import OPERATOR_PASSWORD, PASSWORD, Stage
 
@@ -79,6 +83,28 @@ async def test_gotrue_grants_and_its_errors(stage: Stage) -> None:
     assert stranger["msg"] == stranger["detail"]
 
 
+async def _refreshed(stage: Stage, token: str) -> httpx.Response:
+    return await stage.client().post("/api/v1/auth/token/refresh/", json={"refresh": token})
+
+
+async def test_a_refresh_token_that_two_tabs_send_is_refused_once_and_ends_nothing(
+    stage: Stage,
+) -> None:
+    await stage.register()
+    first = (await stage.login())["refresh"]
+    answers = await asyncio.gather(*(_refreshed(stage, first) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+    [second] = [answer.json() for answer in answers if answer.status_code == 200]
+    stage.later(seconds=9)
+    assert (await _refreshed(stage, first)).status_code == 401
+    third = await _refreshed(stage, second["refresh"])
+    assert third.status_code == 200
+    # Spent a moment ago, though another one was since.
+    assert (await _refreshed(stage, first)).status_code == 401
+    me = stage.client(Authorization=f"Bearer {third.json()['access']}")
+    assert (await me.get("/api/v1/auth/user/")).status_code == 200
+
+
 async def test_a_spent_refresh_token_ends_its_family(stage: Stage) -> None:
     await stage.register()
     first = await stage.login()
@@ -87,6 +113,7 @@ async def test_a_spent_refresh_token_ends_its_family(stage: Stage) -> None:
     assert second.status_code == 200
     me = stage.client(Authorization=f"Bearer {second.json()['access']}")
     assert (await me.get("/api/v1/auth/user/")).status_code == 200
+    stage.later(seconds=11)
     reused = await client.post("/api/v1/auth/token/refresh/", json={"refresh": first["refresh"]})
     assert reused.status_code == 401
     heir = {"refresh": second.json()["refresh"]}
@@ -160,3 +187,14 @@ async def test_guessable_passwords_are_refused(stage: Stage) -> None:
         )
         assert answer.status_code == 400, weak
         assert answer.json()["password"]
+
+
+async def test_a_name_that_grows_when_it_is_folded_is_refused(stage: Stage) -> None:
+    body = {"email": "ada@example.com", "name": "Ada", "password": PASSWORD}
+    for letter in ("\u0390", "\u00df"):
+        named = body | {"username": letter * 150}
+        answer = await stage.client().post("/api/auth/register", json=named)
+        assert answer.status_code == 400
+        assert [each["field"] for each in answer.json()["errors"]] == ["username"]
+    fits = body | {"username": "\u00df" * 128}
+    assert (await stage.client().post("/api/auth/register", json=fits)).status_code == 201

@@ -76,6 +76,18 @@ class Open:
             return await self.code
 
 
+def scope_of(path: str, token: str) -> dict[str, Any]:
+    """Return the ASGI scope of a WebSocket."""
+    return {
+        "type": "websocket",
+        "path": path,
+        "query_string": f"token={token}".encode(),
+        "headers": [(b"host", b"gateway")],
+        "client": ("192.0.2.1", 1),
+        "scheme": "ws",
+    }
+
+
 @contextlib.asynccontextmanager
 async def opened(stage: Stage, path: str, token: str) -> AsyncIterator[Open]:
     """Open a socket and wait for its first message."""
@@ -88,15 +100,7 @@ async def opened(stage: Stage, path: str, token: str) -> AsyncIterator[Open]:
         await asyncio.Event().wait()
         raise AssertionError
 
-    scope = {
-        "type": "websocket",
-        "path": path,
-        "query_string": f"token={token}".encode(),
-        "headers": [(b"host", b"gateway")],
-        "client": ("192.0.2.1", 1),
-        "scheme": "ws",
-    }
-    task = asyncio.ensure_future(stage.front(scope, receive, client.send))
+    task = asyncio.ensure_future(stage.front(scope_of(path, token), receive, client.send))
     try:
         async with asyncio.timeout(20):
             await client.heard.wait()
@@ -176,6 +180,7 @@ async def _reuse(cast: Cast) -> httpx.Response:
     body = {"refresh": cast.signed_in["refresh"]}
     client = cast.stage.client(address="192.0.2.3")
     (await client.post("/api/v1/auth/token/refresh/", json=body)).raise_for_status()
+    cast.stage.later(seconds=11)
     reused = await client.post("/api/v1/auth/token/refresh/", json=body)
     assert reused.status_code == 401
     return httpx.Response(200, request=reused.request)
@@ -270,3 +275,55 @@ async def _looked(stage: Stage, monkeypatch: pytest.MonkeyPatch, *, times: int) 
     async with asyncio.timeout(20):
         for _ in range(times):
             await left.acquire()
+
+
+async def _refused(stage: Stage, path: str, token: str) -> int:
+    """Open a socket that is refused; return the code that it is closed with."""
+    client = Open()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    await stage.front(scope_of(path, token), receive, client.send)
+    return await client.closed()
+
+
+@pytest.fixture
+async def narrow(
+    tmp_path: Path, keys: Path, recorder: Recorder, training: str
+) -> AsyncIterator[Stage]:
+    """Return a gateway with few places for sockets."""
+    places = {"sockets_person": 2, "sockets_tenant": 3, "sockets": 4}
+    async with play(tmp_path, keys, recorder, training_url=training, **places) as stage:
+        yield stage
+
+
+async def test_a_person_a_tenant_and_all_together_have_so_many_sockets(narrow: Stage) -> None:
+    cast = await _cast(narrow)
+    ada = (await narrow.login())["access"]
+    bob = cast.signed_in["access"]
+    await narrow.register("eve@example.com")
+    eve = (await narrow.login("eve@example.com"))["access"]
+    path = PATHS[0]
+    async with contextlib.AsyncExitStack() as sockets:
+        for token in (ada, ada, bob):
+            await sockets.enter_async_context(opened(narrow, path, token))
+        assert await _refused(narrow, path, ada) == 4429
+        assert await _refused(narrow, path, bob) == 4429
+        async with opened(narrow, path, eve):
+            assert await _refused(narrow, path, eve) == 4429
+        async with opened(narrow, path, eve):
+            pass  # the place was given back
+    for _ in range(3):
+        async with opened(narrow, path, ada), opened(narrow, path, ada):
+            pass
+
+
+async def test_a_socket_that_was_open_for_long_is_closed_so_that_its_client_comes_again(
+    tmp_path: Path, keys: Path, recorder: Recorder, training: str
+) -> None:
+    async with play(tmp_path, keys, recorder, training_url=training, socket_seconds=0.3) as stage:
+        await stage.register()
+        token = (await stage.login())["access"]
+        async with opened(stage, PATHS[0], token) as client:
+            assert await client.closed() == 1001

@@ -283,7 +283,7 @@ async def test_a_proxy_is_believed_that_is_trusted(
 async def test_cookies_are_for_https_alone_in_production(
     settings: dict[str, Any], secure: bool, tmp_path: Path, keys: Path, recorder: Recorder
 ) -> None:
-    async with play(tmp_path, keys, recorder, **settings) as stage:
+    async with play(tmp_path, keys, recorder, registration="open", **settings) as stage:
         await stage.register()
         body = {"email": "ada@example.com", "password": PASSWORD}
         given = await stage.client().post("/api/auth/login", json=body)

@@ -146,9 +146,9 @@ async def test_sockets_count_as_requests_of_who_opens_them(
     tmp_path: Path, keys: Path, recorder: Recorder, training: Training
 ) -> None:
     url = f"http://127.0.0.1:{training.port}"
-    rates = {"rate_person": "3/minute", "rate_anonymous": "3/minute"}
+    rates = {"rate_person": "3/minute", "rate_anonymous": "2/minute"}
     async with play(tmp_path, keys, recorder, training_url=url, **rates) as stage:
-        await stage.register()  # the first request from there
+        await stage.register()
         closed = [
             (await _talk(stage, "/ws/job/7/status/", query=query))[-1]["code"]
             for query in ("token=a.b.c", "", "token=a.b.c")

@@ -2,13 +2,11 @@
 
 import base64
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chassis.clock import now
 from chassis.testing import new_key_pair
 from gateway.operations.token_keys import KeyRing
 from gateway.resealing import resealed
@@ -20,12 +18,6 @@ from gateway.tests.stage import PASSWORD, Recorder, Stage, play
 def _kid(token: str) -> str:
     header: dict[str, Any] = json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
     return str(header["kid"])
-
-
-def _after(stage: Stage, **parts: float) -> None:
-    """Set the clock of the gateway's database ahead."""
-    moment = now() + timedelta(**parts)
-    stage.database.clock = lambda: moment
 
 
 async def _me(stage: Stage, token: str) -> int:
@@ -43,7 +35,7 @@ async def test_a_key_rotation_signs_nobody_out(stage: Stage) -> None:
     await stage.register()
     before = (await stage.login())["access"]
     await ring.rotate(now=True)
-    _after(stage, minutes=2)
+    stage.later(minutes=2)
     await ring.rotate()
     after = (await stage.login())["access"]
     assert _kid(before) != _kid(after)
@@ -62,10 +54,10 @@ async def test_a_new_key_is_published_before_it_signs(stage: Stage) -> None:
     published = await _published(stage)
     assert len(published) == 2
     assert _kid((await stage.login())["access"]) == _kid(before)
-    _after(stage, seconds=119)
+    stage.later(seconds=119)
     await ring.rotate()
     assert _kid((await stage.login())["access"]) == _kid(before)
-    _after(stage, seconds=121)
+    stage.later(seconds=121)
     await ring.rotate()
     assert {_kid((await stage.login())["access"])} == published - {_kid(before)}
 
@@ -76,7 +68,7 @@ async def test_an_invitation_outlives_the_rotation_of_the_key_that_signed_it(sta
     invitation = (await admin.post("/api/users", json=body)).json()["invitation"]
     ring: KeyRing = stage.app.state.ring
     await ring.rotate(now=True)
-    _after(stage, days=6, hours=23)
+    stage.later(days=6, hours=23)
     await ring.rotate()
     accepted = await stage.client().post(
         "/api/auth/register", json={"invitation": invitation, "password": PASSWORD}
@@ -88,7 +80,7 @@ async def test_a_key_that_no_token_can_need_is_forgotten(stage: Stage) -> None:
     ring: KeyRing = stage.app.state.ring
     old = await _published(stage)
     await ring.rotate(now=True)
-    _after(stage, days=7, hours=2)
+    stage.later(days=7, hours=2)
     await ring.rotate()
     assert len(await _published(stage)) == 1
     assert not old & await _published(stage)

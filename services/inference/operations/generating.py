@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
-from chassis import telemetry
+from chassis import erasures, telemetry
 from chassis.database import Database, Transaction
 from chassis.problems import Unavailable
 from contracts.generations import GenerationChanged
@@ -176,10 +176,13 @@ class Generating:
 
     async def _keep(self, turn: _Turn, rows: Sequence[Recommendation]) -> None:
         async with self._database.transaction(tenant_id=turn.tenant_id) as tx:
+            erased = await erasures.among(tx, {row.user_id for row in rows})
             job = await table.held(tx.session, turn.job.id)
             if job is None or job.state != "processing" or job.last_user != turn.job.last_user:
                 return  # another process has served these users meanwhile
             told = (job.state, _progress(job), job.error)
+            began = job.moved_at or job.requested_at
+            rows = [row for row in rows if not erased.covers(row.user_id, began)]
             served = {row.user_id for row in rows}
             await table.replace(tx.session, sorted(served), rows)
             job.users_total, job.users_served = turn.total, job.users_served + len(turn.users)

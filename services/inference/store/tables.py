@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Float, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.erasures import ErasedPerson
 from chassis.tables import Identified, LongText, Moment, new_metadata
 from chassis.tenancy import TenantScoped
 
@@ -14,6 +15,10 @@ class Base(DeclarativeBase):
     """What all tables share."""
 
     metadata = new_metadata()
+
+
+class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
+    """A person whose earlier facts are not kept, however late they come."""
 
 
 class ModelVersion(TenantScoped, Base):

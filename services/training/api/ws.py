@@ -10,12 +10,14 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
+from chassis import telemetry
 from chassis.clock import now
 from chassis.identity import ASSERTION_HEADER, Caller
 from chassis.problems import Unauthenticated
 from training.domain.jobs import LogLine
 from training.operations import watching
 
+_ALL_TOLD, _FAILED = 1000, 1011
 _UNKNOWN_CALLER, _NOT_YOURS = 4401, 4403
 _PING_SECONDS = 60.0
 
@@ -42,7 +44,8 @@ async def _admitted(socket: WebSocket, job_id: str) -> watching.Watch | None:
     if caller is None:
         await socket.close(_UNKNOWN_CALLER, "Authentication credentials were not provided.")
         return None
-    watch = await watching.begin(socket.app.state.database, caller, job_id)
+    state = socket.app.state
+    watch = await watching.begin(state.database, state.feeds, caller, job_id)
     if watch is None:
         await socket.close(_NOT_YOURS, "There is no such job for you.")
     return watch
@@ -58,11 +61,19 @@ def _caller_of(socket: WebSocket) -> Caller | None:
 
 
 async def _tell(socket: WebSocket, messages: AsyncIterator[dict[str, Any] | None]) -> None:
-    """Send messages with rising numbers and a ping now and then, until the client leaves."""
+    """Send messages with rising numbers and a ping now and then, until the client leaves or all is
+    told.
+    """
     listening = asyncio.create_task(_until_gone(socket))
     telling = asyncio.create_task(_number(socket, messages))
     try:
         await asyncio.wait({listening, telling}, return_when=asyncio.FIRST_COMPLETED)
+        if telling.done():
+            failure = telling.exception()
+            if failure is not None:
+                telemetry.log.error("a job's watcher is sent away", exc_info=failure)
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client was first
+                await socket.close(_ALL_TOLD if failure is None else _FAILED)
     finally:
         for task in (listening, telling):
             task.cancel()
@@ -108,10 +119,12 @@ async def _states(watch: watching.Watch) -> AsyncIterator[dict[str, Any] | None]
 
 
 async def _lines(watch: watching.Watch) -> AsyncIterator[dict[str, Any] | None]:
-    for line in await watch.replayed():
-        yield _line(line) | {"buffered": True}
-    async for following in watch.following():
-        yield None if following is None else _line(following)
+    async for told in watch.lines():
+        if told is None:
+            yield None
+            continue
+        line, is_past = told
+        yield _line(line) | {"buffered": True} if is_past else _line(line)
 
 
 def _line(line: LogLine) -> dict[str, Any]:

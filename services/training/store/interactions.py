@@ -21,7 +21,9 @@ async def insert_all(tx: Transaction, rows: Sequence[Kept], *, tenant_id: str) -
 
     This goes round the session's tenant scope, so the tenant is named.
     """
-    values = [asdict(row) | {"tenant_id": tenant_id} for row in rows]
+    values = [
+        asdict(row) | {"tenant_id": tenant_id} for row in sorted(rows, key=lambda row: row.sequence)
+    ]
     return len(await insert_new(tx.session, _TABLE, values, returning=[_TABLE.c.sequence]))
 
 
@@ -57,9 +59,10 @@ async def has_users(tx: Transaction, number: int) -> bool:
     return int(await tx.session.scalar(select(func.count()).select_from(some)) or 0) >= number
 
 
-async def forget_user(tx: Transaction, user_id: str) -> int:
-    """Delete what a user did; return how much that was."""
-    chosen = delete(InteractionRow).where(InteractionRow.user_id == user_id)
+async def forget_user(tx: Transaction, user_id: str, *, until: int) -> int:
+    """Delete what a user did until then, in microseconds since 1970; return how much that was."""
+    row = InteractionRow
+    chosen = delete(row).where(row.user_id == user_id, row.at <= until)
     return cast("CursorResult[Any]", await tx.session.execute(chosen)).rowcount
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.clock import now
+from chassis.erasures import ErasedPerson
 from chassis.tables import BigKey, Identified, LongText, Moment, new_metadata
 from chassis.tenancy import TenantScoped
 
@@ -271,6 +272,8 @@ class ProjectRow(TenantScoped, Base):
     user_column: Mapped[str] = mapped_column(String(256))
     item_column: Mapped[str] = mapped_column(String(256))
     time_column: Mapped[str | None] = mapped_column(String(256))
+    #: The newest that was heard; older news changes nothing.
+    revision: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
 
 class DataFileRow(TenantScoped, Base):
@@ -311,6 +314,10 @@ class InteractionRow(TenantScoped, Base):
     item_id: Mapped[str] = mapped_column(String(256))
     weight: Mapped[float] = mapped_column(Float)
     at: Mapped[int] = mapped_column(BigInteger)
+
+
+class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
+    """A person whose earlier facts are not kept, however late they come."""
 
 
 class TallyRow(TenantScoped, Base):

@@ -15,12 +15,12 @@ def used(centiunits: int) -> Used:
 
 async def test_users_belong_to_the_named_tenant_alone(bench: Bench) -> None:
     async with bench.database.transaction(tenant_id=TENANT) as tx:
-        await usage.know_users(tx.session, {"a", "b"}, tenant_id=TENANT)
-        await usage.know_users(tx.session, {"b", "c"}, tenant_id=TENANT)
+        await usage.know_users(tx.session, {"a": NOW, "b": NOW}, tenant_id=TENANT)
+        await usage.know_users(tx.session, {"b": NOW, "c": NOW}, tenant_id=TENANT)
         assert await counts.of(tx.session) == (3, 0)
     async with bench.database.transaction(tenant_id=OTHER_TENANT) as tx:
         assert await counts.of(tx.session) == (0, 0)
-        await usage.know_users(tx.session, {"a"}, tenant_id=OTHER_TENANT)
+        await usage.know_users(tx.session, {"a": NOW}, tenant_id=OTHER_TENANT)
         assert await counts.of(tx.session) == (1, 0)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import tempfile
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from experiments.tests.world import NOW, a_running_test, a_slot, a_test, model, 
 
 START, END = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 Told = dict[str, Any]
+BY_USER = ("users", "joined_impressions", "joined_conversions")
 
 conversions = st.fixed_dictionaries(
     {
@@ -24,6 +26,7 @@ conversions = st.fixed_dictionaries(
         "minute": st.sampled_from([0, 59, 60, 61, 90, 119, 120, 121, 180]),
         "event_type": st.sampled_from(["impression", "click", "purchase"]),
         "request": st.sampled_from([None, 1, 2, 3]),
+        "user": st.sampled_from(["u", "v"]),
     }
 )
 
@@ -36,13 +39,32 @@ def expected(told: list[Told], arm: str) -> tuple[int, int]:
     return len(named) + shown.count(None), sum(c["event_type"] == "click" for c in inside)
 
 
+def joined(told: list[Told], arm: str) -> tuple[int, int, int]:
+    """Count users the slow way, with what they were shown and how much of it they clicked on."""
+    inside = [c for c in told if c["arm"] == arm and 60 <= c["minute"] <= 120]
+    found = Counter[str]()
+    for user in ("u", "v"):
+        shown = [c["request"] for c in inside if c["user"] == user and is_shown(c)]
+        clicked = [c["request"] for c in inside if c["user"] == user and c["event_type"] == "click"]
+        free = [None] * shown.count(None) + sorted(set(shown) - {None} - set(clicked))
+        taken = min(len(free), clicked.count(None))
+        asked = (set(shown) & set(clicked)) - {None}
+        impressions = len(set(shown) - {None}) + shown.count(None)
+        found += Counter(users=impressions > 0, shown=impressions, clicked=len(asked) + taken)
+    return found["users"], found["shown"], found["clicked"]
+
+
+def is_shown(told: Told) -> bool:
+    return bool(told["event_type"] == "impression")
+
+
 def record(number: int, told: Told, slots: dict[str, int]) -> bytes:
     request = told["request"]
     body = {
         "eventId": f"e{number}",
         "project": 1,
         "deployment_slot": slots[told["arm"]],
-        "user_id": "u",
+        "user_id": told["user"],
         "event_type": told["event_type"],
         "timestamp": (NOW + timedelta(minutes=told["minute"])).isoformat(),
         "recommendation_request_id": request and f"00000000-0000-4000-8000-00000000000{request}",
@@ -96,6 +118,8 @@ def test_any_order_and_any_repetition_end_in_the_same_results(
     for arm in ("control", "variant"):
         counted = (found[f"{arm}_impressions"], found[f"{arm}_conversions"])
         assert counted == expected(told, arm)
+        by_user = [found[f"{arm}_{name}"] for name in BY_USER]
+        assert tuple(by_user) == joined(told, arm)
 
 
 async def told_over_http(client: httpx.AsyncClient, slot: int, kind: str, **more: Any) -> None:
@@ -120,15 +144,27 @@ async def test_results_have_recotems_members_and_their_protection(
         "variant_impressions": 4,
         "variant_conversions": 2,
         "variant_rate": 0.5,
+        "control_users": 1,
+        "control_joined_impressions": 4,
+        "control_joined_conversions": 1,
+        "control_joined_rate": 0.25,
+        "control_joined_rate_error": None,
+        "variant_users": 1,
+        "variant_joined_impressions": 4,
+        "variant_joined_conversions": 2,
+        "variant_joined_rate": 0.5,
+        "variant_joined_rate_error": None,
     }
     assert (found["lift"], found["min_sample_size"], found["sufficient_data"]) == (100.0, 3, True)
     assert (found["z_score"], found["significant"]) == (0.7303, False)
     assert len(found["confidence_interval"]) == len(found["always_valid_interval"]) == 2
-    assert 0 < found["always_valid_p_value"] <= 1
+    # One user in each arm: nothing can be said.
+    assert (found["always_valid_p_value"], found["always_valid_significant"]) == (1.0, False)
+    assert found["always_valid_interval"] == [-1.0, 1.0]
     assert (found["expected_control_share"], found["sample_ratio_mismatch"]) == (0.5, False)
     assert found["sample_ratio_p_value"] == 1.0
-    assert found["required_sample_size_per_arm"] > 4
-    assert found["sample_size_still_needed"] == 2 * (found["required_sample_size_per_arm"] - 4)
+    assert found["required_sample_size_per_arm"] is None
+    assert found["sample_size_still_needed"] is None
 
 
 async def test_a_draft_has_results_without_counts(admin: httpx.AsyncClient) -> None:

@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
 from chassis.identity import ASSERTION_HEADER, Caller
 from chassis.testing import ADMIN, SIGNER, STRANGER, Bench, key_of
+from training.operations import watching
 from training.tests.standins import (
     FakeCompute,
     progress,
@@ -102,6 +103,7 @@ async def test_the_present_state_comes_first_and_then_each_change(
         while seen[-1]["status"] == "running":
             seen.append(await socket.said())
         assert seen[-1]["status"] == "completed"
+        assert await socket.message() == {"type": "websocket.close", "code": 1000, "reason": ""}
         assert [each["seq"] for each in seen] == list(range(1, len(seen) + 1))
 
 
@@ -137,3 +139,77 @@ async def test_lines_of_the_past_are_replayed_and_new_ones_follow(
     async with opened(bench, path, ADMIN) as socket:
         replayed = [await socket.said() for _ in range(2)]
         assert all(line["buffered"] for line in replayed)
+        assert (await socket.message())["code"] == 1000
+
+
+@pytest.mark.parametrize("outcome", [result(), result(refused="no such column")])
+@pytest.mark.parametrize("end", ["status", "logs"])
+async def test_a_job_that_is_over_is_told_and_the_socket_ends(
+    bench: Bench, compute: FakeCompute, end: str, outcome: Any
+) -> None:
+    job = (await requested(bench))["task_links"][0]["task"]["task_id"]
+    compute.play(progress(0.5, "half way"), outcome)
+    await run_everything(bench)
+    async with opened(bench, f"/ws/job/{job}/{end}", ADMIN) as socket:
+        told = [await socket.message()]
+        while told[-1]["type"] == "websocket.send":
+            told.append(await socket.message())
+        assert len(told) > 1
+        assert told[-1]["code"] == 1000
+
+
+async def test_a_deleted_job_ends_its_sockets(bench: Bench) -> None:
+    model = await requested(bench)
+    job = model["task_links"][0]["task"]["task_id"]
+    async with opened(bench, f"/ws/job/{job}/status", ADMIN) as socket:
+        assert (await socket.said())["status"] == "pending"
+        gone = await bench.as_caller(ADMIN).delete(f"/api/v1/trained_model/{model['id']}/")
+        assert gone.status_code == 204
+        last = await socket.message()
+        while last["type"] == "websocket.send":
+            last = await socket.message()
+        assert last["code"] == 1000
+
+
+async def test_all_who_watch_a_job_share_one_look(
+    bench: Bench, compute: FakeCompute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    look = watching.Feed._look
+
+    async def counted(feed: watching.Feed) -> None:
+        nonlocal looks
+        looks += 1
+        await look(feed)
+
+    monkeypatch.setattr(watching.Feed, "_look", counted)
+    monkeypatch.setattr(watching, "_LOOK", 3600.0)
+    job = (await requested(bench))["task_links"][0]["task"]["task_id"]
+    path = f"/ws/job/{job}/status"
+    async with AsyncExitStack() as sockets:
+        crowd = [await sockets.enter_async_context(opened(bench, path, ADMIN)) for _ in range(20)]
+        assert {(await each.said())["status"] for each in crowd} == {"pending"}
+        assert looks == 1
+    assert bench.app.state.feeds.watched == 0
+
+
+async def test_each_watcher_of_lines_gets_every_line_once_whenever_it_came(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    job = (await requested(bench))["task_links"][0]["task"]["task_id"]
+    compute.gate.clear()
+    compute.play(progress(0.1, "first"), progress(0.2, "second"), result())
+    path = f"/ws/job/{job}/logs/"
+    async with opened(bench, path, ADMIN) as early:
+        await runner_of(bench).step()
+        assert [(await early.said())["message"] for _ in range(2)] == ["first", "second"]
+        async with opened(bench, path, ADMIN) as late:
+            assert [(await late.said())["message"] for _ in range(2)] == ["first", "second"]
+            compute.gate.set()
+            await runner_of(bench).idle()
+            for socket in (early, late):
+                last = await socket.message()
+                while last["type"] == "websocket.send":
+                    assert json.loads(last["text"])["message"] not in {"first", "second"}
+                    last = await socket.message()
+                assert last["code"] == 1000
