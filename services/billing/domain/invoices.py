@@ -87,6 +87,12 @@ def overage(statement: Statement, late: Sequence[LateUse]) -> list[Line]:
     return lines
 
 
+def billed_as_others(lines: Sequence[Line]) -> int:
+    """Return the centiunits that items and users are billed as: what they take of the cap."""
+    found = [line.amount for line in lines if not line.description.startswith(REQUESTS_BEYOND)]
+    return sum(found) * CENTIUNITS // OVERAGE_PRICE
+
+
 def yearly_invoice(plan: Plan, *, number: int, at: datetime) -> Invoice:
     """Return the invoice of a year that was paid in advance."""
     return Invoice(f"Y{number:04d}", "paid", at, at + _YEAR, [_fee(plan, "annual")])

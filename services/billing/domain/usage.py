@@ -29,6 +29,8 @@ class Used:
     #: when it was used. A cap that is raised later bills none that did not, and one that is lowered
     #: takes none back.
     billed: int = 0
+    #: The same of items and users, once the cycle is closed: they share the cap with requests.
+    others: int = 0
 
     @property
     def centiunits(self) -> int:
@@ -79,7 +81,7 @@ def left(used: Used, *, plan: Plan, cap: int) -> int:
     """Return the centiunits that may still be used in a cycle: those of the plan, and those that
     the cap pays for beside the billed ones.
     """
-    return max(0, plan.included - used.included) + max(0, paid_for(cap) - used.billed)
+    return max(0, plan.included - used.included) + max(0, paid_for(cap) - used.billed - used.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def with_use(used: Used, centiunits: int, *, term: Term, cap: int) -> Used:
     beyond the plans does not depend on the order in which uses are heard of.
     """
     after = replace(used, parts=_with_part(used.parts, term, centiunits))
-    room = max(0, paid_for(cap) - used.billed)
+    room = max(0, paid_for(cap) - used.billed - used.others)
     return replace(after, billed=used.billed + min(after.beyond - used.beyond, room))
 
 

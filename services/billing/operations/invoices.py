@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 
 from billing.domain.charges import Charge
 from billing.domain.cycles import Cycle, cycle_of
-from billing.domain.invoices import Invoice, Line, cycle_invoice, fees, overage, yearly_invoice
+from billing.domain.invoices import (
+    Invoice,
+    Line,
+    billed_as_others,
+    cycle_invoice,
+    fees,
+    overage,
+    yearly_invoice,
+)
 from billing.domain.money import SCALE
 from billing.domain.plans import Plan
 from billing.domain.subscriptions import Subscription
@@ -65,6 +73,8 @@ async def _close(tx: Transaction, *, collects: bool) -> None:
         if collects:
             await _collect(tx, invoice, sum(line.amount for line in overage))
         subscription = replace(subscription, closed_cycles=subscription.closed_cycles + 1)
+        if others := billed_as_others(overage):
+            await usage.bill_others(tx.session, cycle.index, others, cap=subscription.cap)
         await usage.invoice(tx.session, subscription.closed_cycles, plan=subscription.plan)
     await subscriptions.put(tx.session, subscription)
 

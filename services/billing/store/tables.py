@@ -128,6 +128,8 @@ class UsageRow(TenantScoped, Base):
     #: absent where the cycle is not closed, or the release before this one closed it.
     invoiced_beyond: Mapped[int | None]
     invoiced: Mapped[int | None]
+    #: Centiunits that the items and users of a closed cycle were billed as.
+    others: Mapped[int | None]
 
 
 class PastPlanRow(TenantScoped, Base):

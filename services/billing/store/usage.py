@@ -62,6 +62,16 @@ async def invoice(session: AsyncSession, closed_cycles: int, *, plan: Plan) -> N
     await session.flush()
 
 
+async def bill_others(session: AsyncSession, cycle_index: int, others: int, *, cap: int) -> None:
+    """Note what the items and users of a cycle are billed as, in centiunits."""
+    row = await _row(session, cycle_index)
+    if row is None:
+        row = UsageRow(cycle_index=cycle_index, highest_cap=cap, centiunits=0, billed=0)
+        session.add(row)
+    row.others = others
+    await session.flush()
+
+
 async def _invoiced(session: AsyncSession, row: UsageRow) -> tuple[int, int]:
     """Return the centiunits beyond the plan that stand in invoices, and the billed ones of them."""
     if row.invoiced_beyond is not None and row.invoiced is not None:
@@ -82,7 +92,7 @@ def _used(row: UsageRow, plan: Plan) -> Used:
     billed = row.billed
     if billed is None:
         billed = min(used.beyond, paid_for(row.highest_cap))
-    return replace(used, billed=billed)
+    return replace(used, billed=billed, others=row.others or 0)
 
 
 def _spelled(part: Part) -> list[Any]:

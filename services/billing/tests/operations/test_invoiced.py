@@ -99,6 +99,24 @@ async def test_items_are_held_against_the_plan_and_the_cap_of_the_cycles_end(
     assert lines(invoice)[1:] == [("Items beyond the plan", 10, 0.04)]
 
 
+async def test_late_requests_items_and_users_share_the_cap_of_their_cycle(
+    bench: Bench, admin: httpx.AsyncClient, clock: FrozenClock
+) -> None:
+    await cap(admin, 1)
+    clock.advance(seconds=1)
+    kept = clock()
+    await bench.deliver(*[item(f"i{n}", 1) for n in range(1_050)])
+    await bench.deliver(served(1_002_000, occurred_at=kept))
+    clock.advance(days=30, hours=2)
+    await close_due(bench.database)
+    await bench.deliver(served(9_000, occurred_at=kept))
+    clock.advance(days=30)
+    await close_due(bench.database)
+    first, second = await issued(admin)
+    assert lines(first)[1:] == [(BEYOND, 20, 0.2), ("Items beyond the plan", 50, 0.5)]
+    assert lines(second)[1] == (f"{BEYOND} of C0001, counted late", 90, 0.3)
+
+
 @pytest.mark.parametrize("is_counted_late", [False, True])
 async def test_a_cycle_that_the_release_before_closed_is_not_invoiced_again(
     bench: Bench, admin: httpx.AsyncClient, clock: FrozenClock, is_counted_late: bool
