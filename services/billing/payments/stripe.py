@@ -118,7 +118,10 @@ class Stripe:
 
     def _is_subscribed(self, customer: Customer) -> bool:
         params: Any = {"customer": customer.reference, "status": "all", "limit": 100}
-        found = self._client.v1.subscriptions.list(params).auto_paging_iter()
+        try:
+            found = list(self._client.v1.subscriptions.list(params).auto_paging_iter())
+        except stripe.InvalidRequestError:
+            return False  # of another account or mode: Stripe knows no such customer
         # One customer may pay for several tenants.
         return any(
             each.status not in _OVER and _metadata(each).get("tenant_id") == customer.tenant_id
@@ -126,11 +129,14 @@ class Stripe:
         )
 
     def _has_bought(self, visit: str) -> bool:
-        made = self._client.v1.checkout.sessions.retrieve(visit).to_dict()
-        key = made.get("subscription")
-        if made.get("status") != "complete" or not isinstance(key, str):
-            return False
-        return self._client.v1.subscriptions.retrieve(key).status not in _OVER
+        try:
+            made = self._client.v1.checkout.sessions.retrieve(visit).to_dict()
+            key = made.get("subscription")
+            if made.get("status") != "complete" or not isinstance(key, str):
+                return False
+            return self._client.v1.subscriptions.retrieve(key).status not in _OVER
+        except stripe.InvalidRequestError:
+            return False  # of another account or mode, as after a key was replaced
 
 
 def _metadata(found: Any) -> dict[str, Any]:

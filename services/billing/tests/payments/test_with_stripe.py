@@ -195,6 +195,15 @@ async def test_of_two_visits_the_newest_alone_can_be_paid(
     assert await state(admin) == ON_GROWTH
 
 
+async def test_a_visit_that_stripe_does_not_know_keeps_nobody_from_the_next_one(
+    stripe: FakeStripe, admin: httpx.AsyncClient
+) -> None:
+    await session(admin)
+    stripe.things["session"].clear()  # the key of another account
+    visit = await session(admin)
+    assert stripe.things["session"][visit]["status"] == "open"
+
+
 async def test_another_tenants_subscription_refuses_nobody(
     bench: Bench, stripe: FakeStripe, admin: httpx.AsyncClient, stranger: httpx.AsyncClient
 ) -> None:
