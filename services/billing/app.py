@@ -3,7 +3,7 @@
 from billing.api import ROUTERS
 from billing.events import subscriptions
 from billing.operations.allowances import announcer
-from billing.operations.collecting import agent
+from billing.operations.collecting import Agent
 from billing.operations.errands import Errands
 from billing.operations.invoices import closer
 from billing.payments.nobody import Nobody
@@ -28,8 +28,9 @@ def build(settings: Settings) -> Service:
         announcer(database),
         closer(database, collects=isinstance(payments, Stripe)),
     ]
-    if isinstance(payments, Stripe):
-        tasks.append(agent(database, payments))
+    agent = Agent(database, payments) if isinstance(payments, Stripe) else None
+    if agent is not None:
+        tasks.append(agent.run)
     secret = own.stripe_webhook_secret
     return Service(
         name=NAME,
@@ -39,6 +40,7 @@ def build(settings: Settings) -> Service:
         subscriptions=subscriptions(),
         state={
             "payments": payments,
+            "agent": agent,
             "stripe_webhook_secret": secret.get_secret_value() if secret else None,
         },
         tasks=tasks,

@@ -11,6 +11,7 @@ from billing.domain.invoices import Invoice, Line
 from billing.domain.money import CENTIUNITS, SCALE, written
 from billing.domain.plans import CURRENCY, plan_of
 from billing.operations import checkouts, invoices, webhooks
+from billing.operations.collecting import Agent
 from billing.payments.notices import notice_of
 from billing.payments.provider import Customer, PaymentsUnavailable, Provider
 from chassis import wire
@@ -137,4 +138,7 @@ async def webhook(
     if notice is not None:
         async with store.transaction(tenant_id=None) as tx:
             await webhooks.receive(tx, notice)
+        agent: Agent | None = request.app.state.agent
+        if agent is not None:
+            agent.wake()
     return ReceivedOut()

@@ -6,7 +6,7 @@ charge however often it is handed over.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -119,14 +119,24 @@ async def measure(database: Database) -> None:
     metrics.tell(unclaimed=unclaimed, doubled=doubled, charge_age=age)
 
 
-def agent(database: Database, collector: Collector) -> Callable[[], Awaitable[None]]:
-    """Return the loop that asks and hands over for ever."""
+class Agent:
+    """Asks and hands over for ever: at once when it is woken, and every second anyway."""
 
-    async def run() -> None:
+    def __init__(self, database: Database, collector: Collector) -> None:
+        """Serve one replica."""
+        self._database, self._collector = database, collector
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that something waits."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Never end."""
         while True:
-            await look_due(database, collector)
-            await charge_due(database, collector)
-            await measure(database)
-            await asyncio.sleep(INTERVAL)
-
-    return run
+            self._woken.clear()
+            await look_due(self._database, self._collector)
+            await charge_due(self._database, self._collector)
+            await measure(self._database)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), INTERVAL)

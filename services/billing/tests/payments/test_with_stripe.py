@@ -286,6 +286,23 @@ async def test_what_stripe_says_when_asked_wins_against_any_order_of_notices(
         assert await state(admin) == ("plan-growth", "monthly", "past_due", False)
 
 
+async def test_the_agent_asks_as_soon_as_a_notice_is_here(
+    bench: Bench, stripe: FakeStripe, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("billing.operations.collecting.INTERVAL", 3600)
+    running = asyncio.create_task(bench.service.state["agent"].run())
+    key = stripe.pay(await session(admin))["id"]
+    stripe.things["subscription"][key]["status"] = "past_due"  # its own notice comes later
+    events, stripe.events = stripe.events, []
+    await tell(bench, events)
+    async with asyncio.timeout(20):
+        while (await state(admin))[2] != "past_due":
+            pass  # each question lets the agent go on
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
 async def test_while_stripe_is_away_notices_count_and_it_is_asked_later(
     bench: Bench, stripe: FakeStripe, admin: httpx.AsyncClient, clock: FrozenClock
 ) -> None:
