@@ -286,8 +286,8 @@ ASKED: dict[str, dict[str, Ask]] = {
         ),
         "usage": lambda tx: billing_usage.of(tx.session, 7, plan=STARTER),
         "past caps": lambda tx: billing_caps.since(tx.session, NOW),
-        "an item": lambda tx: billing_usage.know_item(
-            tx.session, "item_id-7", revision=1, is_there=True, tenant_id=TENANT
+        "known items": lambda tx: billing_usage.know_items(
+            tx.session, {f"item_id-{n}": (1, True) for n in range(30)}, tenant_id=TENANT
         ),
         "users and items": lambda tx: billing_counts.of(tx.session),
         "past plans": lambda tx: billing_past_plans.terms(tx.session, BILLED),

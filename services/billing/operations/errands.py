@@ -24,7 +24,7 @@ class Errands:
         self._database = database
 
     async def note(self, tenant_id: str, kind: Kind, plan: Plan | None, interval: Interval) -> str:
-        """Keep a new errand, in place of those whose time is over, and return its secret."""
+        """Keep a new errand and return its secret."""
         async with self._database.transaction(tenant_id=tenant_id) as tx:
             errand = Errand(
                 secret=secrets.token_urlsafe(32),
@@ -35,7 +35,6 @@ class Errands:
                 expires_at=tx.clock() + LIFETIME,
                 done=False,
             )
-            await store.forget(tx.session, now=tx.clock())
             await store.add(tx.session, errand)
         return errand.secret
 

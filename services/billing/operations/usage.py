@@ -63,14 +63,11 @@ async def count_interactions(facts: list[InteractionRecorded], tx: Transaction) 
 async def count_items(changes: list[ItemChanged | ItemDeleted], tx: Transaction) -> None:
     """Follow the catalogue's size."""
     newest = {change.item_id: change for change in sorted(changes, key=lambda c: c.revision)}
-    for _item_id, change in sorted(newest.items()):
-        await store.know_item(
-            tx.session,
-            change.item_id,
-            revision=change.revision,
-            is_there=isinstance(change, ItemChanged),
-            tenant_id=tx.tenant_id,
-        )
+    words = {
+        item_id: (change.revision, isinstance(change, ItemChanged))
+        for item_id, change in newest.items()
+    }
+    await store.know_items(tx.session, words, tenant_id=tx.tenant_id)
 
 
 async def forget_person(event: PersonErased, tx: Transaction) -> None:

@@ -1,8 +1,6 @@
 """Errands at rest. They are found by their secret alone, whoever's they are."""
 
-from datetime import datetime
-
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.domain.errands import Errand
@@ -23,11 +21,6 @@ async def add(session: AsyncSession, errand: Errand) -> None:
         )
     )
     await session.flush()
-
-
-async def forget(session: AsyncSession, *, now: datetime) -> None:
-    """Forget the errands of the session's tenant whose addresses no longer work."""
-    await session.execute(delete(ErrandRow).where(ErrandRow.expires_at <= now))
 
 
 async def get(session: AsyncSession, secret: str) -> Errand | None:

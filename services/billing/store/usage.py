@@ -140,18 +140,25 @@ async def forget_user(
     await counts.add(session, users=-len(found.all()))
 
 
-async def know_item(
-    session: AsyncSession, item_id: str, *, revision: int, is_there: bool, tenant_id: str
+async def know_items(
+    session: AsyncSession, words: Mapping[str, tuple[int, bool]], *, tenant_id: str
 ) -> None:
-    """Take the newest word of an item; an older one changes nothing."""
+    """Take the newest word of each item, its revision and whether it is there.
+
+    An older one changes nothing.
+    """
     await counts.begin(session, tenant_id=tenant_id)
-    row = await session.scalar(select(KnownItemRow).where(KnownItemRow.item_id == item_id))
-    was_there = row is not None and row.is_there
-    if row is None:
-        session.add(KnownItemRow(item_id=item_id, revision=revision, is_there=is_there))
-    elif revision > row.revision:
-        row.revision, row.is_there = revision, is_there
-    else:
-        return
+    query = select(KnownItemRow).where(KnownItemRow.item_id.in_(words))
+    found = await session.scalars(query.execution_options(populate_existing=True))
+    known = {row.item_id: row for row in found}
+    more = 0
+    for item_id, (revision, is_there) in sorted(words.items()):
+        row = known.get(item_id)
+        if row is None:
+            more += is_there
+            session.add(KnownItemRow(item_id=item_id, revision=revision, is_there=is_there))
+        elif revision > row.revision:
+            more += is_there - row.is_there
+            row.revision, row.is_there = revision, is_there
     await session.flush()
-    await counts.add(session, items=int(is_there) - int(was_there))
+    await counts.add(session, items=more)

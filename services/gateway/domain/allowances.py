@@ -12,8 +12,8 @@ _PASSED = 600.0
 #: Seconds for which a request is held of which nobody knows what became of it, while billing
 #: counts. It may have come to nothing.
 _DOUBTED = 10.0
-#: Seconds within which billing counts when all is well.
-_PROMPT = 10.0
+#: Seconds within which billing counts, and says so, when all is well.
+_PROMPT = 30.0
 #: When a cycle ends whose end billing has not told.
 _NO_END = datetime(9999, 1, 1, tzinfo=UTC)
 #: Most moments that are told apart; later ones are held as one.

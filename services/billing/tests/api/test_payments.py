@@ -9,18 +9,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from sqlalchemy import select
 
 from billing.app import build
 from billing.operations.invoices import close_due
 from billing.settings import BillingSettings
-from billing.store.tables import ErrandRow
 from billing.tests.world import served, usage
 from chassis.testing import (
     ADMIN,
     MEMBER,
-    OTHER_TENANT,
-    TENANT,
     Bench,
     FrozenClock,
     key_of,
@@ -135,19 +131,6 @@ async def test_an_address_is_worth_nothing_when_guessed_or_old(
             assert (await browser.get(wrong)).status_code == 404
             assert (await browser.post(wrong)).status_code == 404
     assert (await usage(admin))["requestLimit"] == 10_000
-
-
-async def test_addresses_that_no_longer_work_are_forgotten(
-    bench: Bench, admin: httpx.AsyncClient, stranger: httpx.AsyncClient, clock: FrozenClock
-) -> None:
-    for client in (admin, admin, stranger):
-        await address(client, "portal")
-    clock.advance(hours=25)
-    path = await address(admin, "portal")
-    async with bench.database.transaction(tenant_id=None) as tx:
-        rows = list(await tx.session.scalars(select(ErrandRow)))
-    kept = [(row.tenant_id, path.endswith(row.secret)) for row in rows]
-    assert sorted(kept) == sorted([(OTHER_TENANT, False), (TENANT, True)])
 
 
 @pytest.mark.parametrize(
