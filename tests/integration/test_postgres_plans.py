@@ -18,7 +18,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from billing.domain.plans import STARTER
+from billing.domain.subscriptions import first_subscription
 from billing.store import caps as billing_caps
+from billing.store import charges as billing_charges
+from billing.store import counts as billing_counts
+from billing.store import past_plans as billing_past_plans
+from billing.store import purchases as billing_purchases
 from billing.store import subscriptions as billing_subscriptions
 from billing.store import usage as billing_usage
 from catalog.store import data_files, outcomes, projects
@@ -44,6 +49,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
 ROWS, TENANTS = 12_000, 200
 TENANT = "tenant-7"
+BILLED = first_subscription(NOW, provisional=False)
 RECORD = Path(__file__).parents[2] / "docs" / "plans.md"
 #: Rows that a step may read and then leave out: less than half of what that tenant has.
 IN_VAIN = 500
@@ -60,6 +66,8 @@ CHOSEN: dict[str, Callable[[int], Any]] = {
     "touched": lambda n: n % 1000 == 0,
     "announced_until": lambda n: NOW + timedelta(days=1, seconds=n % 1000 - 86_400 * (n < 20)),
     "closes_at": lambda n: NOW + timedelta(seconds=n - 20),
+    "due_at": lambda n: NOW + timedelta(seconds=n - 20),
+    "look_at": lambda n: NOW + timedelta(seconds=n - 20),
     "next_run_at": lambda n: NOW + timedelta(seconds=n - 20),
     "customer": lambda n: None,
     "role": lambda n: "user",
@@ -111,7 +119,7 @@ def value(column: Any, n: int) -> Any:
 
 async def fill(database: Database, table: Table) -> None:
     """Put many rows of many tenants into a table."""
-    if table.name in ("subscription", "tallies", "usage", "tally"):
+    if table.name in ("subscription", "tallies", "usage", "tally", "known_count"):
         rows = [{c.name: value(c, n) for c in table.columns} for n in range(ROWS)]
         for n, row in enumerate(rows):
             row["tenant_id"] = f"tenant-{n}"  # one row for each tenant
@@ -281,9 +289,17 @@ ASKED: dict[str, dict[str, Ask]] = {
         "usage": lambda tx: billing_usage.of(tx.session, 7, plan=STARTER),
         "past caps": lambda tx: billing_caps.since(tx.session, NOW),
         "known items": lambda tx: billing_usage.know_items(
-            tx.session, {f"item_id-{n}": (1, True) for n in range(30)}
+            tx.session, {f"item_id-{n}": (1, True) for n in range(30)}, tenant_id=TENANT
         ),
-        "users": lambda tx: billing_usage.users(tx.session),
+        "users and items": lambda tx: billing_counts.of(tx.session),
+        "past plans": lambda tx: billing_past_plans.terms(tx.session, BILLED),
+        "late use": lambda tx: billing_usage.late(tx.session, 1, plan=STARTER),
+        "charges": lambda tx: _everybody(
+            tx, lambda: billing_charges.due(tx.session, now=NOW, limit=50)
+        ),
+        "purchases to ask about": lambda tx: _everybody(
+            tx, lambda: billing_purchases.to_look_at(tx.session, now=NOW, limit=50)
+        ),
     },
     "experiments": {
         "known events": lambda tx: conversions.by_event_ids(

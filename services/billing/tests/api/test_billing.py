@@ -95,6 +95,7 @@ async def test_a_new_tenant_is_on_the_first_plan_for_thirty_days(
 async def test_usage_begins_with_nothing(admin: httpx.AsyncClient) -> None:
     assert await usage(admin) == {
         "requestsUsed": 0,
+        "unitsUsed": 0,
         "requestLimit": 10000,
         "percentUsed": 0.0,
         "overageUnits": 0,
@@ -112,7 +113,7 @@ async def test_usage_begins_with_nothing(admin: httpx.AsyncClient) -> None:
     }
 
 
-@pytest.mark.parametrize(("cap", "read"), [(250.0, 250), (0, 0), (12.345, 12.345), (1e9, 10**9)])
+@pytest.mark.parametrize(("cap", "read"), [(250.0, 250), (0, 0), (12.345, 12.34), (1e9, 10**9)])
 async def test_a_cap_is_set_and_announced_at_once(
     bench: Bench, admin: httpx.AsyncClient, cap: float, read: float
 ) -> None:
