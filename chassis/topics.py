@@ -23,8 +23,8 @@ from tenacity import (
 )
 
 from chassis.cluster import Cluster, cluster_at
-from chassis.kafka import MAX_DEAD_BYTES, MAX_REQUEST_BYTES
 from chassis.settings import Settings
+from chassis.sizes import MAX_DEAD_BYTES, MAX_REQUEST_BYTES
 from contracts.topics import INGEST_TOPICS, MAX_RECORD_BYTES, TOPICS, tenant_of
 
 _DEAD_RETENTION_MS = 30 * 24 * 3600 * 1000
