@@ -19,7 +19,7 @@ from aiokafka.record.util import decode_varint
 
 from chassis import telemetry
 from chassis.decompression import decompress
-from chassis.kafka import MAX_DEAD_BYTES, MAX_REQUEST_BYTES
+from chassis.sizes import MAX_DEAD_BYTES, MAX_REQUEST_BYTES
 
 #: How much a batch may hold when it is unpacked, in bytes.
 MAX_BATCH_BYTES = 64 * 1024 * 1024

@@ -19,15 +19,12 @@ from aiokafka.errors import (
 from chassis.cluster import Cluster, cluster_at
 from chassis.outbox import NotTaken, Outgoing
 from chassis.partitions import Partitioner
+from chassis.sizes import MAX_DEAD_BYTES
 
 #: Seconds that a producer which has failed gets to end.
 _LAST_WORDS = 3
 #: Seconds that brokers get to say which topics there are; then the next try connects anew.
 _PATIENCE = 30
-#: Largest request, in bytes: a record of a tenant is at most 1 MiB and grows by its envelope.
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
-#: A dead letter is such a record and says why it is there.
-MAX_DEAD_BYTES = MAX_REQUEST_BYTES + 64 * 1024
 #: What is wrong with one topic, or with what is for it; all others can take theirs.
 _NOT_TAKEN = (
     InvalidTopicError,
@@ -35,6 +32,7 @@ _NOT_TAKEN = (
     PolicyViolationError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
+    UnicodeError,
     UnknownTopicOrPartitionError,
 )
 

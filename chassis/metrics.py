@@ -46,6 +46,10 @@ UNREADABLE = Gauge(
     "Partitions that wait because what comes next in them cannot be read.",
     ["subscription"],
 )
+REFUSED = Counter(
+    "millrace_refused_records_total",
+    "Records of ours that no topic takes because of what they are; their dead letter says why.",
+)
 OUTBOX_ROWS = Gauge("millrace_outbox_rows", "Events that wait to be sent.")
 OUTBOX_AGE = Gauge("millrace_outbox_age_seconds", "Age of the oldest event that waits to be sent.")
 READY = Gauge("millrace_ready", "Whether a condition of readiness holds, 1 or 0.", ["check"])

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import telemetry
+from chassis import sizes, telemetry
 from chassis.clock import Clock, now
 from chassis.remembering import REPLAYED
 from contracts.envelope import Event
@@ -105,23 +105,38 @@ def define(metadata: MetaData) -> Table:
 
 
 def outgoing(happened: Event, *, at: datetime, context: Context | None = None) -> Outgoing:
-    """Return the record for an event, the trace (the present one unless told) in its headers."""
+    """Return the record for an event, the trace (the present one unless told) in its headers.
+
+    Raises:
+        TooLarge: no topic would take it.
+    """
     if happened.recorded_at is None:
         happened = happened.model_copy(update={"recorded_at": at})
-    return Outgoing(
-        topic=topic_of(happened).name,
-        key=happened.key,
-        value=happened.to_bytes(),
-        event_id=happened.event_id,
-        headers=telemetry.inject(context),
+    return _checked(
+        Outgoing(
+            topic=topic_of(happened).name,
+            key=happened.key,
+            value=happened.to_bytes(),
+            event_id=happened.event_id,
+            headers=telemetry.inject(context),
+        )
     )
 
 
 def raw(topic: str, *, key: str, value: bytes, event_id: str) -> Outgoing:
-    """Return a record that is no platform event, with the present trace in its headers."""
-    return Outgoing(
-        topic=topic, key=key, value=value, event_id=event_id, headers=telemetry.inject()
+    """Return a record that is no platform event, with the present trace in its headers.
+
+    Raises:
+        TooLarge: its topic would not take it.
+    """
+    return _checked(
+        Outgoing(topic=topic, key=key, value=value, event_id=event_id, headers=telemetry.inject())
     )
+
+
+def _checked(record: Outgoing) -> Outgoing:
+    sizes.check(record.topic, key=record.key, value=record.value, headers=record.headers)
+    return record
 
 
 async def write(

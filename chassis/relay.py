@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import advisory_locks, telemetry
+from chassis import advisory_locks, sending, telemetry
 from chassis.database import Database
-from chassis.outbox import NotTaken, OutboxTable, Outgoing, Producer, Source
+from chassis.outbox import OutboxTable, Outgoing, Producer, Source
 from chassis.patience import patiently
 
 #: Seconds until a relay looks again that found another one at work.
@@ -109,16 +109,18 @@ class Relay:
         return len(records)
 
     async def _send(self, records: Sequence[Outgoing]) -> Sequence[Outgoing]:
-        """Return the records that are acknowledged; topics that took none are left out a while."""
-        refusing: Collection[str] = ()
-        if records:
-            try:
-                await self._producer.send_all(records)
-            except NotTaken as error:
-                telemetry.log.warning("records wait for their topics: %s", error)
-                refusing = error.reasons.keys()
-        self._pauses.note(tried={each.topic for each in records}, refused=refusing)
-        return [record for record in records if record.topic not in refusing]
+        """Return the records that are acknowledged or buried; topics that take none are left out
+        for a while.
+        """
+        if not records:
+            return ()
+        outcome = await sending.send(self._producer, records)
+        for record, reason in outcome.refused:
+            await sending.bury(self._producer, record, reason)
+        if outcome.waiting:
+            telemetry.log.warning("records wait for their topics: %r", outcome.waiting)
+        self._pauses.note(tried={each.topic for each in records}, refused=outcome.waiting)
+        return outcome.done(records)
 
 
 class Pauses:

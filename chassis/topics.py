@@ -25,9 +25,10 @@ from tenacity import (
 from chassis import telemetry
 from chassis.clock import now
 from chassis.cluster import Cluster, cluster_at
-from chassis.kafka import MAX_DEAD_BYTES, MAX_REQUEST_BYTES, OutboxProducer
+from chassis.kafka import OutboxProducer
 from chassis.outbox import NotTaken, outgoing
 from chassis.settings import Settings
+from chassis.sizes import MAX_DEAD_BYTES, MAX_REQUEST_BYTES
 from contracts.tenants import IngestOpened
 from contracts.topics import INGEST_TOPICS, MAX_RECORD_BYTES, TOPICS, tenant_of
 

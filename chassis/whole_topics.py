@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from chassis import batches
 from chassis.cluster import Cluster
-from chassis.kafka import MAX_REQUEST_BYTES
+from chassis.sizes import MAX_REQUEST_BYTES
 
 batches.take_over()
 #: Seconds that a broker gets to hand out the next records, and milliseconds of one look.

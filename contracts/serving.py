@@ -17,6 +17,7 @@ class Served(Event):
     #: `recommend`, `similar`, `predict` or `recommendations`.
     operation: str
     user_id: str
+    #: The best of the items, at most 128 KiB of ids: a hundred are told whole.
     item_ids: list[str] = Field(default_factory=list)
     project_id: int | None = None
     model_id: int | None = None

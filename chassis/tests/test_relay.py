@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 
 from chassis import relay as relaying
 from chassis.outbox import NotTaken, OutboxTable, Outgoing
+from chassis.problems import TooLarge
 from chassis.relay import Pauses, Relay
 from chassis.testing import ADMIN, TENANT, Bench
 
@@ -135,3 +137,32 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.005)
+
+
+class Narrow(Kafka):
+    """Takes no record longer than a limit, nor any other of its topic in the same call."""
+
+    async def send_all(self, records: Sequence[Outgoing]) -> None:
+        large = {each.topic for each in records if len(each.value or b"") > 100}
+        self.taken += [each for each in records if each.topic not in large]
+        if large:
+            raise NotTaken(dict.fromkeys(large, MessageSizeTooLargeError("too large")))
+
+
+async def test_a_row_that_is_refused_for_ever_stops_none_of_its_topic(
+    bench: Bench, time: Hours
+) -> None:
+    await send(bench, "other", *(b"1", b"2", b"x" * 101, b"3", b"4"))
+    kafka = Narrow()
+    relay = Relay(bench.database, kafka)
+    assert await relay.sweep() == 5
+    assert [record.value for record in kafka.taken] == [b"1", b"2", b"3", b"4"]
+    assert await relay.backlog() == (0, 0.0)
+    await send(bench, "other", b"5")
+    assert await relay.sweep() == 1  # the topic is not left out
+
+
+async def test_what_no_topic_takes_is_refused_before_the_commit(bench: Bench) -> None:
+    with pytest.raises(TooLarge):
+        await send(bench, "other", b"x" * (4 * 1024 * 1024))
+    assert await Relay(bench.database, Kafka()).backlog() == (0, 0.0)

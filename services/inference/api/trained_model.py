@@ -25,6 +25,8 @@ router = new_router(refusal=400, tags=["trained_model"])
 
 _NOUN = "TrainedModel"
 _PATH = "/api/v1/trained_model/{id}"
+#: Most items that are asked for at once, as at /inference/predict.
+_MOST = 1000
 #: How many items a sample shows.
 _SHOWN = 20
 
@@ -42,7 +44,7 @@ class SampleOut(Wire):
 
 class ProfileIn(Wire):
     item_ids: Annotated[list[Identifier], Field(max_length=10_000)]
-    cutoff: Annotated[Whole, Field(ge=1)]
+    cutoff: Annotated[Whole, Field(ge=1, le=_MOST)]
 
 
 class ProfileOut(Wire):
@@ -120,6 +122,8 @@ def _cutoff(text: str) -> int:
         raise Invalid("cutoff must be an integer.")
     if int(text) < 1:
         raise Invalid("cutoff must be >= 1.")
+    if int(text) > _MOST:
+        raise Invalid(f"cutoff must be <= {_MOST}.")
     return int(text)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
+from aiokafka.errors import MessageSizeTooLargeError
 
-from chassis import telemetry
+from chassis import sending, telemetry
 from chassis.clock import Clock
-from chassis.outbox import Outgoing, Producer
+from chassis.outbox import NotTaken, Outgoing, Producer
 from chassis.patience import patiently
 from chassis.problems import Unavailable
 from contracts.topics import SERVINGS
@@ -23,6 +24,9 @@ UNITS = 100
 #: The same for a row of a job in the background.
 BATCH_UNITS = 1
 _RELAYED_AT_ONCE = 500
+#: Bytes of item ids that an announcement carries, the best ones first: a hundred ids are told
+#: whole, however long they are. Who must be billed is in every announcement.
+_MOST_ITEM_BYTES = 128 * 1024
 _GATHERING_SECONDS = 0.05
 #: Seconds that the last answers get to leave with this process, and its producer after them.
 _LAST_SECONDS = 1.5
@@ -119,13 +123,28 @@ class Servings:
             pass
 
     async def sweep(self) -> int:
-        """Send some of what waits; return how many lines left."""
+        """Send some of what waits; return how many lines left.
+
+        Raises:
+            NotTaken: the topic takes nothing now; all of it stays.
+        """
         batch = self._opened.peek(limit=_RELAYED_AT_ONCE)
         if batch is None:
             return 0
-        await self._producer.send_all(_records(batch))
+        for record in await self._sent(_records(batch)):
+            # A line of an older release, or a broker that takes less than the table of topics says.
+            telemetry.log.warning("announcement %.200s is cut down", record.event_id)
+            for again in await self._sent([_cut_down(record)]):
+                await sending.bury(self._producer, again, MessageSizeTooLargeError("cut down"))
         self._opened.sent(batch)
         return len(batch.lines)
+
+    async def _sent(self, records: Sequence[Outgoing]) -> list[Outgoing]:
+        """Send records; return those that are refused for what they are."""
+        outcome = await sending.send(self._producer, records)
+        if outcome.waiting:
+            raise NotTaken(outcome.waiting)
+        return [record for record, _reason in outcome.refused]
 
     @property
     def _opened(self) -> Spool:
@@ -157,7 +176,7 @@ def _line(tenant_id: str, answer: Answered, moment: str, headers: dict[str, str]
         "request_id": answer.request_id,
         "operation": answer.operation,
         "user_id": answer.user_id,
-        "item_ids": answer.item_ids,
+        "item_ids": _told(answer.item_ids),
         "project_id": answer.project_id,
         "model_id": answer.model_id,
         "slot_id": answer.slot_id,
@@ -166,6 +185,24 @@ def _line(tenant_id: str, answer: Answered, moment: str, headers: dict[str, str]
     }
     kept = {name: value for name, value in event.items() if value is not None}
     return orjson.dumps({"headers": headers, "event": kept}) + b"\n"
+
+
+def _told(items: Sequence[str]) -> Sequence[str]:
+    """Return the best of the items, as many as fit into an announcement."""
+    if sum(map(len, items)) <= _MOST_ITEM_BYTES // 8:
+        return items  # even if each character took six bytes; the usual case costs next to nothing
+    size = 0
+    for place, item in enumerate(items):
+        size += len(orjson.dumps(item)) + 1
+        if size > _MOST_ITEM_BYTES:
+            return items[:place]
+    return items
+
+
+def _cut_down(record: Outgoing) -> Outgoing:
+    """Return an announcement without what was answered: who used what is billed all the same."""
+    event = orjson.loads(record.value)
+    return record._replace(value=orjson.dumps({**event, "item_ids": []}))
 
 
 def _records(batch: Batch) -> list[Outgoing]:

@@ -16,6 +16,8 @@ from pathlib import Path
 import orjson
 
 _SEGMENT_BYTES = 8 * 1024 * 1024
+#: Bytes of lines that are read at once, as far as one line more may go beyond.
+_BATCH_BYTES = 8 * 1024 * 1024
 _FOLDERS = 256
 _CURSOR_BYTES = 64
 #: After so many seconds lines go to a new segment: a backup copies whole segments, and who is told
@@ -121,7 +123,12 @@ class Spool:
         try:
             with self._path(segment).open("rb") as file:
                 file.seek(offset)
-                found = list(islice(file, limit))
+                found, size = [], 0
+                for line in islice(file, limit):
+                    found.append(line)
+                    size += len(line)
+                    if size >= _BATCH_BYTES:
+                        break
         except FileNotFoundError:
             return []
         # Bytes without a newline at the end are a line that was never finished.

@@ -82,6 +82,7 @@ async def test_a_user_gets_a_bare_list_of_unseen_items(
         ("user_id=ann&cutoff=x", 400, "cutoff must be an integer."),
         ("user_id=ann&cutoff=0", 400, "cutoff must be >= 1."),
         ("user_id=ann&cutoff=-3", 400, "cutoff must be >= 1."),
+        ("user_id=ann&cutoff=1001", 400, "cutoff must be <= 1000."),
         ("user_id=zz", 404, "User 'zz' not found."),
     ],
 )
@@ -150,3 +151,16 @@ async def test_what_is_no_id_is_refused(workshop: Workshop, bench: Bench, text: 
     assert (asked.status_code, liked.status_code) == (400, 400)
     assert "user_id" in asked.json()
     assert "item_ids.1" in liked.json()
+
+
+async def test_no_more_than_a_thousand_items_are_asked_for(
+    workshop: Workshop, bench: Bench, served: Any
+) -> None:
+    await workshop.load(5)
+
+    refused = await posted(bench, "5", PROFILE | {"cutoff": 1001})
+
+    assert refused.status_code == 400
+    assert refused.json()["cutoff"] == ["Ensure this value is less than or equal to 1000."]
+    assert (await posted(bench, "5", PROFILE | {"cutoff": 1000})).status_code == 200
+    assert len(await served()) == 1

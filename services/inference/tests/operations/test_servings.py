@@ -1,11 +1,13 @@
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 
 from chassis.clock import now
-from chassis.outbox import Outgoing
+from chassis.outbox import NotTaken, Outgoing
 from chassis.problems import Unavailable
 from chassis.testing import TENANT
 from contracts.serving import Served
@@ -154,4 +156,71 @@ async def test_a_broken_line_does_not_stop_the_ones_behind_it(tmp_path: Path) ->
         pass
 
     assert [Served.model_validate_json(r.value).user_id for r in topic.records] == ["ann", "ben"]
+    await told.stop()
+
+
+class Picky(Topic):
+    """Takes no record that is longer than a limit, nor any other of its topic in the same call."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    async def send_all(self, records: Sequence[Outgoing]) -> None:
+        large = {each.topic for each in records if len(each.value or b"") > self.most}
+        self.records.extend(each for each in records if each.topic not in large)
+        if large:
+            reason = MessageSizeTooLargeError("too large")
+            raise NotTaken(dict.fromkeys(large, reason))
+
+
+async def test_a_line_that_is_too_large_is_billed_and_stops_no_other(tmp_path: Path) -> None:
+    topic = Picky(10_000)
+    told = servings(tmp_path, topic, limit=10_000_000)
+    await told.start()
+    large = replace(answered("eve"), item_ids=["x" * 90] * 1000)
+    told.tell(TENANT, [answered("ann"), answered("ben"), large, answered("cat")])
+
+    while await told.sweep():
+        pass
+
+    events = [Served.model_validate_json(record.value) for record in topic.records]
+    assert {event.user_id for event in events} == {"ann", "ben", "cat", "eve"}
+    [cut] = [event for event in events if event.user_id == "eve"]
+    assert (cut.item_ids, cut.centiunits) == ([], 100)
+    assert await told.sweep() == 0
+    await told.stop()
+
+
+async def test_a_line_that_cannot_be_cut_down_is_buried(tmp_path: Path) -> None:
+    topic = Picky(10_000)
+    told = servings(tmp_path, topic, limit=10_000_000)
+    await told.start()
+    told.tell(TENANT, [answered("e" * 20_000), answered("ann")])
+
+    while await told.sweep():
+        pass
+
+    letters = [each for each in topic.records if each.topic == "servings.v1.dead"]
+    assert len(letters) == 1 and len(letters[0].value or b"") <= 10_000
+    assert TENANT in (letters[0].value or b"").decode()
+    assert [each.topic for each in topic.records].count("servings.v1") == 1
+    await told.stop()
+
+
+@pytest.mark.parametrize("character", ["a", "🙂", '"'])
+async def test_the_largest_answers_are_told_within_their_bound(
+    tmp_path: Path, character: str
+) -> None:
+    topic = Topic()
+    told = servings(tmp_path, topic, limit=100_000_000)
+    await told.start()
+    items = [f"{number:04d}" + character * 252 for number in range(1000)]
+    told.tell(TENANT, [replace(answered(), item_ids=items[:count]) for count in (100, 1000)])
+    await told.sweep()
+
+    few, many = [Served.model_validate_json(each.value) for each in topic.records]
+    assert few.item_ids == items[:100]
+    assert many.item_ids == items[: len(many.item_ids)] and len(many.item_ids) >= 100
+    assert all(len(each.value) < 140_000 for each in topic.records)
     await told.stop()
