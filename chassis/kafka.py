@@ -141,7 +141,10 @@ async def _sent(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> dict
 async def _send(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[Any]:
     sent: asyncio.Future[Any]
     sent = await producer.send(
-        record.topic, value=record.value, key=_bytes(record.key), headers=headers_sent(record)
+        record.topic,
+        value=None if record.is_tombstone else record.value,
+        key=_bytes(record.key),
+        headers=headers_sent(record),
     )
     return sent
 

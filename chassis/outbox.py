@@ -10,18 +10,22 @@ from opentelemetry.context import Context
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Select,
     String,
     Table,
     Text,
     bindparam,
     delete,
+    exists,
     func,
     insert,
+    or_,
     select,
     text,
     update,
@@ -51,6 +55,8 @@ class Outgoing(NamedTuple):
     event_id: str
     headers: Mapping[str, str] = MappingProxyType({})
     id: int = 0
+    #: Whether it has no value and takes its key away from a compacted topic.
+    is_tombstone: bool = False
 
 
 class NotTaken(Exception):
@@ -100,6 +106,8 @@ def define(metadata: MetaData) -> Table:
             sqlite_where=text("sent_at IS NULL"),
             postgresql_where=text("sent_at IS NULL"),
         ),
+        # What is newest of a key on a compacted topic stays, and is asked for row by row.
+        Index("ix_outbox_key", "topic", "key", "id"),
         sqlite_autoincrement=True,
     )
 
@@ -198,6 +206,13 @@ class OutboxTable:
             .where(table.c.id == bindparam("sent_id"))
             .values(sent_at=bindparam("moment"))
         )
+        # Nobody asks for them again, so they go at once: what changes often fills no disk.
+        self._older = delete(table).where(
+            table.c.topic == bindparam("of_topic"),
+            table.c.key == bindparam("of_key"),
+            table.c.id < bindparam("newest"),
+            table.c.sent_at.is_not(None),
+        )
 
     async def waiting(
         self, connection: AsyncConnection, *, limit: int, without: Collection[str] = ()
@@ -219,11 +234,18 @@ class OutboxTable:
         ]
 
     async def sent(self, connection: AsyncConnection, records: Sequence[Outgoing]) -> None:
-        """Mark rows as sent."""
+        """Mark rows as sent; of a key on a compacted topic, only the newest stays."""
         moment = self._clock()
         await connection.execute(
             self._sent, [{"sent_id": record.id, "moment": moment} for record in records]
         )
+        newest = {(each.topic, each.key): each.id for each in records if each.topic in _COMPACTED}
+        if newest:
+            older = [
+                {"of_topic": topic, "of_key": key, "newest": newest_id}
+                for (topic, key), newest_id in newest.items()
+            ]
+            await connection.execute(self._older, older)
 
     async def backlog(self, connection: AsyncConnection) -> tuple[int, datetime | None]:
         """Return how many rows are unsent and since when the oldest is."""
@@ -233,9 +255,12 @@ class OutboxTable:
         return count, None if oldest is None else _aware(oldest)
 
     async def forget(self, connection: AsyncConnection, *, since: datetime) -> int:
-        """Mark as unsent what is remembered of compacted topics, and of others what is young."""
+        """Mark as unsent the newest of each key on compacted topics, of others what is young."""
         columns = self._table.c
-        again = columns.topic.in_(_COMPACTED) | (columns.created_at >= since)
+        again = or_(
+            columns.topic.in_(_COMPACTED) & ~is_superseded(self._table),
+            columns.topic.not_in(_COMPACTED) & (columns.created_at >= since),
+        )
         sent = select(columns.id).where(columns.sent_at.is_not(None), again)
         sent = sent.order_by(columns.id).limit(_CHUNK)
         count = last = 0
@@ -246,17 +271,57 @@ class OutboxTable:
         return count
 
 
-async def prune(database: "Database", *, keep: timedelta) -> int:
-    """Forget sent records older than `keep`, but never the newest of a key on a compacted topic."""
-    table = database.metadata.tables["outbox"]
-    newest = (
-        select(func.max(table.c.id))
-        .where(table.c.topic.in_(_COMPACTED))
-        .group_by(table.c.topic, table.c.key)
+def is_superseded(table: Table) -> ColumnElement[bool]:
+    """Return the condition that a row's key has a newer row."""
+    newer = table.alias("newer")
+    return exists().where(
+        newer.c.topic == table.c.topic, newer.c.key == table.c.key, newer.c.id > table.c.id
     )
-    old = (table.c.sent_at < database.clock() - keep) & table.c.id.not_in(newest)
-    ids = select(table.c.id).where(old).limit(_CHUNK)
-    return await database.exhaust(delete(table).where(table.c.id.in_(ids)))
+
+
+def stretch(table: Table) -> Select[tuple[int]]:
+    """Return the query for the last of the next rows behind the id `last`: a bounded look.
+
+    Who walks a table by them looks at each row once and ends, however many rows stay.
+    """
+    some = select(table.c.id).where(table.c.id > bindparam("last")).order_by(table.c.id)
+    return select(func.max(some.limit(_CHUNK).subquery().c.id))
+
+
+async def prune(database: "Database", *, keep: timedelta) -> int:
+    """Forget sent records older than `keep`, but never the newest of a key on a compacted topic.
+
+    It goes once through the table, some rows and a commit at a time.
+    """
+    table = database.metadata.tables["outbox"]
+    gone = (
+        select(table.c.id)
+        .where(
+            table.c.id > bindparam("last"),
+            table.c.id <= bindparam("upto"),
+            table.c.sent_at < database.clock() - keep,
+            or_(table.c.topic.not_in(_COMPACTED), is_superseded(table)),
+        )
+        # A relay may be at some of them; whoever comes next takes those.
+        .with_for_update(skip_locked=True)
+    )
+    count = last = 0
+    async with database.transaction(tenant_id=None, write=False) as tx:
+        end = await tx.session.scalar(select(func.max(table.c.id))) or 0
+    while last < end:
+        async with database.transaction(tenant_id=None) as tx:
+            connection = await tx.session.connection()
+            upto = (await connection.execute(stretch(table), {"last": last})).scalar()
+            if upto is None:
+                break
+            ids = (await connection.execute(gone, {"last": last, "upto": upto})).scalars().all()
+            if ids:
+                await connection.execute(
+                    delete(table).where(table.c.id == bindparam("gone_id")),
+                    [{"gone_id": each} for each in ids],
+                )
+        count, last = count + len(ids), upto
+    return count
 
 
 async def replay(

@@ -13,6 +13,7 @@ from chassis import advisory_locks, sending, telemetry
 from chassis.database import Database
 from chassis.outbox import OutboxTable, Outgoing, Producer, Source
 from chassis.patience import patiently
+from chassis.tombstones import EndedKeys
 
 #: Seconds until a relay looks again that found another one at work.
 _BUSY_PAUSE = 0.1
@@ -34,7 +35,8 @@ class Relay:
         """Serve a database's outbox and further sources; at most `batch` records are in flight."""
         self._database = database
         outbox = OutboxTable(database.metadata, clock=database.clock)
-        self._sources: tuple[Source, ...] = (outbox, *sources)
+        ended = EndedKeys(database.metadata, clock=database.clock)
+        self._sources: tuple[Source, ...] = (outbox, ended, *sources)
         self._producer = producer
         self._batch = batch
         self._pauses = Pauses()

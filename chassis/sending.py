@@ -82,7 +82,7 @@ async def bury(producer: Producer, record: Outgoing, reason: Exception) -> None:
         "record %s for %s (%d bytes) is refused for ever: %s",
         record.event_id[:_ID_CHARACTERS],
         record.topic,
-        len(record.value or b""),
+        len(record.value),
         reason,
     )
     if record.topic not in _DEAD:
@@ -94,7 +94,7 @@ async def bury(producer: Producer, record: Outgoing, reason: Exception) -> None:
 
 
 def _letter(record: Outgoing, reason: Exception) -> Outgoing:
-    value = record.value or b""
+    value = record.value
     shown = {
         "event_id": record.event_id[:_ID_CHARACTERS],
         "tenant_id": record.key.partition(":")[0],

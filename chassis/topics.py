@@ -1,6 +1,7 @@
 """Topics made from the contract table: `python -m chassis.topics` makes the platform's.
 
-What is there already stays as it is; where it is not what the table says, the command says so.
+What is there already gets the settings that it lacks, and keeps those that somebody has set; where
+it is not what the table says, the command says so.
 """
 
 import argparse
@@ -33,6 +34,15 @@ from contracts.tenants import IngestOpened
 from contracts.topics import INGEST_TOPICS, MAX_RECORD_BYTES, TOPICS, tenant_of
 
 _DEAD_RETENTION_MS = 30 * 24 * 3600 * 1000
+#: The segment that is written is never compacted: within an hour it is another one. Who starts
+#: reads little more than the newest record of each key, and what is superseded goes within a day.
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    "segment.ms": str(3600 * 1000),
+    "max.compaction.lag.ms": str(24 * 3600 * 1000),
+}
+#: Where Kafka says that a setting of a topic is the topic's own.
+_OF_THE_TOPIC = 1
 _DESCRIBED_AT_ONCE = 200
 _ABSENT = "absent"
 _HEARD_WITHIN_SECONDS = 10
@@ -44,7 +54,7 @@ def platform_topics(replication: int) -> list[NewTopic]:
     """Return every platform topic and its dead letters."""
     topics = []
     for topic in TOPICS:
-        kept = {"cleanup.policy": "compact"} if topic.compacted else _kept_for(topic.retention_ms)
+        kept = _COMPACTED if topic.compacted else _kept_for(topic.retention_ms)
         size = {"max.message.bytes": str(MAX_REQUEST_BYTES)}
         topics.append(_topic(topic.name, topic.partitions, replication, kept | size))
         dead = _kept_for(_DEAD_RETENTION_MS) | {"max.message.bytes": str(MAX_DEAD_BYTES)}
@@ -102,6 +112,39 @@ async def _tell(kafka: Cluster | str, tenants: Sequence[str]) -> None:
         telemetry.log.warning("nobody was told of new topics", exc_info=error)
     finally:
         await producer.stop()
+
+
+async def bring_up_to_date(kafka: Cluster | str, topics: Sequence[NewTopic]) -> list[str]:
+    """Give topics that are there the settings of the table that they lack; return their names.
+
+    An earlier release may have made them. What somebody has set otherwise stays as it is.
+    """
+    async with _admin(kafka) as admin:
+        present = set(await admin.list_topics())
+        wanted = {each.name: each.topic_configs for each in topics if each.name in present}
+        lacking: dict[str, dict[str, str]] = {}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in wanted]
+        for answer in await admin.describe_configs(resources) if resources else ():
+            for code, message, _kind, name, entries in answer.resources:
+                if code:
+                    raise for_code(code)(f"{name}: {message}")
+                own = {entry[0]: entry[1] for entry in entries if entry[3] == _OF_THE_TOPIC}
+                if wanted[name].keys() - own.keys():
+                    # All of them: what is not named would fall back to the broker's default.
+                    lacking[name] = {**wanted[name], **own}
+        await _alter(admin, lacking)
+        return sorted(lacking)
+
+
+async def _alter(admin: AIOKafkaAdminClient, settings: Mapping[str, dict[str, str]]) -> None:
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)
+        for name, configs in settings.items()
+    ]
+    for answer in await admin.alter_configs(resources) if resources else ():
+        for code, message, _kind, name in answer.resources:
+            if code:
+                raise for_code(code)(f"{name}: {message}")
 
 
 async def ensure_tenant(kafka: Cluster | str, tenant_id: str, *, replication: int = 1) -> None:
@@ -235,8 +278,12 @@ def main() -> None:
     given = parser.parse_args()
     asked = differences
     if not given.check:
-        made = asyncio.run(ensure(settings.kafka, platform_topics(given.replication)))
+        wanted = platform_topics(given.replication)
+        made = asyncio.run(ensure(settings.kafka, wanted))
         sys.stdout.write(f"{len(made)} topics created\n")
+        old = [each for each in wanted if each.name not in made]
+        for name in asyncio.run(bring_up_to_date(settings.kafka, old)):
+            sys.stdout.write(f"{name}: settings that it lacked are set\n")
         asked = settled
     found = asyncio.run(asked(settings.kafka, replication=given.replication))
     sys.stdout.writelines(f"{line}\n" for line in found)

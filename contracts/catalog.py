@@ -33,6 +33,7 @@ class ProjectDeleted(Event):
     """A project is gone, and everything below it."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("kind", "project_id")
+    ends_key: ClassVar[bool] = True
 
     type: Literal["ProjectDeleted"] = "ProjectDeleted"
     kind: Literal["project"] = "project"
@@ -63,6 +64,7 @@ class DataFileDeleted(Event):
     """An uploaded file is gone, with what was made from it."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("kind", "file_id")
+    ends_key: ClassVar[bool] = True
 
     type: Literal["DataFileDeleted"] = "DataFileDeleted"
     kind: Literal["training_data", "item_meta_data"]
@@ -88,6 +90,7 @@ class ItemDeleted(Event):
     """An item left the catalogue."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("kind", "item_id")
+    ends_key: ClassVar[bool] = True
 
     type: Literal["ItemDeleted"] = "ItemDeleted"
     kind: Literal["item"] = "item"

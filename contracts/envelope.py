@@ -19,6 +19,9 @@ class Event(BaseModel):
 
     #: Names of the fields that make up the thing's own part of the record key.
     key_fields: ClassVar[tuple[str, ...]] = ("event_id",)
+    #: Whether the event is the end of its key: what the key named is gone, and whoever never hears
+    #: of the key at all knows as much. A while later the key leaves its compacted topic.
+    ends_key: ClassVar[bool] = False
 
     type: str
     event_id: Annotated[str, Field(max_length=200)] = Field(default_factory=new_event_id)

@@ -31,4 +31,14 @@ class ModelRefused(Event):
     reason: str
 
 
-ModelStateEvent = ModelLoaded | ModelRefused
+class ModelForgotten(Event):
+    """A model was retired: what inference said of it is over."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("model_id",)
+    ends_key: ClassVar[bool] = True
+
+    type: Literal["ModelForgotten"] = "ModelForgotten"
+    model_id: int
+
+
+ModelStateEvent = ModelLoaded | ModelRefused | ModelForgotten

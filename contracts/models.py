@@ -41,6 +41,7 @@ class ModelRetired(Event):
     """A model was deleted: inference drops it, experiments deletes its slots."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("model_id",)
+    ends_key: ClassVar[bool] = True
 
     type: Literal["ModelRetired"] = "ModelRetired"
     model_id: int
@@ -61,6 +62,7 @@ class TuningForgotten(Event):
     """A tuning job was deleted; what it found may stay."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("kind", "tuning_job_id")
+    ends_key: ClassVar[bool] = True
 
     type: Literal["TuningForgotten"] = "TuningForgotten"
     kind: Literal["tuning_job"] = "tuning_job"

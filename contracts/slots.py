@@ -26,6 +26,7 @@ class SlotDeleted(Event):
     """A slot is gone."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("kind", "slot_id")
+    ends_key: ClassVar[bool] = True
 
     type: Literal["SlotDeleted"] = "SlotDeleted"
     kind: Literal["slot"] = "slot"

@@ -20,6 +20,7 @@ class PersonErased(Event):
     """A person was deleted; what other services hold about them goes too."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("person_uid",)
+    ends_key: ClassVar[bool] = True
 
     type: Literal["PersonErased"] = "PersonErased"
     person_uid: str
@@ -29,6 +30,7 @@ class ApiKeyRevoked(Event):
     """An API key no longer works: other gateways drop it from their caches."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("key_prefix",)
+    ends_key: ClassVar[bool] = True
 
     type: Literal["ApiKeyRevoked"] = "ApiKeyRevoked"
     key_prefix: str

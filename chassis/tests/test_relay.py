@@ -143,7 +143,7 @@ class Narrow(Kafka):
     """Takes no record longer than a limit, nor any other of its topic in the same call."""
 
     async def send_all(self, records: Sequence[Outgoing]) -> None:
-        large = {each.topic for each in records if len(each.value or b"") > 100}
+        large = {each.topic for each in records if len(each.value) > 100}
         self.taken += [each for each in records if each.topic not in large]
         if large:
             raise NotTaken(dict.fromkeys(large, MessageSizeTooLargeError("too large")))

@@ -39,7 +39,12 @@ def subscriptions(runner: Runner) -> list[Subscription]:
         together(INTERACTIONS, interactions_recorded, name="interactions", max_records=2000),
         each(TENANTS, person_erased, name="tenants", only=(PersonErased,)),
         each(TRAINING_REQUESTS, training_requested(runner), name="jobs"),
-        each(MODEL_STATES, model_state_told, name="model-states"),
+        each(
+            MODEL_STATES,
+            model_state_told,
+            name="model-states",
+            only=(ModelLoaded, ModelRefused),
+        ),
         each(GENERATIONS, generation_changed, name="generations"),
     ]
 

@@ -46,7 +46,7 @@ async def count(facts: Sequence[Fact], tx: Transaction) -> None:
         counted[index] = replace(used, last_request_at=max(at, used.last_request_at or at))
     for index, used in counted.items():
         await store.put(tx.session, index, used, cap=subscription.cap)
-    await subscriptions.touch(tx.session)
+    await subscriptions.touch(tx.session, at=tx.clock())
 
 
 async def count_interactions(facts: list[InteractionRecorded], tx: Transaction) -> None:

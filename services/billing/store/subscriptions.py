@@ -1,8 +1,9 @@
 """Subscriptions at rest."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.domain.plans import STARTER, Interval, plan_of
@@ -10,6 +11,19 @@ from billing.domain.subscriptions import Subscription, first_subscription
 from billing.store.tables import SubscriptionRow
 from chassis.ids import new_uid
 from chassis.upserts import insert_new
+
+#: How long the gateways may be told late of what hardly matters.
+PACE = timedelta(seconds=10)
+#: After so long a tenant whose row others hold is waited for, so that a busy one gets its turn.
+_OVERDUE = timedelta(seconds=5)
+
+
+class Told(NamedTuple):
+    """What the gateways were told last: of which cycle, when, and how much was left."""
+
+    until: datetime
+    at: datetime | None
+    left: int | None
 
 
 async def get(session: AsyncSession) -> Subscription | None:
@@ -37,6 +51,8 @@ async def held(session: AsyncSession, *, anchor: datetime, tenant_id: str) -> Su
             "provisional": True,
             "revision": 0,
             "touched": True,
+            "touched_at": anchor,
+            "untold": False,
             "announced_until": anchor,
             "closed_cycles": 0,
             "closes_at": first.closes_at,
@@ -73,27 +89,65 @@ async def visit(session: AsyncSession, checkout: str) -> str | None:
     return before
 
 
-async def touch(session: AsyncSession) -> None:
+async def touch(session: AsyncSession, *, at: datetime) -> None:
     """Note that the gateways have something to be told."""
-    (await _one(session)).touched = True
-    await session.flush()
-
-
-async def announced(session: AsyncSession, *, revision: int, until: datetime) -> None:
-    """Note that the gateways are told everything as of now."""
     row = await _one(session)
-    row.revision, row.announced_until, row.touched = revision, until, False
+    row.touched, row.touched_at = True, row.touched_at or at
     await session.flush()
+
+
+async def told(session: AsyncSession) -> Told:
+    """Return what the gateways were told of the tenant last."""
+    row = await _one(session)
+    return Told(row.announced_until, row.told_at, row.told_left)
+
+
+async def announced(
+    session: AsyncSession, *, revision: int, until: datetime, at: datetime, left: int
+) -> None:
+    """Note that the gateways are told everything as of now, and how much is left."""
+    row = await _one(session)
+    row.revision, row.announced_until = revision, until
+    row.touched, row.touched_at, row.untold = False, None, False
+    row.told_at, row.told_left = at, left
+    await session.flush()
+
+
+async def put_off(session: AsyncSession) -> None:
+    """Note that what was counted is told a little later."""
+    row = await _one(session)
+    row.touched, row.touched_at, row.untold = False, None, True
+    await session.flush()
+
+
+async def claimed(session: AsyncSession, *, now: datetime) -> bool:
+    """Hold the tenant's row until the commit, if there is still something to tell of it.
+
+    Rows that others hold are passed over: another replica tells of them, or counts for them.
+    """
+    query = select(SubscriptionRow.id).where(_is_due(now))
+    found = await session.scalar(query.with_for_update(skip_locked=True))
+    if found is None:
+        overdue = query.where(SubscriptionRow.touched_at < now - _OVERDUE)
+        found = await session.scalar(overdue.with_for_update())
+    return found is not None
 
 
 async def due(session: AsyncSession, *, now: datetime, limit: int) -> list[str]:
-    """Return the tenants, of all, whose usage has moved or whose cycle has ended."""
-    query = (
-        select(SubscriptionRow.tenant_id)
-        .where(or_(SubscriptionRow.touched, SubscriptionRow.announced_until <= now))
-        .limit(limit)
-    )
+    """Return the tenants, of all, whose usage has moved or whose cycle has ended.
+
+    Who has waited longest comes first, so that everybody's turn comes.
+    """
+    since = SubscriptionRow.touched_at
+    query = select(SubscriptionRow.tenant_id).where(_is_due(now))
+    query = query.order_by(since.asc().nulls_first(), SubscriptionRow.id).limit(limit)
     return list(await session.scalars(query))
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    row = SubscriptionRow
+    late = row.untold & (row.told_at <= now - PACE)
+    return or_(row.touched, row.announced_until <= now, late)
 
 
 async def closing(session: AsyncSession, *, now: datetime, limit: int) -> list[str]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, UniqueConstraint, text
+from sqlalchemy import JSON, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.erasures import ErasedPerson
@@ -34,6 +34,13 @@ class SubscriptionRow(Identified, Base, TenantScoped):
     revision: Mapped[int]
     #: Whether anything was counted that the gateways have not been told.
     touched: Mapped[bool]
+    #: Since when; absent where a former release noted it.
+    touched_at: Mapped[datetime | None]
+    #: Whether something was counted that was too little to be told at once.
+    untold: Mapped[bool] = mapped_column(server_default=false())
+    #: When the gateways were told last, and what was left then.
+    told_at: Mapped[datetime | None]
+    told_left: Mapped[int | None]
     #: End of the cycle that the last announcement spoke of.
     announced_until: Mapped[datetime]
     closed_cycles: Mapped[int]
@@ -50,6 +57,12 @@ class SubscriptionRow(Identified, Base, TenantScoped):
             "touched",
             sqlite_where=text("touched"),
             postgresql_where=text("touched"),
+        ),
+        Index(
+            "ix_subscription_untold",
+            "told_at",
+            sqlite_where=text("untold"),
+            postgresql_where=text("untold"),
         ),
         Index("ix_subscription_announced_until", "announced_until"),
         {"sqlite_autoincrement": True},

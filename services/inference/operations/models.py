@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chassis.database import Database, Transaction
 from chassis.patience import patiently
-from contracts.model_states import ModelLoaded, ModelRefused
+from contracts.model_states import ModelForgotten, ModelLoaded, ModelRefused
 from contracts.models import ModelReady, ModelRetired
 from contracts.topics import MODEL_READY
 from inference.domain.models import Model
@@ -35,6 +35,10 @@ async def keep(event: ModelReady | ModelRetired, tx: Transaction) -> None:
     """Keep the table of models."""
     if isinstance(event, ModelRetired):
         await versions.remove(tx.session, event.model_id)
+        # What was said of it would stay on the topic for ever.
+        tx.emit(
+            ModelForgotten(tenant_id=tx.tenant_id, occurred_at=tx.clock(), model_id=event.model_id)
+        )
     else:
         await versions.keep(tx.session, from_event(event), announced_at=event.occurred_at)
 
