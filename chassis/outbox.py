@@ -279,7 +279,7 @@ def is_superseded(table: Table) -> ColumnElement[bool]:
     )
 
 
-def stretch(table: Table) -> Select[tuple[int]]:
+def stretch(table: Table) -> Select[int]:
     """Return the query for the last of the next rows behind the id `last`: a bounded look.
 
     Who walks a table by them looks at each row once and ends, however many rows stay.

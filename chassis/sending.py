@@ -25,6 +25,10 @@ _ERROR_CHARACTERS = 1000
 _ID_CHARACTERS = 200
 
 
+class StillRefused(Exception):
+    """A record is refused although what could be left out of it was."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What became of some records; those in neither list wait with their topic."""
@@ -95,11 +99,12 @@ async def bury(producer: Producer, record: Outgoing, reason: Exception) -> None:
 
 def _letter(record: Outgoing, reason: Exception) -> Outgoing:
     value = record.value
+    message = f"{type(reason).__name__}: {reason}"[:_ERROR_CHARACTERS]
     shown = {
         "event_id": record.event_id[:_ID_CHARACTERS],
         "tenant_id": record.key.partition(":")[0],
         "bytes": len(value),
-        "message": f"{type(reason).__name__}: {reason}"[:_ERROR_CHARACTERS],
+        "message": message,
         "record": value[:_SHOWN].decode(errors="replace"),
     }
     return Outgoing(
@@ -107,5 +112,5 @@ def _letter(record: Outgoing, reason: Exception) -> Outgoing:
         key=record.key[:_ERROR_CHARACTERS],
         value=json.dumps(shown).encode(),
         event_id=record.event_id[:_ID_CHARACTERS],
-        headers={"millrace-error": shown["message"], "millrace-buried-at": now().isoformat()},
+        headers={"millrace-error": message, "millrace-buried-at": now().isoformat()},
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
-from aiokafka.errors import MessageSizeTooLargeError
 
 from chassis import sending, telemetry
 from chassis.clock import Clock
@@ -135,7 +134,7 @@ class Servings:
             # A line of an older release, or a broker that takes less than the table of topics says.
             telemetry.log.warning("announcement %.200s is cut down", record.event_id)
             for again in await self._sent([_cut_down(record)]):
-                await sending.bury(self._producer, again, MessageSizeTooLargeError("cut down"))
+                await sending.bury(self._producer, again, sending.StillRefused(record.event_id))
         self._opened.sent(batch)
         return len(batch.lines)
 
