@@ -1,8 +1,9 @@
 """`make bench`: every benchmark in turn; `python -m bench gateway swap` runs some.
 
 With `--backends servers` each runs on PostgreSQL, a MongoDB-wire server, Redis and S3 of its own.
-`quality` needs real data: name its folder in MILLRACE_ML100K; `recommend` uses it, too. What they
-print is kept in bench/results/, unless `--quick` only looks whether they run.
+`quality` needs real data: name its folder in MILLRACE_ML100K; `recommend` uses it, too. `tenants`
+runs only when it is named: `--tenants` and `--active` say how many there are. What they print is
+kept in bench/results/, unless `--quick` only looks whether they run.
 """
 
 import argparse
@@ -28,6 +29,8 @@ ALL = (
     "training",
     "experiments",
 )
+#: What runs only when it is named.
+NAMED = ("quality", "tenants")
 #: What the embedded default does without; Kafka is the real one in both.
 SERVERS = ("postgres", "mongo", "redis", "s3")
 #: As in production: a process computes in one thread, and floors do, too.
@@ -38,11 +41,15 @@ def main() -> int:
     """Run the chosen benchmarks and return the number that failed."""
     with_data = ("quality",) if "MILLRACE_ML100K" in os.environ else ()
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=", ".join((*ALL, "quality")))
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join((*ALL, *NAMED)))
     parser.add_argument("--backends", choices=("embedded", "servers"), default="embedded")
     parser.add_argument("--quick", action="store_true", help="one short round of each")
+    parser.add_argument("--tenants", type=int, metavar="N", help="how many are registered")
+    parser.add_argument("--active", type=int, metavar="N", help="how many of them send something")
     said = parser.parse_args()
-    if unknown := set(said.names) - {*ALL, "quality"}:
+    sizes = {"MILLRACE_BENCH_TENANTS": said.tenants, "MILLRACE_BENCH_ACTIVE": said.active}
+    os.environ.update({name: str(value) for name, value in sizes.items() if value is not None})
+    if unknown := set(said.names) - {*ALL, *NAMED}:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     chosen = said.names or [*ALL, *with_data]
     failed = [name for name in chosen if _failed(name, backends=said.backends, quick=said.quick)]
@@ -54,7 +61,7 @@ def main() -> int:
 def _failed(name: str, *, backends: str, quick: bool) -> bool:
     print(f"\n== {name}, {backends}\n", flush=True)
     started = time.perf_counter()
-    with _environment(backends) as environment:
+    with _environment(backends, is_whole=name == "tenants") as environment:
         told = {**environment, **({pace.VARIABLE: "1"} if quick else {})}
         status, printed = _run([sys.executable, "-m", f"bench.{name}"], told)
     print(f"({time.perf_counter() - started:.0f} s)", flush=True)
@@ -77,11 +84,12 @@ def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
 
 
 @contextmanager
-def _environment(backends: str) -> Iterator[Mapping[str, str]]:
+def _environment(backends: str, *, is_whole: bool) -> Iterator[Mapping[str, str]]:
     """Return the environment of one benchmark, its servers running in empty folders."""
     found = {**os.environ, **THREADS, "MILLRACE_BACKENDS": backends}
     with ExitStack() as stack:
-        for name in SERVERS if backends == "servers" else ():
+        # A whole stack brings its own.
+        for name in SERVERS if backends == "servers" and not is_whole else ():
             kind = EVERYTHING[name]
             server = stack.enter_context(throwaway(kind.describe, ports_needed=kind.ports))
             found |= {kind.variable: server.url, **server.environment}

@@ -14,3 +14,5 @@ WRITERS = 7_041_778
 TURNS = 7_041_779
 #: Brings the tables up to date.
 MIGRATIONS = 7_041_780
+#: With a tenant's hash beside it: held shared by who keeps facts, alone by who erases a person.
+ERASURES = 7_041_789

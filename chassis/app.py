@@ -28,6 +28,7 @@ from chassis.methods import Methods, SafeMethods
 from chassis.reception import Reception
 from chassis.relay import Relay
 from chassis.remembering import inbox_memory
+from chassis.second_try import SecondTry
 from chassis.settings import Settings
 from chassis.subscriptions import Subscription
 
@@ -119,6 +120,7 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
         app.include_router(router)
     app.state.methods = Methods(routers)
     app.add_middleware(Direct, routers=service.routers)
+    app.add_middleware(SecondTry)
     if service.answers_from_memory:
         app.add_middleware(Completeness)
     app.add_middleware(SafeMethods, methods=app.state.methods)

@@ -5,10 +5,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chassis.away import is_away
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from chassis.away import is_away, is_refused_for_now
 
 T = TypeVar("T")
 R = TypeVar("R")
+#: How often a write is tried that the database refuses for the sake of another one.
+_ATTEMPTS = 6
 
 
 @dataclass(slots=True)
@@ -67,7 +76,7 @@ class GroupWriter(Generic[T, R]):
         if not group:
             return
         try:
-            results = await self._write([waiting.item for waiting in group])
+            results = await self._written([waiting.item for waiting in group])
         except Exception as error:
             if len(group) == 1 or is_away(error):
                 for waiting in group:
@@ -78,6 +87,19 @@ class GroupWriter(Generic[T, R]):
             return
         for waiting, result in zip(group, results, strict=True):
             _answer(waiting, result)
+
+    async def _written(self, items: Sequence[T]) -> Sequence[R | Exception]:
+        """Write a group, again where the database gave another transaction the precedence."""
+        again = retry_if_exception(is_refused_for_now)
+        async for attempt in AsyncRetrying(
+            wait=wait_exponential_jitter(multiplier=0.01, max=0.5, jitter=0.02),
+            stop=stop_after_attempt(_ATTEMPTS),
+            retry=again,
+            reraise=True,
+        ):
+            with attempt:
+                return await self._write(items)
+        raise AssertionError("the last attempt returns or raises")
 
 
 def _answer(waiting: _Waiting[T, R], result: R | Exception) -> None:

@@ -16,11 +16,16 @@ from chassis.dispatch import Dispatcher
 from chassis.listener import Listener
 from chassis.outbox import Producer
 from chassis.patience import patiently
-from chassis.subscriptions import Subscription
-from contracts.topics import Topic
+from chassis.subscriptions import Subscription, every_replica
+from contracts.tenants import IngestOpened
+from contracts.topics import INGEST_OPENED, IngestTopic, Topic
 
-#: New tenants' topics are noticed within this time, in milliseconds.
-_METADATA_AGE_MS = 2000
+#: What a client knows of topics is so old at most, in milliseconds. Who reads the topics of all
+#: tenants asks for all topics there are, which takes the longer the more there are.
+_METADATA_AGE_MS = 30_000
+#: New topics are told of by an event, and looked for then: so often, and so many seconds apart.
+_LOOKS = 20
+_BETWEEN_LOOKS = 0.25
 #: Without a heartbeat for this long, in milliseconds, a member's partitions go to the others. One
 #: with a name keeps them while it starts again: nobody else need take them over and give them back.
 _SESSION_MS = 10_000
@@ -65,6 +70,11 @@ class Consumers:
             logger=None,
         )
         self._listeners = [self._listen(each) for each in subscriptions]
+        if self._of_all_tenants():
+            news = every_replica(
+                INGEST_OPENED, self._look_for, name="ingest-topics", from_start=False
+            )
+            self._listeners.append(self._listen(news))
         self.started = False
 
     async def run(self) -> None:
@@ -102,6 +112,21 @@ class Consumers:
                 await self.stop()
             raise
         self.started = True
+
+    def _of_all_tenants(self) -> list[Listener]:
+        """Return the listeners to topics of all tenants."""
+        return [
+            each for each in self._listeners if isinstance(each.subscription.topic, IngestTopic)
+        ]
+
+    async def _look_for(self, opened: list[IngestOpened]) -> None:
+        """Have tenants' new topics noticed; the broker that is asked may hear of them later."""
+        tenants = {each.tenant_id for each in opened}
+        for listener in self._of_all_tenants():
+            for _look in range(_LOOKS):
+                if await listener.knows_topics_of(tenants):
+                    break
+                await asyncio.sleep(_BETWEEN_LOOKS)
 
     def _listen(self, subscription: Subscription) -> Listener:
         dispatcher = Dispatcher(

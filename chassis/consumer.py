@@ -137,6 +137,12 @@ class CooperativeConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # its types 
         del self._fetcher._records[partition]
         self._fetcher._notify(self._fetcher._wait_consume_future)
 
+    async def look_for(self, topics: Collection[str]) -> bool:
+        """Ask the brokers at once which topics there are; tell whether these are among them."""
+        await self._client.force_metadata_update()
+        cluster = self._client.cluster
+        return all(cluster.partitions_for_topic(topic) is not None for topic in topics)
+
     def member_id(self) -> str:
         """Return what the group knows this consumer by; empty where it does not."""
         return str(self._coordinator.member_id) if self._coordinator is not None else ""

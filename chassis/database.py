@@ -1,8 +1,9 @@
 """One transaction per request or message, scoped to a tenant, its events in the same commit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 from opentelemetry.context import Context
@@ -35,6 +36,10 @@ class Transaction:
         if self._caller is None:
             raise LookupError("this transaction has no caller")
         return self._caller
+
+    def narrow(self, hidden: frozenset[int]) -> None:
+        """Keep the projects of others from who asked."""
+        self._caller = replace(self.caller, hidden=hidden)
 
     @property
     def tenant_id(self) -> str:
@@ -100,6 +105,16 @@ class Transaction:
             callback()
 
 
+Hidden = Callable[[Transaction], Awaitable[frozenset[int]]]
+
+
+def needs_reach(caller: Caller) -> bool:
+    """Tell whether a caller's projects have to be looked up: the gateway lets no key in whose owner
+    may not see its project.
+    """
+    return caller.kind == "person" and not caller.sees_all
+
+
 class Database:
     """One service's database: an engine, its tables and the transactions on them."""
 
@@ -126,6 +141,8 @@ class Database:
             if self.is_sqlite
             else postgresql.engine(url, pool=pool, overflow=overflow)
         )
+        #: Finds the projects that a caller's fellows own, where projects have owners.
+        self.hidden_projects: Hidden | None = None
         # SQLite has one writer; waiting here is fairer and cheaper than its busy loop.
         self._writer: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
 
@@ -164,6 +181,8 @@ class Database:
                     begin = "BEGIN IMMEDIATE" if write else "BEGIN"
                     await (await session.connection()).exec_driver_sql(begin)
                 tx = Transaction(session, caller, self.clock)
+                if caller is not None and self.hidden_projects and needs_reach(caller):
+                    tx.narrow(await self.hidden_projects(tx))
                 yield tx
                 wake = tx.has_events
                 with span_within("commit"):

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from chassis.database import Database, Transaction
 from chassis.identity import CurrentCaller
+from chassis.second_try import note_one_transaction
 
 _READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -16,6 +17,7 @@ async def _request_transaction(
 ) -> AsyncIterator[Transaction]:
     database: Database = request.app.state.database
     write = request.method not in _READ_ONLY_METHODS
+    note_one_transaction(request.scope)
     async with database.transaction(caller, write=write) as tx:
         yield tx
 

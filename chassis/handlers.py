@@ -4,12 +4,13 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolExhausted
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from chassis import telemetry
-from chassis.away import is_away
+from chassis.away import is_away, is_unfit
 from chassis.blobs import BlobsUnavailable
 from chassis.documents import DocumentsUnavailable
 from chassis.edge import body_of
@@ -17,10 +18,12 @@ from chassis.problems import (
     BY_STATUS,
     PROBLEM_JSON,
     Conflict,
+    Invalid,
     NotFound,
     Problem,
     Unavailable,
 )
+from chassis.second_try import is_tried_again
 from chassis.validation import problem_of
 
 
@@ -29,7 +32,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(IntegrityError, _conflict)
+    for passed in (IntegrityError, NoResultFound, StaleDataError):
+        app.add_exception_handler(passed, _conflict)
     for kind in (DBAPIError, PoolExhausted, OSError, BlobsUnavailable, DocumentsUnavailable):
         app.add_exception_handler(kind, _away)
 
@@ -68,12 +72,17 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _conflict(request: Request, error: Exception) -> Response:
-    # Two requests raced past a check that both passed; the constraint decided.
-    telemetry.log.warning("constraint refused a write", exc_info=error)
+    # Two requests raced past a check that both passed: a constraint decided, or the row was gone.
+    telemetry.log.warning("another request came first", exc_info=error)
     return answer(request, Conflict("Another request has just changed this."))
 
 
 async def _away(request: Request, error: Exception) -> Response:
+    if is_tried_again(request.scope, error):
+        raise error
+    if is_unfit(error):
+        telemetry.log.warning("the database cannot hold what was sent", exc_info=error)
+        return answer(request, Invalid("A value is too long, or otherwise none that can be kept."))
     if not is_away(error):
         raise error
     telemetry.log.error("something that the service needs is away", exc_info=error)

@@ -29,11 +29,18 @@ SCOPES: frozenset[str] = frozenset({"read", "write", "predict"})
 
 
 @dataclass(frozen=True, slots=True)
+class AllBut:
+    """A filter that every value passes but these."""
+
+    values: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """A person or an API key, acting for one tenant.
 
-    `project` binds an API key to one project; it is None for people, who see all of their tenant.
-    `person_id` is the gateway's integer id of the person, or of the key's owner.
+    `project` binds an API key to one project; it is None for people. `person_id` is the gateway's
+    integer id of the person, or of the key's owner, and `role` the role of either.
     """
 
     tenant_id: str
@@ -45,15 +52,35 @@ class Caller:
     person_id: int | None = None
     #: What a tenant's own roles allow; None means an ordinary member.
     permissions: frozenset[str] | None = None
+    #: False for a key of another project than the tenant's default, which holds what belongs to no
+    #: other: items, interactions, algorithms and their jobs. Older gateways do not say.
+    reaches_default: bool = True
+    #: Projects of other people, which an ordinary member does not see. No part of an assertion: a
+    #: service knows it from its own copy of the projects, for each transaction anew.
+    hidden: frozenset[int] = frozenset()
+
+    @property
+    def sees_all(self) -> bool:
+        """Tell whether the projects of all people are the caller's to see: an administrator's, or
+        those of an administrator's key.
+        """
+        return self.role in {"admin", "superuser"}
 
     @property
     def is_admin(self) -> bool:
         """Tell whether the caller is a person who administers the tenant."""
         return self.kind == "person" and self.role in {"admin", "superuser"}
 
+    @property
+    def is_operator(self) -> bool:
+        """Tell whether the caller is the person who runs the platform."""
+        return self.kind == "person" and self.role == "superuser"
+
     def may_see(self, project_id: int) -> bool:
-        """Tell whether the caller's key, if it is one, is bound to this project."""
-        return self.project is None or self.project == project_id
+        """Tell whether a project is within the caller's reach: that of its key, if it is one, and
+        nobody else's own.
+        """
+        return self.project in {None, project_id} and project_id not in self.hidden
 
     def narrowed(
         self, where: Mapping[str, Any], *, project: str = "project"
@@ -61,13 +88,15 @@ class Caller:
         """Return the filters of a list within the caller's reach, None where nothing can match.
 
         A key's project is added to the filters; one that names another project matches nothing.
-        `project` is the name of the filter that chooses a project.
+        For who does not see all projects, `AllBut` those of others is added. `project` is the name
+        of the filter that chooses a project.
         """
-        if self.project is None:
-            return dict(where)
-        if where.get(project, self.project) != self.project:
+        wanted = where.get(project, self.project)
+        if wanted is None:
+            return {**where, project: AllBut(self.hidden)} if self.hidden else dict(where)
+        if not self.may_see(wanted):
             return None
-        return {**where, project: self.project}
+        return {**where, project: wanted}
 
     def to_claims(self) -> dict[str, Any]:
         """Return the caller's part of an assertion."""
@@ -80,6 +109,7 @@ class Caller:
             "project": self.project,
             "person": self.person_id,
             "permissions": None if self.permissions is None else sorted(self.permissions),
+            "default": self.reaches_default,
         }
 
     @classmethod
@@ -95,6 +125,7 @@ class Caller:
             project=claims.get("project"),
             person_id=claims.get("person"),
             permissions=None if permissions is None else frozenset(permissions),
+            reaches_default=claims.get("default", True),
         )
 
 
@@ -249,6 +280,28 @@ def admitted(request: Request, *scopes: str) -> Caller:
     caller = caller_of(request)
     if not caller.scopes.intersection(scopes):
         raise Forbidden(f"This needs the scope {' or '.join(scopes)}.")
+    return caller
+
+
+def of_default(*scopes: str) -> Any:
+    """Return a dependency that lets in callers with any of the scopes who reach what the tenant's
+    default project holds.
+    """
+
+    async def check(request: Request) -> None:
+        refuse_elsewhere(admitted(request, *scopes))
+
+    return Depends(check)
+
+
+def refuse_elsewhere(caller: Caller) -> Caller:
+    """Return the caller, who reaches what the tenant's default project holds.
+
+    Raises:
+        Forbidden: the caller is a key of another project.
+    """
+    if not caller.reaches_default:
+        raise Forbidden("This API key is bound to another project than the default one.")
     return caller
 
 

@@ -63,7 +63,7 @@ async def unseen(
         received_at = at or now()
         rows = [
             {"subscription": subscription, "event_id": event_id, "received_at": received_at}
-            for event_id in fresh
+            for event_id in sorted(fresh)  # who notes the same waits, and never in a ring
         ]
         await connection.execute(insert(table), rows)
     return fresh

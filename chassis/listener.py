@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from chassis.patience import patiently
 from chassis.progress import Progress, failure_of, is_running
 from chassis.standstill import Standstill
 from chassis.subscriptions import Subscription
+from contracts.topics import IngestTopic
 
 #: Seconds between two looks at a consumer, and how long the brokers get to say where topics end.
 _LOOK_EVERY = 1.0
@@ -80,8 +81,16 @@ class Listener:
     async def note_goals(self) -> None:
         """Take what is in the topic now as what a replica has to know before it is ready."""
         if self.subscription.style == "replica" and self.subscription.from_start:
-            await self._progress.look(self._subscriber.consumer)
+            await self._progress.look(self._subscriber.consumer, at_all=True)
             self._progress.expect_all()
+
+    async def knows_topics_of(self, tenants: Collection[str]) -> bool:
+        """Ask the brokers which topics there are; tell whether those of the tenants are."""
+        topic, consumer = self.subscription.topic, self._subscriber.consumer
+        if not isinstance(topic, IngestTopic) or consumer is None:
+            return True
+        found: bool = await consumer.look_for([topic.of(tenant) for tenant in tenants])
+        return found
 
     def begin(self) -> None:
         """Read what the subscriber's consumer, which has started, gets."""

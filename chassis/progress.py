@@ -11,6 +11,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+#: Partitions whose ends are asked for in one look.
+_AT_ONCE = 500
+
 
 class Progress:
     """The places up to which one consumer's records are handled."""
@@ -25,6 +28,8 @@ class Progress:
         self._seen: dict[TopicPartition, int] = {}
         self._ends: Mapping[TopicPartition, int] = {}
         self._goals: dict[TopicPartition, int] = {}
+        #: Where the next look goes on, among the partitions in their order.
+        self._turn = 0
 
     @contextmanager
     def handling(
@@ -40,11 +45,29 @@ class Progress:
         finally:
             self._at_hand = {}
 
-    async def look(self, consumer: AIOKafkaConsumer) -> None:
-        """Ask the brokers where the consumer's partitions end now."""
-        partitions = list(consumer.assignment())
-        self._ends = await consumer.end_offsets(partitions) if partitions else {}
+    async def look(self, consumer: AIOKafkaConsumer, *, at_all: bool = False) -> None:
+        """Ask the brokers where the consumer's partitions end now.
+
+        Of many partitions a look takes some, and each of them has its turn: what has been said of
+        the others before stands until then. With `at_all` it takes all.
+        """
+        partitions = sorted(consumer.assignment())
+        ends = {each: self._ends[each] for each in partitions if each in self._ends}
+        for some in self._shares(partitions, at_all=at_all):
+            ends |= await consumer.end_offsets(some)
+        self._ends = ends
         self._note_rest({each: place_of(consumer, each) for each in partitions})
+
+    def _shares(
+        self, partitions: Sequence[TopicPartition], *, at_all: bool
+    ) -> Sequence[Sequence[TopicPartition]]:
+        """Return whose ends are asked for, so many at a time."""
+        starts = range(0, len(partitions), _AT_ONCE)
+        shares = [partitions[start : start + _AT_ONCE] for start in starts]
+        if at_all or not shares:
+            return shares
+        self._turn = (self._turn + 1) % len(shares)
+        return [shares[self._turn]]
 
     def _note_rest(self, positions: Mapping[TopicPartition, int | None]) -> None:
         """Take a place that did not move from one look to the next as handled.

@@ -3,11 +3,21 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis import inbox, outbox
+from chassis.identity import AllBut
 from chassis.ids import new_uid
 
 NAMING = {
@@ -60,3 +70,12 @@ class Identified:
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
     uid: Mapped[str] = mapped_column(String(36), default=new_uid, unique=True)
+
+
+def matching(column: Any, value: object) -> ColumnElement[bool]:
+    """Return the condition that a column has a filter's value, or none of those it leaves out."""
+    if isinstance(value, AllBut):
+        condition: ColumnElement[bool] = column.not_in(sorted(value.values))
+    else:
+        condition = column == value
+    return condition

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -22,9 +22,13 @@ from tenacity import (
     wait_fixed,
 )
 
+from chassis import telemetry
+from chassis.clock import now
 from chassis.cluster import Cluster, cluster_at
-from chassis.kafka import MAX_DEAD_BYTES, MAX_REQUEST_BYTES
+from chassis.kafka import MAX_DEAD_BYTES, MAX_REQUEST_BYTES, OutboxProducer
+from chassis.outbox import NotTaken, outgoing
 from chassis.settings import Settings
+from contracts.tenants import IngestOpened
 from contracts.topics import INGEST_TOPICS, MAX_RECORD_BYTES, TOPICS, tenant_of
 
 _DEAD_RETENTION_MS = 30 * 24 * 3600 * 1000
@@ -32,6 +36,7 @@ _DESCRIBED_AT_ONCE = 200
 _ABSENT = "absent"
 _HEARD_WITHIN_SECONDS = 10
 _HEARD_EVERY_SECONDS = 0.1
+_TOLD_WITHIN_SECONDS = 5
 
 
 def platform_topics(replication: int) -> list[NewTopic]:
@@ -60,7 +65,18 @@ def tenant_topics(tenant_id: str, replication: int) -> list[NewTopic]:
 
 
 async def ensure(kafka: Cluster | str, topics: Sequence[NewTopic]) -> list[str]:
-    """Create the topics that are absent; return their names."""
+    """Create the topics that are absent; return their names.
+
+    Who reads the topics of all tenants is told of a tenant's new ones.
+    """
+    made = await _create_absent(kafka, topics)
+    opened = sorted({tenant_of(name) for name in made if _is_ingest(name)})
+    if opened:
+        await _tell(kafka, opened)
+    return made
+
+
+async def _create_absent(kafka: Cluster | str, topics: Sequence[NewTopic]) -> list[str]:
     async with _admin(kafka) as admin:
         present = set(await admin.list_topics())
         absent = [topic for topic in topics if topic.name not in present]
@@ -71,6 +87,20 @@ async def ensure(kafka: Cluster | str, topics: Sequence[NewTopic]) -> list[str]:
                 if code and error is not TopicAlreadyExistsError:
                     raise error(name)
         return [topic.name for topic in absent]
+
+
+async def _tell(kafka: Cluster | str, tenants: Sequence[str]) -> None:
+    """Tell of tenants' new topics; without that, they are noticed a little later."""
+    producer = OutboxProducer(kafka)
+    at = now()
+    opened = [IngestOpened(tenant_id=tenant, occurred_at=at) for tenant in tenants]
+    try:
+        async with asyncio.timeout(_TOLD_WITHIN_SECONDS):
+            await producer.send_all([outgoing(each, at=at) for each in opened])
+    except (KafkaError, NotTaken, TimeoutError) as error:
+        telemetry.log.warning("nobody was told of new topics", exc_info=error)
+    finally:
+        await producer.stop()
 
 
 async def ensure_tenant(kafka: Cluster | str, tenant_id: str, *, replication: int = 1) -> None:

@@ -35,3 +35,24 @@ async def insert_new(
         await connection.execute(statement, list(rows))
         return []
     return (await connection.execute(statement.returning(*returning), list(rows))).all()
+
+
+async def insert_newest(
+    session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]], *, by: Column[Any]
+) -> None:
+    """Insert rows; one whose key is there already gives it its value of `by`, where that is larger.
+
+    This goes past the session's tenant scope: every row must carry its tenant. Rows are written in
+    the order given: everybody sorts them alike, so that no two wait for each other.
+    """
+    if not rows:
+        return
+    connection = await session.connection()
+    on_postgresql = connection.dialect.name == "postgresql"
+    new = (postgresql if on_postgresql else sqlite).insert(table)
+    statement = new.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={by.name: new.excluded[by.name]},
+        where=by.is_(None) | (by < new.excluded[by.name]),
+    )
+    await connection.execute(statement, list(rows))

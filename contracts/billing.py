@@ -17,3 +17,7 @@ class AllowanceChanged(Event):
     allowed_centiunits: int | None = None
     cycle_ends_at: str
     revision: int
+    #: When the newest of the facts was kept that were counted in this cycle.
+    counted_until: str | None = None
+    #: Hundredths of a unit that may be used in the next cycle: it may begin before billing says so.
+    renewed_centiunits: int | None = None

@@ -19,6 +19,14 @@ class ProjectChanged(Event):
     user_column: str
     item_column: str
     time_column: str | None = None
+    #: Rises with each change; an older one never replaces a newer one. Releases that do not count
+    #: say 0, which is taken as it comes.
+    revision: int = 0
+
+    @property
+    def owner(self) -> int | None:
+        """Return whose the project is: nobody's own where it is the tenant's default one."""
+        return None if self.is_default else self.owner_id
 
 
 class ProjectDeleted(Event):

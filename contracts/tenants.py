@@ -34,4 +34,12 @@ class ApiKeyRevoked(Event):
     key_prefix: str
 
 
+class IngestOpened(Event):
+    """A tenant's ingest topics were made: who reads the topics of all tenants looks for them."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ("tenant_id",)
+
+    type: Literal["IngestOpened"] = "IngestOpened"
+
+
 TenantEvent = TenantRegistered | PersonErased | ApiKeyRevoked

@@ -46,6 +46,8 @@ _DUPLICATE_KEY = 11000
 MAX_DEPTH = 95
 
 _Kept = dict[str, Any]
+#: Any id there can be.
+_ALL = Range(gte="")
 
 
 class MongoDocuments(Documents):
@@ -109,10 +111,10 @@ class MongoDocuments(Documents):
     ) -> list[Document]:
         """Return what matches."""
         by = [
-            (f"document.{name}", DESCENDING if descends else ASCENDING)
-            for name, descends in order(sort)
+            (_path(name), DESCENDING if descends else ASCENDING) for name, descends in order(sort)
         ]
-        query = _query(where, tenant_id=tenant_id)
+        # In the order of ids alone, the index of `_id` gives a page without a look at the rest.
+        query = _query(where, tenant_id=tenant_id, by_key=len(by) == 1)
         with _translated():
             cursor = self._readable(collection).find(query, {"document": 1})
             found = await cursor.sort(by).limit(checked_limit(limit) or 0).to_list(None)
@@ -176,6 +178,11 @@ def _key(name: str, *, tenant_id: str) -> str:
     return f"{quote(tenant_id, safe='')}:{name}"
 
 
+def _end(tenant_id: str) -> str:
+    """Return what comes after all of a tenant's keys: the character after the colon."""
+    return f"{quote(tenant_id, safe='')};"
+
+
 def _kept(document: Document, *, tenant_id: str) -> _Kept:
     name, encoded = encode(document)
     plain = orjson.loads(encoded)  # what JSON makes of it, as in the other adapter
@@ -185,13 +192,44 @@ def _kept(document: Document, *, tenant_id: str) -> _Kept:
     return {"_id": key, "tenant": tenant_id, "document": plain}
 
 
-def _query(where: Filter | None, *, tenant_id: str) -> dict[str, Any]:
-    conditions: dict[str, Any] = {"tenant": namespace(tenant_id)}
-    for name, wanted in (where or {}).items():
-        path = f"document.{member(name)}"
-        conditions[path] = _condition(wanted)
+def _query(where: Filter | None, *, tenant_id: str, by_key: bool = False) -> dict[str, Any]:
+    """Return a filter as MongoDB reads it.
+
+    What is said of ids is said of `_id`, as is the tenant then: that index has both, in order. Who
+    wants the order of ids says so by `by_key`.
+    """
+    wanted = dict(where or {})
+    if by_key or "id" in wanted:
+        conditions: dict[str, Any] = {"_id": _keys(wanted.pop("id", _ALL), tenant_id=tenant_id)}
+    else:
+        conditions = {"tenant": namespace(tenant_id)}
+    for name, value in wanted.items():
+        path = _path(member(name))
+        conditions[path] = _condition(value)
         conditions[f"{path}.0"] = {"$exists": False}  # MongoDB would look into lists
     return conditions
+
+
+def _path(name: str) -> str:
+    return "_id" if name == "id" else f"document.{name}"
+
+
+def _keys(wanted: Scalar | Range | OneOf, *, tenant_id: str) -> Mapping[str, Any]:
+    """Return which keys of a tenant's documents are wanted."""
+    namespace(tenant_id)
+    if isinstance(wanted, Range):
+        bounds = wanted.bounds()
+        if not all(isinstance(bound, str) for bound in bounds.values()):
+            return {"$in": []}
+        named = {
+            f"${name}": _key(str(bound), tenant_id=tenant_id) for name, bound in bounds.items()
+        }
+        lowest = {} if {"gt", "gte"} & bounds.keys() else {"$gte": _key("", tenant_id=tenant_id)}
+        highest = {} if {"lt", "lte"} & bounds.keys() else {"$lt": _end(tenant_id)}
+        return named | lowest | highest
+    values = wanted.values if isinstance(wanted, OneOf) else [wanted]
+    ids = [value for value in map(scalar, values) if isinstance(value, str)]
+    return {"$in": [_key(each, tenant_id=tenant_id) for each in ids]}
 
 
 def _condition(wanted: Scalar | Range | OneOf) -> Mapping[str, Any]:

@@ -38,6 +38,13 @@ MATCHES: list[tuple[Filter, set[str]]] = [
     ({"id": "text"}, {"text"}),
     ({"id": OneOf(["text", "absent", "nobody", 1])}, {"text", "absent"}),
     ({"id": Range(gte="text")}, {"text", "true", "word"}),
+    ({"id": Range(gt="text")}, {"true", "word"}),
+    ({"id": Range(lt="float")}, {"absent", "empty", "false"}),
+    ({"id": Range(lte="float", gt="absent")}, {"empty", "false", "float"}),
+    ({"id": Range(gt="text"), "value": "b"}, {"word"}),
+    ({"id": Range(gt=1)}, set()),
+    ({"id": OneOf([])}, set()),
+    ({"id": None}, set()),
     ({"id": 1}, set()),
     ({"value": 1}, {"number"}),
     ({"value": 1.0}, {"number"}),
@@ -237,6 +244,30 @@ class DocumentsBehaviour:
         assert [document["id"] for document in found] == expected
         assert cut == found[:2]
         assert first == found[0]
+
+    async def test_pages_by_id_go_through_a_tenants_documents_alone(
+        self, documents: Documents, tenant: str
+    ) -> None:
+        ids = ["a", "a:b", "b", "z~", "\u00e9", "\U0001f600"]
+        neighbours = [tenant[:-1], f"{tenant}0", f"{tenant}:", f"{tenant};"]
+        for owner in (tenant, *neighbours):
+            kept: list[Document] = [{"id": name} for name in ids]
+            await documents.replace_many("paged", kept, tenant_id=owner)
+
+        found: list[str] = []
+        while page := await documents.find(
+            "paged",
+            tenant_id=tenant,
+            where={"id": Range(gt=found[-1])} if found else None,
+            sort=["id"],
+            limit=2,
+        ):
+            found += [document["id"] for document in page]
+
+        assert found == ids
+        assert await documents.delete("paged", tenant_id=tenant, where={"id": Range(gte="")}) == 6
+        for owner in neighbours:
+            assert await documents.count("paged", tenant_id=owner) == 6
 
     async def test_a_document_comes_back_as_it_went(
         self, documents: Documents, tenant: str

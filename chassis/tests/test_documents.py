@@ -3,14 +3,16 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from chassis.documents import Documents, DocumentsUnavailable, open_documents
+from chassis.documents import Documents, DocumentsUnavailable, Range, conditions, open_documents
 from chassis.ids import new_uid
 from chassis.testing.documents import DocumentsBehaviour
 
@@ -113,3 +115,17 @@ def _killed_while_writing(url: str) -> list[str]:
         answered = [next(writer.stdout) for _ in range(50)]
         os.kill(writer.pid, signal.SIGKILL)
         return answered + writer.stdout.readlines()
+
+
+async def test_a_page_of_ids_is_read_in_the_order_of_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "documents.db"
+    async with open_documents(f"sqlite:///{file}") as store:
+        await store.insert("notes", {"id": "a"}, tenant_id="t")
+    clause, values = conditions.matching("notes", {"id": Range(gt="a")}, tenant_id="t")
+    ordering, _ = conditions.ordering(["id"])
+    statement = f"SELECT body FROM documents WHERE {clause} ORDER BY {ordering} LIMIT 50"  # noqa: S608 (fixed fragments)
+    with closing(sqlite3.connect(file)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+    [step] = [row[-1] for row in plan]
+    assert "USING INDEX" in step
+    assert "(collection=? AND tenant=? AND id>?)" in step

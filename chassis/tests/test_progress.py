@@ -123,3 +123,53 @@ def test_a_consumer_that_was_never_started_does_not_run() -> None:
     never: Any = SimpleNamespace(_fetcher=None, _coordinator=None)
     assert not is_running(never)
     assert failure_of(never) is None
+
+
+class Wide:
+    """aiokafka's consumer of many partitions, and for how many ends it was asked at a time."""
+
+    def __init__(self, partitions: int) -> None:
+        self.partitions = {TopicPartition("t", number) for number in range(partitions)}
+        state = SimpleNamespace(has_valid_position=True, position=0)
+        assignment = SimpleNamespace(state_value=lambda _partition: state)
+        self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+        self.asked: list[int] = []
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.partitions
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        self.asked.append(len(partitions))
+        return dict.fromkeys(partitions, 1)
+
+
+async def test_of_many_partitions_a_look_takes_some_and_all_have_their_turn() -> None:
+    consumer: Any = Wide(1200)
+    progress = await looked_at(consumer)
+    assert len(consumer.asked) == 1
+    for _ in range(2):
+        await progress.look(consumer)
+
+    assert sorted(consumer.asked) == [200, 500, 500]
+    assert progress.waiting(consumer) == 1200
+
+
+async def test_a_partition_that_went_to_another_process_no_longer_waits() -> None:
+    consumer: Any = Wide(600)
+    progress = Progress()
+    await progress.look(consumer, at_all=True)
+    assert progress.waiting(consumer) == 600
+    consumer.partitions = {each for each in consumer.partitions if each.partition < 100}
+    await progress.look(consumer)
+
+    assert progress.waiting(consumer) == 100
+
+
+async def test_what_has_to_be_handled_first_is_all_there_is() -> None:
+    consumer: Any = Wide(1200)
+    progress = Progress()
+    await progress.look(consumer, at_all=True)
+    progress.expect_all()
+
+    assert sum(consumer.asked) == 1200
+    assert not progress.has_caught_up()

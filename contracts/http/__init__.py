@@ -1,7 +1,7 @@
 """The HTTP ledger, one line per operation: who owns it and who may come in."""
 
 from contracts.http import dataml, millrace, ml_service, recommendai, recotem, two_tower
-from contracts.http.operation import JOB, SINGLE, Cost, Door, Operation, Status
+from contracts.http.operation import JOB, SINGLE, Cost, Door, Operation, Status, Who
 
 OPERATIONS: tuple[Operation, ...] = (
     *recotem.OPERATIONS,
@@ -12,4 +12,4 @@ OPERATIONS: tuple[Operation, ...] = (
     *ml_service.OPERATIONS,
 )
 
-__all__ = ["JOB", "OPERATIONS", "SINGLE", "Cost", "Door", "Operation", "Status"]
+__all__ = ["JOB", "OPERATIONS", "SINGLE", "Cost", "Door", "Operation", "Status", "Who"]

@@ -15,6 +15,26 @@ class Door(StrEnum):
     ADMIN = "admin"
 
 
+class Who(StrEnum):
+    """Whom of a tenant's people an operation answers, and about whose things.
+
+    A key acts as its owner, and within its one project.
+    """
+
+    #: Strangers, too.
+    EVERYBODY = "everybody"
+    #: Every member: it is about what the tenant has in common, or about who asks.
+    MEMBER = "member"
+    #: Who owns the project that the thing hangs on, or made the configuration, and admins; every
+    #: member where nobody owns it.
+    OWNER = "owner"
+    #: The person whose thing it is, and admins.
+    SELF = "self"
+    ADMIN = "admin"
+    #: Every member, and keys of the tenant's default project.
+    DEFAULT = "default"
+
+
 class Status(StrEnum):
     """Whether the operation is answered today."""
 
@@ -47,9 +67,15 @@ class Operation:
     status: Status
     #: Absent: the operation is free.
     cost: Cost | None = None
+    #: Absent where the operation is not served yet.
+    who: Who | None = None
 
 
-Line = tuple[str, str, str, Door] | tuple[str, str, str, Door, Cost]
+Line = (
+    tuple[str, str, str, Door]
+    | tuple[str, str, str, Door, Who]
+    | tuple[str, str, str, Door, Who, Cost]
+)
 
 #: One call that bills one unit, and a job that bills a hundredth for each row it comes upon.
 SINGLE = Cost(100)
@@ -57,10 +83,12 @@ JOB = Cost(1)
 
 
 def table(lines: Iterable[Line], status: Status) -> tuple[Operation, ...]:
-    """Return the operations of lines of method, path, owner, door and, where it bills, cost."""
+    """Return the operations of lines: method, path, owner, door, who and, where it bills, cost."""
     return tuple(_operation(line, status) for line in lines)
 
 
 def _operation(line: Line, status: Status) -> Operation:
-    method, path, owner, door, *cost = line
-    return Operation(method, path, owner, door, status, *cost)
+    method, path, owner, door, *more = line
+    who = next((each for each in more if isinstance(each, Who)), None)
+    cost = next((each for each in more if isinstance(each, Cost)), None)
+    return Operation(method, path, owner, door, status, cost, who)

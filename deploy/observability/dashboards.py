@@ -123,6 +123,21 @@ ANSWERS = Dashboard(
             "reqps",
             [("sum(rate(millrace_uncounted_requests_total[$__rate_interval]))", "requests")],
         ),
+        Panel(
+            "Time for which billing has not counted a use",
+            "s",
+            [("max(millrace_uncounted_spending_seconds)", "uncounted")],
+        ),
+        Panel(
+            "Purchases that somebody has to see to",
+            "short",
+            [("max by (reason) (millrace_purchases_to_see_to)", "{{reason}}")],
+        ),
+        Panel(
+            "Age of the oldest charge that the payment provider has not taken",
+            "s",
+            [("max(millrace_oldest_charge_seconds)", "charge")],
+        ),
     ],
 )
 

@@ -3,7 +3,8 @@
 from billing.api import ROUTERS
 from billing.events import subscriptions
 from billing.operations.allowances import announcer
-from billing.operations.errands import Errands
+from billing.operations.collecting import Agent
+from billing.operations.errands import Errands, pruner
 from billing.operations.invoices import closer
 from billing.payments.nobody import Nobody
 from billing.payments.provider import Provider
@@ -22,6 +23,15 @@ def build(settings: Settings) -> Service:
     """Wire the service."""
     own = BillingSettings(**settings.model_dump())
     database = Database.of(own, NAME, Base.metadata)
+    payments = _provider(own, database)
+    tasks = [
+        announcer(database),
+        closer(database, collects=isinstance(payments, Stripe)),
+        pruner(database),
+    ]
+    agent = Agent(database, payments) if isinstance(payments, Stripe) else None
+    if agent is not None:
+        tasks.append(agent.run)
     secret = own.stripe_webhook_secret
     return Service(
         name=NAME,
@@ -30,10 +40,11 @@ def build(settings: Settings) -> Service:
         routers=ROUTERS,
         subscriptions=subscriptions(),
         state={
-            "payments": _provider(own, database),
+            "payments": payments,
+            "agent": agent,
             "stripe_webhook_secret": secret.get_secret_value() if secret else None,
         },
-        tasks=(announcer(database), closer(database)),
+        tasks=tasks,
     )
 
 

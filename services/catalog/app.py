@@ -1,18 +1,22 @@
 """Composition root of catalog: `python -m catalog.app`."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiokafka.errors import KafkaError
 
 from catalog.api import ROUTERS, UPLOADS
 from catalog.events import subscriptions
+from catalog.operations import projects
 from catalog.operations.data_files import DataFiles
 from catalog.operations.filling import Filler
+from catalog.operations.forgetting import forgetter
 from catalog.operations.interactions import Recorder
 from catalog.operations.sweeping import Sweeper
 from catalog.operations.tenants import TopicMaker
 from catalog.profiling.limits import Limits
 from catalog.settings import CatalogSettings
+from catalog.store import projects as project_store
 from catalog.store.announcements import Announcements
 from catalog.store.tables import Base
 from chassis import topics
@@ -23,11 +27,15 @@ from chassis.problems import Unavailable
 from chassis.settings import Settings
 from chassis.wire import MAX_JSON_DEPTH
 
+#: Seconds between two looks for projects whose owner others have not heard of.
+_TELLING = 60.0
+
 
 def build(settings: Settings) -> Service:
     """Wire catalog."""
     own = CatalogSettings(**settings.model_dump())
     database = Database.of(own, "catalog", Base.metadata)
+    database.hidden_projects = project_store.owned_by_others
     blobs = open_blobs(own.blobs())
     filler = Filler(database, blobs)
     limits = Limits(
@@ -48,9 +56,25 @@ def build(settings: Settings) -> Service:
             "data_files": DataFiles(database, blobs, filler, limits=limits),
         },
         parts=(Closing(blobs),),
-        tasks=(Sweeper(database, blobs).run, filler.run),
+        tasks=(
+            Sweeper(database, blobs).run,
+            filler.run,
+            forgetter(database, own.interaction_memory),
+            teller_of_owners(database),
+        ),
         sources=(Announcements(),),
     )
+
+
+def teller_of_owners(database: Database) -> Callable[[], Awaitable[None]]:
+    """Return the loop that tells who owns projects that an older release keeps, while one runs."""
+
+    async def run() -> None:
+        while True:
+            await projects.tell_owners(database)
+            await asyncio.sleep(_TELLING)
+
+    return run
 
 
 class Closing:

@@ -55,7 +55,7 @@ async def tenant_registered(happened: TenantRegistered, tx: Transaction) -> None
 
 async def person_erased(happened: PersonErased, tx: Transaction) -> None:
     """Delete what a person did."""
-    await interactions.erase_person(tx, happened.person_uid)
+    await interactions.erase_person(tx, happened.person_uid, at=happened.occurred_at)
 
 
 async def model_or_tuning_changed(happened: ModelEvent, tx: Transaction) -> None:

@@ -17,6 +17,7 @@ from gateway.domain.allowances import Allowances
 from gateway.domain.origins import Origins
 from gateway.domain.rates import parse
 from gateway.domain.windows import Windows
+from gateway.forwarding import metrics
 from gateway.forwarding.documents import Documents
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.front import Front
@@ -66,6 +67,7 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
     parts.keys.on_change = lambda prefix: remembered.forget(prefix=prefix)
     parts.people.on_change = lambda person_id: remembered.forget(person=person_id)
     allowances = Allowances()
+    metrics.measure_spending(allowances.behind)
     upstreams = {
         # Models are swapped by each replica at its own moment, and no client may go back a version.
         name: Upstream(name, urls, sticky=name == INFERENCE)

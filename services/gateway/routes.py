@@ -61,6 +61,9 @@ ROUTES = table(
     ("/inference/models", INFERENCE, PUBLIC, "api"),
     # billing
     ("/api/billing", BILLING, PERSON, "api"),
+    ("/api/billing/overage-cap", BILLING, ADMIN, "api"),
+    ("/api/billing/checkout", BILLING, ADMIN, "api"),
+    ("/api/billing/portal", BILLING, ADMIN, "api"),
     ("/api/billing/plans", BILLING, PUBLIC, "api"),
     ("/api/billing/webhooks", BILLING, PUBLIC, "webhooks"),
     ("/api/billing/test", BILLING, PUBLIC, "api"),

@@ -10,6 +10,7 @@ from chassis.kafka import OutboxProducer
 from chassis.settings import Settings
 from inference.api import ROUTERS
 from inference.events import subscriptions
+from inference.operations import recommendations
 from inference.operations.artefacts import Artefacts, Build, verified
 from inference.operations.briefs import Briefs
 from inference.operations.catalogue import Catalogue
@@ -112,7 +113,14 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
             "states": states,
         },
         parts=[_Closing(documents), artefacts, servings],
-        tasks=[preloading.run, states.run, servings.run, generating.run, sessions.run],
+        tasks=[
+            preloading.run,
+            states.run,
+            servings.run,
+            generating.run,
+            sessions.run,
+            recommendations.pruner(database, keep=settings.generation_memory),
+        ],
         checks={"models": preloading.settled},
         answers_from_memory=True,
         collect_every=3600,

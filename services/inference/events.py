@@ -37,7 +37,6 @@ def subscriptions(
             histories.forget,
             name="people-in-memory",
             only=(PersonErased,),
-            from_start=False,
         ),
         each(MODEL_READY, models.keep, name="model-versions", only=_MODELS),
         together(INTERACTIONS, recording.record_all, name="histories", max_records=2000),

@@ -1,8 +1,9 @@
 """The settings that are inference's own."""
 
+from datetime import timedelta
 from typing import Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from chassis.settings import Settings
 
@@ -20,6 +21,8 @@ class InferenceSettings(Settings):
     spool_bytes: int = 1024**3
     #: Seconds to wait for a model, slot or item that was announced but has not been heard of yet.
     patience: float = 1.0
+    #: Days for which jobs that generated recommendations are kept after their end.
+    generation_days: float = Field(default=90, gt=0)
 
     @field_validator("preload_model_ids")
     @classmethod
@@ -31,6 +34,11 @@ class InferenceSettings(Settings):
     def of(cls, settings: Settings) -> Self:
         """Return the settings, inference's own ones added where they are missing."""
         return settings if isinstance(settings, cls) else cls(**settings.model_dump())
+
+    @property
+    def generation_memory(self) -> timedelta:
+        """Return how long jobs that generated recommendations are kept after their end."""
+        return timedelta(days=self.generation_days)
 
     @property
     def preloaded(self) -> list[int]:

@@ -9,17 +9,19 @@ from chassis.compute import open_compute
 from chassis.database import Database
 from training.api import ROUTERS
 from training.events import subscriptions
-from training.operations import algorithms, cleaning, jobs, retraining, schedules
+from training.operations import algorithms, cleaning, jobs, pruning, retraining, schedules
 from training.operations.runner import Runner
 from training.operations.watching import Feeds
 from training.settings import TrainingSettings
+from training.store.replicas import owned_by_others
 from training.store.tables import Base
 
 #: Seconds between two looks for trainings that are due, for what was left behind, for artefacts to
-#: throw away, at the queue.
+#: throw away, for rows that nobody asks for any more, at the queue.
 _TICK = 1.0
 _SETTLING = 15.0
 _CLEANING = 60.0
+_PRUNING = 3600.0
 _MEASURING = 5.0
 #: Of a worker: pools on few cores cost more than they give, and one thread adds numbers in one
 #: order, so that the same data makes the same model.
@@ -31,6 +33,7 @@ _GRACE = timedelta(minutes=10)
 def build(settings: TrainingSettings) -> Service:
     """Return the service, composed."""
     database = Database.of(settings, "training", Base.metadata)
+    database.hidden_projects = owned_by_others
     blobs = open_blobs(settings.blobs())
     runner = Runner(
         database,
@@ -45,8 +48,9 @@ def build(settings: TrainingSettings) -> Service:
     )
 
     async def consider() -> None:
+        considering = algorithms.Considering(database, settings.rhythm)
         while True:
-            await algorithms.consider_all(database, settings.rhythm)
+            await considering.look()
             await asyncio.sleep(_TICK)
 
     async def fire() -> None:
@@ -65,6 +69,11 @@ def build(settings: TrainingSettings) -> Service:
             await cleaning.throw_away(database, blobs, after=_GRACE)
             await asyncio.sleep(_CLEANING)
 
+    async def prune() -> None:
+        while True:
+            await pruning.prune(database, lines=settings.log_memory, history=settings.history)
+            await asyncio.sleep(_PRUNING)
+
     async def measure() -> None:
         while True:
             await jobs.measure(database)
@@ -77,7 +86,7 @@ def build(settings: TrainingSettings) -> Service:
         routers=ROUTERS,
         subscriptions=subscriptions(runner),
         state={"runner": runner, "blobs": blobs, "feeds": Feeds(database)},
-        tasks=[runner.run, consider, fire, settle, clean, measure],
+        tasks=[runner.run, consider, fire, settle, clean, prune, measure],
     )
 
 

@@ -27,7 +27,7 @@ from contracts.topics import (
 )
 from contracts.training import TrainingRequested
 from training.domain.generations import Generation
-from training.domain.replicas import DataFile, Kept, Project
+from training.domain.replicas import DataFile, Kept, Project, microseconds
 from training.operations import all_jobs, jobs, registry, replicas
 from training.operations.runner import Runner
 
@@ -57,7 +57,7 @@ async def interactions_recorded(events: Sequence[InteractionRecorded], tx: Trans
 
 async def person_erased(event: PersonErased, tx: Transaction) -> None:
     """Forget what a person did."""
-    await replicas.person_erased(tx, event.person_uid)
+    await replicas.person_erased(tx, event.person_uid, at=event.occurred_at)
 
 
 async def model_state_told(event: ModelLoaded | ModelRefused, tx: Transaction) -> None:
@@ -76,6 +76,7 @@ async def generation_changed(event: GenerationChanged, tx: Transaction) -> None:
         progress=event.progress,
         users_served=event.users_served,
         error=event.error,
+        told_at=event.occurred_at,
     )
     await all_jobs.keep(tx, generation)
 
@@ -99,6 +100,8 @@ async def _project_changed(event: ProjectChanged, tx: Transaction) -> None:
         user_column=event.user_column,
         item_column=event.item_column,
         time_column=event.time_column,
+        owner_id=event.owner,
+        revision=event.revision,
     )
     await replicas.project_changed(tx, project)
 
@@ -152,5 +155,5 @@ def _kept(event: InteractionRecorded) -> Kept:
         user_id=event.user_id,
         item_id=event.item_id,
         weight=event.weight,
-        at=round(event.occurred_at.timestamp() * 1_000_000),
+        at=microseconds(event.occurred_at),
     )

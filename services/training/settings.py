@@ -28,6 +28,9 @@ class TrainingSettings(Settings):
     training_quiet_seconds: float = Field(default=2, ge=0)
     training_interval_seconds: float = Field(default=60, ge=0)
     training_schedule_hours: float = Field(default=24, gt=0)
+    #: Days for which what jobs said is kept, and the jobs and runs that newer ones followed.
+    training_log_days: float = Field(default=30, gt=0)
+    training_history_days: float = Field(default=90, gt=0)
 
     @property
     def workers(self) -> int:
@@ -54,6 +57,16 @@ class TrainingSettings(Settings):
     def limit(self) -> timedelta:
         """Return how long one attempt at a job may take."""
         return timedelta(seconds=self.training_limit_seconds)
+
+    @property
+    def log_memory(self) -> timedelta:
+        """Return how long what jobs said is kept."""
+        return timedelta(days=self.training_log_days)
+
+    @property
+    def history(self) -> timedelta:
+        """Return how long jobs and runs are kept that newer ones followed."""
+        return timedelta(days=self.training_history_days)
 
     @property
     def rhythm(self) -> Rhythm:

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import BaseRoute, Match
 
 from chassis.app import create_app
-from contracts.http import OPERATIONS, Door, Operation, Status
+from contracts.http import OPERATIONS, Door, Operation, Status, Who
 from gateway.routes import ROUTES
 from tests.contract.snapshots import SERVICES, build
 
@@ -120,6 +120,12 @@ async def test_head_refuses_strangers_as_get_does(
 ) -> None:
     answer = await callers[operation.owner].head(filled(operation.path))
     assert answer.status_code == 401
+
+
+def test_every_served_operation_declares_whom_it_answers() -> None:
+    assert [named(each) for each in SERVED if each.who is None] == []
+    for each in SERVED:
+        assert (each.who is Who.EVERYBODY) == (each.door is Door.PUBLIC), named(each)
 
 
 def test_no_operation_is_listed_twice() -> None:

@@ -87,7 +87,7 @@ class Platform:
     async def counted(self) -> tuple[float, int]:
         """Return the units that billing counted, and the interactions that experiments did."""
         async with self.benches["billing"].as_caller(ADMIN) as client:
-            used = (await client.get("/api/billing/usage")).json()["requestsUsed"]
+            used = (await client.get("/api/billing/usage")).json()["unitsUsed"]
         async with self.benches["experiments"].as_caller(ADMIN) as client:
             seen = (await client.get("/api/analytics/stats")).json()["totalInteractions"]
         return used, seen

@@ -192,7 +192,7 @@ def events_of(tenant: Tenant) -> set[str]:
 
 def used(tenant: Tenant) -> float:
     """Return the units that billing has counted."""
-    found: float = tenant.client.get("/api/billing/usage").json()["requestsUsed"]
+    found: float = tenant.client.get("/api/billing/usage").json()["unitsUsed"]
     return found
 
 

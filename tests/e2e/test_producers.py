@@ -65,7 +65,7 @@ def rejects(door: Door) -> Iterator[Consumer]:
 
 
 def used(tenant: Tenant) -> float:
-    return float(tenant.client.get("/api/billing/usage").json()["requestsUsed"])
+    return float(tenant.client.get("/api/billing/usage").json()["unitsUsed"])
 
 
 def items(tenant: Tenant) -> set[str]:

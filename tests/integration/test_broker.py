@@ -209,9 +209,11 @@ async def test_who_would_revive_consumers_goes_before_they_are_stopped(
     tmp_path: Path, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened: list[str] = []
+    begun: list[Listener] = []
     watch, stop = Listener.watch, Consumers.stop
 
     async def watched(self: Listener) -> None:
+        begun.append(self)
         try:
             await watch(self)
         finally:
@@ -225,7 +227,9 @@ async def test_who_would_revive_consumers_goes_before_they_are_stopped(
     monkeypatch.setattr(Consumers, "stop", stopped)
     async with running(tmp_path, kafka, Heard()) as (app, _service):
         consumers: Consumers = app.state.consumers
-    assert happened == ["watched no more"] * 4 + ["stopped"]
+        # The four of the service, and what hears of new topics.
+        await eventually(lambda: len(begun) == 5)
+    assert happened == ["watched no more"] * 5 + ["stopped"]
     assert not await consumers.ready()
 
 

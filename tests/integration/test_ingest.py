@@ -11,10 +11,11 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from catalog.app import build
-from chassis import outbox, topics
+from chassis import broker, outbox, topics
 from chassis.app import create_app
 from chassis.broker import Consumers
 from chassis.clock import now
@@ -115,3 +116,16 @@ async def test_a_record_is_kept_and_announced_or_sent_back(tmp_path: Path, kafka
     [trace] = [value.decode() for name, value in heard.headers if name == "traceparent"]
     assert trace.split("-")[1] == TRACE.split("-")[1]
     assert len({record.value for record in both}) == 2
+
+
+async def test_a_new_tenants_records_are_read_however_old_the_metadata_may_be(
+    tmp_path: Path, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "_METADATA_AGE_MS", 3_600_000)
+    async with catalog(tmp_path, kafka) as client:
+        told = await topics_of(client, kafka)
+        topic = told["interactions_topic"]
+        async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+            await producer.send_and_wait(topic, json.dumps(VIEW).encode())
+        [heard] = await read(kafka, INTERACTIONS.name, 1, tenant_id=tenant_of(topic))
+    assert json.loads(heard.value)["source"] == "kafka"

@@ -44,6 +44,7 @@ class Group:
     @asynccontextmanager
     async def member(self, replica: str | None) -> AsyncIterator[FastAPI]:
         """Run one process's worth of the service."""
+        await topics.ensure(self.kafka, topics.platform_topics(1))
         folder = self.folder / uuid4().hex
         folder.mkdir()
         service: Service = shop.build(folder)
@@ -133,7 +134,7 @@ class Group:
 def hesitating(app: FastAPI) -> Iterator[None]:
     """Have a process join its group anew only after the block, as one that is busy does."""
     consumers: Consumers = app.state.consumers
-    (listener,) = consumers._listeners
+    (listener,) = consumers._of_all_tenants()
     coordinator = listener._subscriber.consumer._coordinator
     may_join, join = asyncio.Event(), coordinator._do_rejoin_group
 

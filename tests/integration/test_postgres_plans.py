@@ -13,12 +13,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Table, event, text
+from sqlalchemy import Executable, Table, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from billing.domain.plans import STARTER
+from billing.domain.subscriptions import first_subscription
 from billing.store import caps as billing_caps
+from billing.store import charges as billing_charges
+from billing.store import counts as billing_counts
+from billing.store import past_plans as billing_past_plans
+from billing.store import purchases as billing_purchases
 from billing.store import subscriptions as billing_subscriptions
 from billing.store import usage as billing_usage
 from catalog.store import data_files, outcomes, projects
@@ -35,12 +40,16 @@ from inference.store import popularity
 from inference.store import recommendations as generated
 from training.store import interactions as training_interactions
 from training.store import jobs, logs
+from training.store import pruning as training_pruning
 from training.store import replicas as training_replicas
 from training.store import schedules as training_schedules
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+#: The same in microseconds since 1970.
+NOW_US = int(NOW.timestamp()) * 1_000_000
 ROWS, TENANTS = 12_000, 200
 TENANT = "tenant-7"
+BILLED = first_subscription(NOW, provisional=False)
 RECORD = Path(__file__).parents[2] / "docs" / "plans.md"
 #: Rows that a step may read and then leave out: less than half of what that tenant has.
 IN_VAIN = 500
@@ -57,6 +66,8 @@ CHOSEN: dict[str, Callable[[int], Any]] = {
     "touched": lambda n: n % 1000 == 0,
     "announced_until": lambda n: NOW + timedelta(days=1, seconds=n % 1000 - 86_400 * (n < 20)),
     "closes_at": lambda n: NOW + timedelta(seconds=n - 20),
+    "due_at": lambda n: NOW + timedelta(seconds=n - 20),
+    "look_at": lambda n: NOW + timedelta(seconds=n - 20),
     "next_run_at": lambda n: NOW + timedelta(seconds=n - 20),
     "customer": lambda n: None,
     "role": lambda n: "user",
@@ -108,7 +119,7 @@ def value(column: Any, n: int) -> Any:
 
 async def fill(database: Database, table: Table) -> None:
     """Put many rows of many tenants into a table."""
-    if table.name in ("subscription", "tallies", "usage", "tally"):
+    if table.name in ("subscription", "tallies", "usage", "tally", "known_count"):
         rows = [{c.name: value(c, n) for c in table.columns} for n in range(ROWS)]
         for n, row in enumerate(rows):
             row["tenant_id"] = f"tenant-{n}"  # one row for each tenant
@@ -227,7 +238,7 @@ ASKED: dict[str, dict[str, Ask]] = {
             tx, [f"event_id-{n}" for n in range(30)]
         ),
         "what to announce": lambda tx: _connected(tx, _announced),
-        "an erasure": lambda tx: catalog_interactions.erase_user(tx, "user_id-7"),
+        "an erasure": lambda tx: catalog_interactions.erase_user(tx, "user_id-7", until=NOW),
         "known items": lambda tx: catalog_items.known(tx, [f"item_id-{n}" for n in range(30)]),
         "an item": lambda tx: catalog_items.get(tx, "item_id-7"),
         "items": lambda tx: catalog_items.page(tx, words=[], **PAGE),
@@ -248,10 +259,11 @@ ASKED: dict[str, dict[str, Ask]] = {
         ),
         "the newest interaction": lambda tx: training_interactions.newest(tx),
         "enough users": lambda tx: training_interactions.has_users(tx, 10),
-        "an erasure": lambda tx: training_interactions.forget_user(tx, "user_id-7"),
+        "an erasure": lambda tx: training_interactions.forget_user(tx, "user_id-7", until=NOW_US),
         "a tally": lambda tx: training_interactions.count(tx, now=NOW, interactions=1),
         "items to learn from": lambda tx: training_replicas.items_after(tx, "", limit=500),
         "the newest table": lambda tx: training_replicas.newest_data(tx, 7),
+        "old jobs": lambda tx: _connected(tx, _carried_out, training_pruning.jobs(NOW)),
     },
     "inference": {
         "what is popular": lambda tx: popularity.strongest(
@@ -261,7 +273,7 @@ ASKED: dict[str, dict[str, Ask]] = {
             tx.session, user_id="user_id-7", algorithm=None, **PAGE
         ),
         "the next generation": lambda tx: _everybody(
-            tx, lambda: generated.unfinished(tx.session, now=NOW)
+            tx, lambda: generated.claim(tx.session, holder="me", now=NOW, lease=timedelta(0))
         ),
     },
     "billing": {
@@ -276,10 +288,18 @@ ASKED: dict[str, dict[str, Ask]] = {
         ),
         "usage": lambda tx: billing_usage.of(tx.session, 7, plan=STARTER),
         "past caps": lambda tx: billing_caps.since(tx.session, NOW),
-        "an item": lambda tx: billing_usage.know_item(
-            tx.session, "item_id-7", revision=1, is_there=True
+        "known items": lambda tx: billing_usage.know_items(
+            tx.session, {f"item_id-{n}": (1, True) for n in range(30)}, tenant_id=TENANT
         ),
-        "users": lambda tx: billing_usage.users(tx.session),
+        "users and items": lambda tx: billing_counts.of(tx.session),
+        "past plans": lambda tx: billing_past_plans.terms(tx.session, BILLED),
+        "late use": lambda tx: billing_usage.late(tx.session, 1, plan=STARTER),
+        "charges": lambda tx: _everybody(
+            tx, lambda: billing_charges.due(tx.session, now=NOW, limit=50)
+        ),
+        "purchases to ask about": lambda tx: _everybody(
+            tx, lambda: billing_purchases.to_look_at(tx.session, now=NOW, limit=50)
+        ),
     },
     "experiments": {
         "known events": lambda tx: conversions.by_event_ids(
@@ -307,6 +327,10 @@ ASKED: dict[str, dict[str, Ask]] = {
 async def _everybody(tx: Transaction, ask: Callable[[], Awaitable[Any]]) -> None:
     async with tx.scoped(None):
         await ask()
+
+
+async def _carried_out(connection: Any, statement: Executable) -> None:
+    await connection.execute(statement)
 
 
 async def _announced(connection: Any) -> None:

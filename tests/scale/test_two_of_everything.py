@@ -240,7 +240,7 @@ def sent(records: Sequence[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
 
 def used(client: httpx.Client) -> float:
     """Return the units that billing has counted."""
-    return float(client.get("/api/billing/usage").raise_for_status().json()["requestsUsed"])
+    return float(client.get("/api/billing/usage").raise_for_status().json()["unitsUsed"])
 
 
 def produce(pair: Pair, topic: str, records: Sequence[dict[str, Any]]) -> None:

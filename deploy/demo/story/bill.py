@@ -12,7 +12,7 @@ async def show(stage: Stage) -> None:
 
     async def settled() -> dict[str, Any] | None:
         usage: dict[str, Any] = await stage.back_end.admin("GET", "/api/billing/usage")
-        seen.append(usage["requestsUsed"])
+        seen.append(usage["unitsUsed"])
         still = len(seen) > 20 and len(set(seen[-20:])) == 1
         return usage if still else None
 
@@ -21,7 +21,7 @@ async def show(stage: Stage) -> None:
     plans = {each["id"]: each for each in await stage.back_end.admin("GET", "/api/billing/plans")}
     plan = plans[current["planId"]]
     stage.say(
-        f"{usage['requestsUsed']:,} units of {usage['requestLimit']:,} on {plan['name']} "
+        f"{usage['unitsUsed']:,} units of {usage['requestLimit']:,} on {plan['name']} "
         f"({usage['percentUsed']:.1f} %), {usage['itemsUsed']:,} items, "
         f"{usage['usersUsed']:,} users"
     )

@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import Depends
 from pydantic import Field
 
-from billing.domain.money import CENTIUNITS, SCALE, amount_of, written
+from billing.domain.money import CENTIUNITS, SCALE, amount_of, whole_cents, written
 from billing.domain.plans import CURRENCY, OVERAGE_PRICE, PLANS, Plan
 from billing.domain.subscriptions import Subscription
 from billing.domain.usage import Statement
 from billing.operations import subscriptions, usage
 from chassis import wire
 from chassis.dependencies import Tx
-from chassis.identity import needs_person
+from chassis.identity import needs_admin, needs_person
 from chassis.wire import CamelWire
 
 PATH = "/api/billing"
@@ -21,14 +21,29 @@ router = wire.router(tags=["billing"])
 Number = int | float
 
 
+#: What a plan includes, in its own words.
+_REQUESTS = (
+    "Requests that each cycle of thirty days includes. What goes beyond is overage, up to the cap."
+)
+_ITEMS = (
+    "Items that the catalogue may hold at the end of a cycle. Those beyond are overage of that "
+    "cycle, up to the cap, and never refused."
+)
+_USERS = (
+    "Users who may be known at the end of a cycle: whoever has interacted at least once, in this "
+    "cycle or before it, and was not erased. Those beyond are overage of each such cycle, up to "
+    "the cap, and never refused."
+)
+
+
 class PlanOut(CamelWire):
     id: str
     name: str
     monthly_price: Number
     annual_price: Number
-    request_limit: int
-    item_limit: int
-    user_limit: int
+    request_limit: Annotated[int, Field(description=_REQUESTS)]
+    item_limit: Annotated[int, Field(description=_ITEMS)]
+    user_limit: Annotated[int, Field(description=_USERS)]
 
 
 class SettingsOut(CamelWire):
@@ -40,7 +55,7 @@ class SettingsOut(CamelWire):
 
     @classmethod
     def of(cls, subscription: Subscription) -> "SettingsOut":
-        cap = written(subscription.cap, scale=SCALE)
+        cap = written(whole_cents(subscription.cap), scale=SCALE)
         return cls(
             plan_id=subscription.plan.id,
             cap_amount=cap,
@@ -57,11 +72,13 @@ class SubscriptionOut(SettingsOut):
     interval: str
     current_period_start: datetime
     current_period_end: datetime
-    cancel_at_period_end: bool = False
+    cancel_at_period_end: bool
 
 
 class UsageOut(CamelWire):
-    requests_used: Number
+    #: Units rounded down; `units_used` are all of them.
+    requests_used: int
+    units_used: Number
     request_limit: int
     percent_used: float
     overage_units: Number
@@ -80,12 +97,13 @@ class UsageOut(CamelWire):
     @classmethod
     def of(cls, statement: Statement) -> "UsageOut":
         return cls(
-            requests_used=written(statement.used.centiunits, scale=CENTIUNITS),
+            requests_used=statement.used.centiunits // CENTIUNITS,
+            units_used=written(statement.used.centiunits, scale=CENTIUNITS),
             request_limit=statement.plan.request_limit,
             percent_used=statement.percent,
             overage_units=written(statement.overage, scale=CENTIUNITS),
             overage_amount=written(statement.overage_amount, scale=SCALE),
-            overage_budget_cap=written(statement.cap, scale=SCALE),
+            overage_budget_cap=written(whole_cents(statement.cap), scale=SCALE),
             budget_exceeded=statement.exceeded,
             items_used=statement.items,
             items_limit=statement.plan.item_limit,
@@ -120,6 +138,7 @@ async def current(tx: Tx) -> SubscriptionOut:
         interval=subscription.interval,
         current_period_start=cycle.starts_at,
         current_period_end=cycle.ends_at,
+        cancel_at_period_end=subscription.cancels,
     )
 
 
@@ -128,6 +147,6 @@ async def used(tx: Tx) -> UsageOut:
     return UsageOut.of(await usage.state(tx))
 
 
-@router.put(f"{PATH}/overage-cap", dependencies=[Depends(needs_person)])
+@router.put(f"{PATH}/overage-cap", dependencies=[Depends(needs_admin)])
 async def cap_overage(body: CapIn, tx: Tx) -> SettingsOut:
     return SettingsOut.of(await subscriptions.cap_overage(tx, amount_of(body.cap_amount)))

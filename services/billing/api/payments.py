@@ -10,12 +10,13 @@ from billing.api.billing import PATH, Number
 from billing.domain.invoices import Invoice, Line
 from billing.domain.money import CENTIUNITS, SCALE, written
 from billing.domain.plans import CURRENCY, plan_of
-from billing.operations import invoices, usage, webhooks
+from billing.operations import checkouts, invoices, webhooks
+from billing.operations.collecting import Agent
 from billing.payments.notices import notice_of
 from billing.payments.provider import Customer, PaymentsUnavailable, Provider
 from chassis import wire
 from chassis.dependencies import Store, Tx
-from chassis.identity import CurrentCaller, needs_person
+from chassis.identity import CurrentCaller, needs_admin, needs_person
 from chassis.problems import Invalid, Malformed
 from chassis.wire import CamelWire, public_base
 
@@ -89,25 +90,27 @@ async def _provider(request: Request) -> Provider:
 
 
 async def _customer(request: Request, store: Store, caller: CurrentCaller) -> Customer:
-    # The provider is asked outside of any transaction.
-    async with store.transaction(caller, write=False) as tx:
-        subscription = await usage.current(tx)
-    return Customer(caller.tenant_id, subscription.customer, public_base(request))
+    return await checkouts.customer(store, caller, base=public_base(request))
 
 
 Payments = Annotated[Provider, Depends(_provider)]
 Payer = Annotated[Customer, Depends(_customer)]
 
 
-@router.post(f"{PATH}/checkout", dependencies=[Depends(needs_person)])
-async def checkout(body: CheckoutIn, payments: Payments, payer: Payer) -> CheckoutOut:
+@router.post(f"{PATH}/checkout", dependencies=[Depends(needs_admin)])
+async def checkout(
+    body: CheckoutIn, payments: Payments, payer: Payer, store: Store, caller: CurrentCaller
+) -> CheckoutOut:
     plan = plan_of(body.plan_id)
     if plan is None:
         raise Invalid(fields={"planId": [f'There is no plan "{body.plan_id}".']})
-    return CheckoutOut(checkout_url=await payments.checkout(payer, plan, interval=body.interval))
+    address = await checkouts.begin(
+        store, caller, payments, payer=payer, plan=plan, interval=body.interval
+    )
+    return CheckoutOut(checkout_url=address)
 
 
-@router.post(f"{PATH}/portal", dependencies=[Depends(needs_person)])
+@router.post(f"{PATH}/portal", dependencies=[Depends(needs_admin)])
 async def portal(payments: Payments, payer: Payer) -> PortalOut:
     return PortalOut(portal_url=await payments.portal(payer))
 
@@ -135,4 +138,7 @@ async def webhook(
     if notice is not None:
         async with store.transaction(tenant_id=None) as tx:
             await webhooks.receive(tx, notice)
+        agent: Agent | None = request.app.state.agent
+        if agent is not None:
+            agent.wake()
     return ReceivedOut()

@@ -14,6 +14,11 @@ def amount_of(value: float) -> int:
     return int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
 
 
+def whole_cents(amount: int) -> int:
+    """Return an amount in ten-thousandths in whole cents: nobody pays the rest of one."""
+    return amount - amount % (SCALE // 100)
+
+
 def written(count: int, *, scale: int) -> int | float:
     """Return a count of fractions as a number: whole when it is whole."""
     whole, rest = divmod(count, scale)

@@ -17,6 +17,7 @@ _IN_FORCE = frozenset({"active", "trialing", "past_due"})
 _SUSPENDED = frozenset({"unpaid", "paused", "incomplete"})
 #: Statuses that no subscription ever leaves.
 _OVER = frozenset({"canceled", "incomplete_expired"})
+_YES_OR_NO = {None: None, True: "yes", False: "no"}
 STATUSES = _IN_FORCE | _SUSPENDED | _OVER
 
 
@@ -55,6 +56,14 @@ class Notice:
     #: Whether the first payment came in.
     paid: bool = False
     ended: bool = False
+    #: Whether it is to end with its period.
+    cancels: bool | None = None
+
+    @property
+    def is_hint(self) -> bool:
+        """Tell whether it says only that something has changed, and not what."""
+        said = (self.customer, self.tenant, self.terms, self.status, self.cancels)
+        return not (self.paid or self.ended) and all(each is None for each in said)
 
     @property
     def ends(self) -> bool:
@@ -72,6 +81,8 @@ class Purchase:
     plan_id: Said | None = None
     interval: Said | None = None
     status: Said | None = None
+    #: `yes` where it is to end with its period, `no` where it is to go on.
+    cancels: Said | None = None
     paid: Stamp | None = None
     ended: Stamp | None = None
     #: Plans that a year was paid for, each with the second in which that was said first.
@@ -88,9 +99,28 @@ class Purchase:
         return "annual" if self.interval and self.interval.value == "annual" else "monthly"
 
     @property
+    def is_to_end(self) -> bool:
+        """Tell whether it is to end with its period."""
+        return self.cancels is not None and self.cancels.value == "yes"
+
+    @property
+    def newest(self) -> int:
+        """Return the second in which it was last spoken of."""
+        said = (self.tenant, self.plan_id, self.interval, self.status, self.cancels)
+        stamps = [each.stamp for each in said if each] + [s for s in (self.paid, self.ended) if s]
+        return max((each.created for each in stamps), default=0)
+
+    @property
     def is_alive(self) -> bool:
         """Tell whether it was paid for and has not ended since."""
         return self.paid is not None and (self.ended is None or self.ended < self.paid)
+
+    @property
+    def may_be_charged(self) -> bool:
+        """Tell whether a second one beside it would be charged beside it: it goes on by itself, or
+        once somebody pays.
+        """
+        return self.is_alive and self.plan is not None
 
     @property
     def is_in_force(self) -> bool:
@@ -114,10 +144,16 @@ def heard(purchase: Purchase, notice: Notice) -> Purchase:
         plan_id=_newer(purchase.plan_id, terms.plan_id if terms else None, stamp),
         interval=_newer(purchase.interval, terms.interval if terms else None, stamp),
         status=_newer(purchase.status, status, stamp),
+        cancels=_newer(purchase.cancels, _YES_OR_NO[notice.cancels], stamp),
         paid=_latest(purchase.paid, stamp if notice.paid else None),
         ended=_latest(purchase.ended, stamp if notice.ends else None),
         years=_years(purchase.years, terms, stamp.created),
     )
+
+
+def is_over(status: str | None) -> bool:
+    """Tell whether no subscription of this status ever goes on."""
+    return status in _OVER
 
 
 def in_force(purchases: Iterable[Purchase]) -> Purchase | None:

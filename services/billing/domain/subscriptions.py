@@ -28,6 +28,8 @@ class Subscription:
     closed_cycles: int = 0
     #: The payment provider's own id of the tenant.
     customer: str | None = None
+    #: Whether what was bought ends with the period that is paid for.
+    cancels: bool = False
 
     def cycle_at(self, moment: datetime) -> Cycle:
         """Return the cycle that a moment falls into."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from billing.domain.usage import left
+from billing.domain.usage import Used, left
 from billing.store import subscriptions, usage
 from chassis.database import Database, Transaction
 from contracts.billing import AllowanceChanged
@@ -31,6 +31,8 @@ async def announce(tx: Transaction) -> None:
             allowed_centiunits=used.centiunits + may_use,
             cycle_ends_at=cycle.ends_at.isoformat().replace("+00:00", "Z"),
             revision=revision,
+            counted_until=used.last_request_at.isoformat() if used.last_request_at else None,
+            renewed_centiunits=left(Used(), plan=subscription.plan, cap=subscription.cap),
         )
     )
 

@@ -1,7 +1,10 @@
 """Errands to the test provider's pages: noted, shown and done, each decision once."""
 
+import asyncio
 import re
 import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Literal
 
 from billing.domain.errands import LIFETIME, Errand
@@ -14,6 +17,11 @@ from chassis.problems import Conflict, Invalid, NotFound
 Kind = Literal["checkout", "portal"]
 #: What a secret looks like: anything else in an address is not asked for, whatever its characters.
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+
+#: How long an errand is remembered after its page stopped working.
+_REMEMBERED = timedelta(days=1)
+#: Seconds between two prunings.
+_PRUNING = 3600.0
 
 
 class Errands:
@@ -37,6 +45,22 @@ class Errands:
             )
             await store.add(tx.session, errand)
         return errand.secret
+
+
+async def prune(database: Database) -> int:
+    """Delete errands whose pages stopped working a day ago; return how many."""
+    return await database.exhaust(store.some_expired(database.clock() - _REMEMBERED))
+
+
+def pruner(database: Database) -> Callable[[], Awaitable[None]]:
+    """Return the task that prunes for ever."""
+
+    async def run() -> None:
+        while True:
+            await prune(database)
+            await asyncio.sleep(_PRUNING)
+
+    return run
 
 
 async def shown(tx: Transaction, kind: Kind, secret: str) -> Errand:

@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 from billing.domain.plans import Interval, Plan
-from billing.domain.subscriptions import Subscription
-from billing.domain.usage import on_plan
+from billing.domain.terms import PastPlan
 from billing.operations import allowances
-from billing.store import subscriptions, usage
+from billing.store import past_plans, subscriptions
 from chassis.database import Transaction
 
 
@@ -17,24 +16,23 @@ async def change(
     interval: Interval,
     status: str = "active",
     customer: str | None = None,
+    cancels: bool = False,
 ) -> None:
-    """Put the tenant on a plan from now on, and tell the gateways at once."""
-    present = await subscriptions.held(tx.session, anchor=tx.clock(), tenant_id=tx.tenant_id)
+    """Put the tenant on a plan from now on, and tell the gateways at once.
+
+    What was kept until now stays priced by the plan before, whenever it is heard of.
+    """
+    now = tx.clock()
+    present = await subscriptions.held(tx.session, anchor=now, tenant_id=tx.tenant_id)
+    if (plan, interval) != (present.plan, present.interval):
+        await past_plans.add(tx.session, PastPlan(present.plan, present.interval, until=now))
     changed = replace(
         present,
         plan=plan,
         interval=interval,
         status=status,
         customer=customer or present.customer,
+        cancels=cancels,
     )
     await subscriptions.put(tx.session, changed)
-    await _price_anew(tx, present, plan)
     await allowances.announce(tx)
-
-
-async def _price_anew(tx: Transaction, present: Subscription, plan: Plan) -> None:
-    """Bill what was used in the present cycle by its new plan."""
-    index = present.cycle_at(tx.clock()).index
-    used = await usage.of(tx.session, index, plan=present.plan)
-    if used.billed:
-        await usage.put(tx.session, index, on_plan(used, plan), cap=present.cap)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from billing.domain.money import whole_cents
 from billing.domain.subscriptions import Subscription
 from billing.domain.usage import PastCap
 from billing.operations import allowances, webhooks
@@ -18,15 +19,17 @@ async def open_with(event: TenantRegistered, tx: Transaction) -> None:
     anchor = event.occurred_at
     subscription = await store.held(tx.session, anchor=anchor, tenant_id=tx.tenant_id)
     if not subscription.provisional:
-        return  # it was heard of before
+        return  # the tenant was heard of before
     await store.put(tx.session, replace(subscription, anchor=anchor, provisional=False))
     await allowances.announce(tx)
     await webhooks.apply(tx)
 
 
 async def cap_overage(tx: Transaction, cap: int) -> Subscription:
-    """Set what may be charged beyond the plan in a cycle, and tell the gateways at once."""
-    now = tx.clock()
+    """Set what may be charged beyond the plan in a cycle, in whole cents, and tell the gateways at
+    once.
+    """
+    now, cap = tx.clock(), whole_cents(cap)
     subscription = await store.held(tx.session, anchor=now, tenant_id=tx.tenant_id)
     if cap != subscription.cap:
         await caps.add(tx.session, PastCap(subscription.cap, until=now))

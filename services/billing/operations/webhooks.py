@@ -26,6 +26,25 @@ async def receive(tx: Transaction, notice: Notice) -> None:
     await take_turns(tx)
     if not await notices.is_new(tx.session, notice.stamp.event_id):
         return
+    if notice.is_hint and await purchases.get(tx.session, notice.key) is None:
+        return
+    await _hear(tx, notice)
+    # The notice may be late; how the purchase stands now, the provider alone knows.
+    if await purchases.get(tx.session, notice.key) is not None:
+        await purchases.want_look(tx.session, notice.key, at=tx.clock())
+
+
+async def seen(tx: Transaction, key: str, notice: Notice | None, *, looks: int) -> None:
+    """Take the provider's own word of a purchase, asked for when `looks` notices had come; None: it
+    knows none of that key. The transaction sees all tenants.
+    """
+    await take_turns(tx)
+    if notice is not None:
+        await _hear(tx, notice)
+    await purchases.end_look(tx.session, key, looks=looks)
+
+
+async def _hear(tx: Transaction, notice: Notice) -> None:
     before = await _spoken_of(tx, notice)
     purchase = heard(before, notice)
     # A purchase that is given to another tenant is none of the one before.
@@ -119,12 +138,16 @@ async def _follow(tx: Transaction, present: Subscription, bought: Sequence[Purch
     counts = in_force(bought)
     if counts is not None and counts.plan is not None:
         wanted = replace(
-            present, plan=counts.plan, interval=counts.paid_by, status=counts.said_status
+            present,
+            plan=counts.plan,
+            interval=counts.paid_by,
+            status=counts.said_status,
+            cancels=counts.is_to_end,
         )
     else:
         stopped = last_alive(bought)
         status = stopped.said_status if stopped else "active"
-        wanted = replace(present, plan=STARTER, interval="monthly", status=status)
+        wanted = replace(present, plan=STARTER, interval="monthly", status=status, cancels=False)
     customer = await _customer(tx, counts)
     wanted = replace(wanted, customer=customer or present.customer)
     if wanted != present:
@@ -134,6 +157,7 @@ async def _follow(tx: Transaction, present: Subscription, bought: Sequence[Purch
             interval=wanted.interval,
             status=wanted.status,
             customer=wanted.customer,
+            cancels=wanted.cancels,
         )
 
 

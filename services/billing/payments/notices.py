@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from billing.domain.plans import PLANS, Interval
 from billing.domain.purchases import STATUSES, Notice, Stamp, Terms
+from billing.payments.provider import Subscribed
 from chassis.problems import Malformed
 
 #: Seconds for which a signature is good.
@@ -20,6 +21,8 @@ _RANKS = {
     "customer.subscription.updated": 3,
     "customer.subscription.deleted": 4,
 }
+#: What says that a subscription stands otherwise than before, and not how.
+_HINTS = frozenset({"invoice.paid", "invoice.payment_failed"})
 _UNPAID = "unpaid"
 _INTERVALS: dict[str, Interval] = {"month": "monthly", "year": "annual"}
 
@@ -79,6 +82,36 @@ class _Subscription(_Model):
     status: Id | None = None
     metadata: dict[str, Text] | None = None
     items: _Items | None = None
+    cancel_at_period_end: Annotated[bool, Field(strict=True)] | None = None
+    cancel_at: Annotated[int, Field(strict=True)] | None = None
+
+    @property
+    def cancels(self) -> bool | None:
+        """Tell whether it is to end by itself; None where that is not said."""
+        if self.cancel_at_period_end is None and self.cancel_at is None:
+            return None
+        return bool(self.cancel_at_period_end) or self.cancel_at is not None
+
+
+class _Details(_Model):
+    subscription: Id | None = None
+
+
+class _Parent(_Model):
+    subscription_details: _Details | None = None
+
+
+class _Invoice(_Model):
+    """A bill of Stripe's; where it names its subscription depends on the version of their API."""
+
+    subscription: Id | None = None
+    parent: _Parent | None = None
+
+    @property
+    def key(self) -> str | None:
+        """Return the subscription that it asks money for."""
+        details = self.parent.subscription_details if self.parent else None
+        return self.subscription or (details.subscription if details else None)
 
 
 _ENVELOPE = TypeAdapter(_Envelope)
@@ -93,10 +126,13 @@ def notice_of(payload: bytes, signature: str | None, *, secret: str) -> Notice |
     sent_at = _verified(payload, signature, secret)
     try:
         event = _ENVELOPE.validate_json(payload)
-        if event.type not in _RANKS:
+        if event.type not in _RANKS and event.type not in _HINTS:
             return None
         created = sent_at if event.created is None else event.created
-        stamp = Stamp(created, _RANKS[event.type], event.id)
+        stamp = Stamp(created, _RANKS.get(event.type, 0), event.id)
+        if event.type in _HINTS:
+            key = _Invoice.model_validate(event.data.object).key
+            return Notice(key, stamp) if key else None
         if event.type.startswith("checkout."):
             return _bought(_Session.model_validate(event.data.object), stamp)
         subscription = _Subscription.model_validate(event.data.object)
@@ -137,6 +173,23 @@ def _changed(subscription: _Subscription, stamp: Stamp, *, ended: bool) -> Notic
         # A status that Stripe may invent changes nothing.
         status=subscription.status if subscription.status in STATUSES else None,
         ended=ended,
+        cancels=None if ended else subscription.cancels,
+    )
+
+
+def subscribed(answer: Any) -> Subscribed:
+    """Return how a subscription stands, of which Stripe was asked.
+
+    Raises:
+        ValueError: the answer cannot be read.
+    """
+    found = _Subscription.model_validate(answer)
+    return Subscribed(
+        customer=found.customer,
+        status=found.status if found.status in STATUSES else None,
+        tenant=(found.metadata or {}).get("tenant_id"),
+        terms=_terms_of(found),
+        cancels=bool(found.cancels),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from billing.domain.plans import Interval, Plan
-from billing.payments.provider import Customer
+from billing.payments.provider import Customer, Visit
 
 #: Notes an errand and returns the secret of its address.
 Note = Callable[[str, Literal["checkout", "portal"], Plan | None, Interval], Awaitable[str]]
@@ -19,10 +19,14 @@ class Sandbox:
         """Note errands where the pages find them."""
         self._note = note
 
-    async def checkout(self, customer: Customer, plan: Plan, *, interval: Interval) -> str:
-        """Return the address of a test checkout."""
+    async def checkout(self, customer: Customer, plan: Plan, *, interval: Interval) -> Visit:
+        """Return a visit to a test checkout; it changes the plan and makes no second one."""
         secret = await self._note(customer.tenant_id, "checkout", plan, interval)
-        return f"{customer.base}{PATH}/checkout/{secret}"
+        return Visit(f"{customer.base}{PATH}/checkout/{secret}")
+
+    async def leave(self, visit: str) -> bool:
+        """No visit of the test provider needs to end: the plan changes in place."""
+        return False
 
     async def portal(self, customer: Customer) -> str:
         """Return the address of a test portal."""

@@ -1,11 +1,16 @@
 """Errands at rest. They are found by their secret alone, whoever's they are."""
 
-from sqlalchemy import select
+from datetime import datetime
+
+from sqlalchemy import Delete, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.domain.errands import Errand
 from billing.domain.plans import Interval
 from billing.store.tables import ErrandRow
+
+#: Rows that are deleted in one transaction.
+_SOME = 1_000
 
 
 async def add(session: AsyncSession, errand: Errand) -> None:
@@ -46,3 +51,9 @@ async def finish(session: AsyncSession, secret: str) -> None:
     row = (await session.scalars(select(ErrandRow).where(ErrandRow.secret == secret))).one()
     row.done = True
     await session.flush()
+
+
+def some_expired(before: datetime) -> Delete:
+    """Return what deletes some of the errands that no longer worked at a moment, whoever's."""
+    some = select(ErrandRow.secret).where(ErrandRow.expires_at < before).limit(_SOME)
+    return delete(ErrandRow).where(ErrandRow.secret.in_(some))

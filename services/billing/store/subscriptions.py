@@ -59,8 +59,18 @@ async def put(session: AsyncSession, subscription: Subscription) -> None:
     row.anchor = subscription.anchor
     row.provisional = subscription.provisional
     row.closed_cycles, row.closes_at = subscription.closed_cycles, subscription.closes_at
-    row.customer = subscription.customer
+    row.customer, row.cancels = subscription.customer, subscription.cancels
     await session.flush()
+
+
+async def visit(session: AsyncSession, checkout: str) -> str | None:
+    """Keep the newest visit to the provider's checkout, and return the one before; the subscription
+    is held.
+    """
+    row = await _one(session)
+    before, row.checkout = row.checkout, checkout
+    await session.flush()
+    return before
 
 
 async def touch(session: AsyncSession) -> None:
@@ -120,4 +130,5 @@ def _subscription(row: SubscriptionRow) -> Subscription:
         revision=row.revision,
         closed_cycles=row.closed_cycles,
         customer=row.customer,
+        cancels=bool(row.cancels),
     )

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.erasures import ErasedPerson
 from chassis.tables import BigKey, Identified, Moment, new_metadata
 from chassis.tenancy import TenantScoped
 
@@ -38,6 +39,10 @@ class SubscriptionRow(Identified, Base, TenantScoped):
     closed_cycles: Mapped[int]
     closes_at: Mapped[datetime] = mapped_column(index=True)
     customer: Mapped[str | None] = mapped_column(String(256), unique=True)
+    #: Whether the payment provider ends what was bought with its period.
+    cancels: Mapped[bool | None]
+    #: The payment provider's own id of the newest visit to its checkout.
+    checkout: Mapped[str | None] = mapped_column(String(300))
 
     __table_args__ = (
         Index(
@@ -81,6 +86,13 @@ class PurchaseRow(TenantScoped, Base):
     said: Mapped[dict[str, Any]] = mapped_column(JSON)
     #: Whether it was paid for and could not be applied: its tenant or its plan is unknown.
     unclaimed: Mapped[bool] = mapped_column(index=True)
+    #: Whether it was paid for and has not ended: one at a time for each tenant.
+    alive: Mapped[bool | None] = mapped_column(index=True)
+    #: When the provider is to be asked how it stands; absent: it was, since the newest notice.
+    look_at: Mapped[datetime | None] = mapped_column(index=True)
+    #: How many notices wanted it to be asked, and how often that has failed since the newest.
+    looks: Mapped[int | None]
+    failed_looks: Mapped[int | None]
 
 
 class ErrandRow(TenantScoped, Base):
@@ -109,6 +121,52 @@ class UsageRow(TenantScoped, Base):
     highest_cap: Mapped[int]
     #: Centiunits beyond the plan that are billed; absent where `highest_cap` still bounds them.
     billed: Mapped[int | None]
+    #: What was used under each plan: when it began, its id, centiunits. Absent, or less than
+    #: `centiunits`, where the release before this one counted.
+    parts: Mapped[list[list[Any]] | None] = mapped_column(JSON)
+    #: Centiunits beyond the plan that stand in some invoice, and those of them that are billed;
+    #: absent where the cycle is not closed, or the release before this one closed it.
+    invoiced_beyond: Mapped[int | None]
+    invoiced: Mapped[int | None]
+    #: Centiunits that the items and users of a closed cycle were billed as.
+    others: Mapped[int | None]
+
+
+class PastPlanRow(TenantScoped, Base):
+    """A plan that was in force until another one was."""
+
+    __tablename__ = "past_plan"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    plan_id: Mapped[str] = mapped_column(String(64))
+    interval: Mapped[str] = mapped_column(String(8))
+    until: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_past_plan_tenant_id_until", "tenant_id", "until"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class ChargeRow(Identified, TenantScoped, Base):
+    """The overage of an invoice on its way to the payment provider, one row each."""
+
+    __tablename__ = "charge"
+
+    number: Mapped[str] = mapped_column(String(16))
+    cents: Mapped[int]
+    description: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    #: When it is tried next; absent once it has arrived.
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    tries: Mapped[int]
+    #: Who is asked to pay, from the first try on.
+    customer: Mapped[str | None] = mapped_column(String(256))
+    #: The provider's own id of what it became.
+    item: Mapped[str | None] = mapped_column(String(300))
+
+    __table_args__ = (UniqueConstraint("tenant_id", "number"), {"sqlite_autoincrement": True})
 
 
 class PastCapRow(TenantScoped, Base):
@@ -134,6 +192,22 @@ class KnownUserRow(TenantScoped, Base):
 
     tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    #: The newest fact of theirs; none where a release before this one knew them.
+    newest_at: Mapped[datetime | None]
+
+
+class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
+    """A person whose earlier facts are not kept, however late they come."""
+
+
+class KnownCountRow(TenantScoped, Base):
+    """How many users and items of the tenant's are known: counted as they come and go."""
+
+    __tablename__ = "known_count"
+
+    tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    users: Mapped[int]
+    items: Mapped[int]
 
 
 class KnownItemRow(TenantScoped, Base):

@@ -20,7 +20,7 @@ from catalog.operations.interactions import Recorder
 from chassis import idempotency, telemetry, units
 from chassis.dependencies import Tx
 from chassis.idempotency import IdempotencyKey
-from chassis.identity import admitted, needs
+from chassis.identity import admitted, of_default, refuse_elsewhere
 from chassis.problems import Invalid
 from chassis.reading import body_of, documented, documented_rows, json
 from chassis.validation import problem_in
@@ -87,7 +87,7 @@ _ITEM = TypeAdapter(InteractionIn)
 )
 async def record(request: Request) -> Response:
     """Keep one interaction; the same event id again answers the same and changes nothing."""
-    caller = admitted(request, "write")
+    caller = refuse_elsewhere(admitted(request, "write"))
     body = await body_of(request, _ITEM)
     event_id = idempotency.event_id(body.event_id, idempotency.key_of(request))
     now = request.app.state.database.clock()
@@ -105,7 +105,7 @@ async def record(request: Request) -> Response:
 @interactions_router.post(
     "/api/v1/interactions/batch",
     status_code=201,
-    dependencies=[needs("write")],
+    dependencies=[of_default("write")],
     openapi_extra=documented_rows("interactions", IngestedInteraction, at_most=_MOST),
 )
 async def record_batch(body: BatchIn, key: IdempotencyKey, tx: Tx, response: Response) -> BatchOut:

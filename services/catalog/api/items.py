@@ -11,7 +11,7 @@ from catalog.domain.items import Draft, Item
 from catalog.operations import items
 from catalog.operations.items import Taken
 from chassis.dependencies import Tx
-from chassis.identity import needs
+from chassis.identity import of_default
 from chassis.ids import new_uid
 from chassis.paths import decoded
 from chassis.problems import Conflict, Invalid, NotFound
@@ -22,8 +22,8 @@ from contracts.identifiers import Identifier
 
 items_router = router(tags=["items"])
 
-_READ = [needs("read")]
-_WRITE = [needs("write")]
+_READ = [of_default("read")]
+_WRITE = [of_default("write")]
 _MOST = 1000
 _PATH = "/api/items/{id:path}"
 

@@ -21,6 +21,7 @@ class Project:
     is_default: bool
     ins_datetime: datetime
     updated_at: datetime
+    revision: int
 
     def changed(self, tenant_id: str, *, at: datetime) -> ProjectChanged:
         """Return the fact that other services hear."""
@@ -34,6 +35,7 @@ class Project:
             user_column=self.user_column,
             item_column=self.item_column,
             time_column=self.time_column,
+            revision=self.revision,
         )
 
 

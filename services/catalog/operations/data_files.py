@@ -23,10 +23,13 @@ from chassis.database import Database, Transaction
 from chassis.identity import Caller
 from chassis.ids import new_uid
 from chassis.problems import Invalid, NotFound, Unavailable, unknown_reference
+from chassis.turns import Turns
 from chassis.wire import Page
 
-#: Tables that are read at the same time; each needs memory and a core.
+#: Tables that are read at the same time (each needs memory and a core), and how many of them may
+#: be one tenant's.
 _READERS = 2
+_READERS_SHARE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,11 @@ class FilesOfKind:
 
     async def get(self, tx: Transaction, row_id: int) -> DataFile | None:
         """Return a file that the caller may see, or None."""
-        file = await store.get(tx, row_id, kind=self.kind)
-        return file if file is not None and tx.caller.may_see(file.project) else None
+        return await self._seen(tx, row_id)
 
     async def remove(self, tx: Transaction, row_id: int) -> bool:
         """Delete a file on somebody's behalf; tell whether there was one."""
-        file = await self.get(tx, row_id)
+        file = await self._seen(tx, row_id, hold=True)
         if file is None:
             return False
         await discard(tx, file)
@@ -81,13 +83,17 @@ class FilesOfKind:
 
     async def unlink(self, tx: Transaction, row_id: int) -> DataFile | None:
         """Delete a file's bytes but remember that there was one; return what is left, or None."""
-        file = await self.get(tx, row_id)
+        file = await self._seen(tx, row_id, hold=True)
         if file is None:
             return None
         left = await store.unlink(tx, row_id)
         await doomed.add(tx, file.blobs)
         tx.emit(left.changed(tx.tenant_id, at=tx.clock()))
         return left
+
+    async def _seen(self, tx: Transaction, row_id: int, *, hold: bool = False) -> DataFile | None:
+        file = await store.get(tx, row_id, kind=self.kind, hold=hold)
+        return file if file is not None and tx.caller.may_see(file.project) else None
 
 
 class DataFiles:
@@ -99,7 +105,7 @@ class DataFiles:
         self._database = database
         self._blobs = blobs
         self._limits = limits
-        self._readers = asyncio.Semaphore(_READERS)
+        self._readers = Turns(_READERS, share=_READERS_SHARE)
 
     async def keep(self, caller: Caller, upload: Upload) -> DataFile:
         """Check an upload, keep it and its table, and tell the others.
@@ -111,10 +117,11 @@ class DataFiles:
         if not upload.size:
             raise _refused("The submitted file is empty.")
         with tempfile.TemporaryDirectory(prefix="millrace-upload-") as folder:
-            table = await self._read(upload, project, Path(folder))
             fills = upload.kind == "item_meta_data" and project.is_default
-            if fills:
-                await self._check_items(table, project.item_column)
+            async with self._readers.of(caller.tenant_id):
+                table = await self._read(upload, project, Path(folder))
+                if fills:
+                    await self._check_items(table, project.item_column)
             file = await self._store(caller, upload, table, project, fills=fills)
             if fills:
                 await self._filler.fill(caller.tenant_id, file, table.path)
@@ -152,7 +159,8 @@ class DataFiles:
     async def _project(self, caller: Caller, project_id: int) -> Project:
         async with self._database.transaction(caller, write=False) as tx:
             project = await projects.get(tx, project_id)
-        if project is None or not caller.may_see(project_id):
+            is_seen = tx.caller.may_see(project_id)
+        if project is None or not is_seen:
             raise unknown_reference("project", project_id)
         return project
 
@@ -163,18 +171,17 @@ class DataFiles:
             user=project.user_column if behaviour else None,
             time=project.time_column if behaviour else None,
         )
-        async with self._readers:
-            try:
-                return await asyncio.to_thread(
-                    tables.read,
-                    upload.path,
-                    name=upload.name,
-                    columns=columns,
-                    folder=folder,
-                    limits=self._limits,
-                )
-            except Unreadable as error:
-                raise _refused(*error.args) from error
+        try:
+            return await asyncio.to_thread(
+                tables.read,
+                upload.path,
+                name=upload.name,
+                columns=columns,
+                folder=folder,
+                limits=self._limits,
+            )
+        except Unreadable as error:
+            raise _refused(*error.args) from error
 
     async def _check_items(self, table: Table, item_column: str) -> None:
         try:

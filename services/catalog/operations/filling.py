@@ -18,12 +18,16 @@ from chassis import telemetry
 from chassis.away import is_away
 from chassis.blobs import BlobNotFound, Blobs
 from chassis.database import Database
+from chassis.turns import Turns
 from chassis.validation import message_of
 from chassis.wire import MAX_JSON_CHARACTERS, JsonObject
 
 #: Items that are written in one transaction, and rows that are checked at a time.
 _ITEMS_AT_ONCE = 1000
 _CHECKED_AT_ONCE = 100
+#: Files that are finished at the same time, and how many of them may be one tenant's.
+_FILES_AT_ONCE = 2
+_SHARE = 1
 _METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(JsonObject)
 
 
@@ -39,6 +43,7 @@ class Filler:
         self._blobs = blobs
         self._every = every
         self._at_work: set[int] = set()
+        self._turns = Turns(_FILES_AT_ONCE, share=_SHARE)
 
     async def run(self) -> None:
         """Finish what was left unfinished, for ever."""
@@ -47,12 +52,14 @@ class Filler:
             await asyncio.sleep(self._every)
 
     async def sweep(self) -> None:
-        """Finish the files that nobody of this process is at work on, oldest first."""
+        """Finish the files that nobody of this process is at work on, a tenant's oldest first."""
         async with self._database.transaction(tenant_id=None, write=False) as tx:
             left = await store.unfinished(tx)
-        for tenant_id, file in left:
-            if file.id not in self._at_work:
-                await self._resume(tenant_id, file)
+        resumed = (self._resume_in_turn(tenant_id, file) for tenant_id, file in left)
+        failures = await asyncio.gather(*resumed, return_exceptions=True)
+        for failure in failures:
+            if failure is not None:
+                raise failure  # the others went on; this one is tried again with the next sweep
 
     async def fill(self, tenant_id: str, file: DataFile, table: Path) -> None:
         """Make items of a file that was kept just now, as far as that is possible now."""
@@ -62,6 +69,11 @@ class Filler:
             if not is_away(error):
                 raise
             telemetry.log.warning("items of a file wait for what is away", exc_info=error)
+
+    async def _resume_in_turn(self, tenant_id: str, file: DataFile) -> None:
+        async with self._turns.of(tenant_id):
+            if file.id not in self._at_work:
+                await self._resume(tenant_id, file)
 
     async def _resume(self, tenant_id: str, file: DataFile) -> None:
         with tempfile.TemporaryDirectory(prefix="millrace-items-") as folder:

@@ -1,10 +1,12 @@
 """Keep interactions, each once under its event id, whichever door it came through."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from catalog.domain.interactions import Interaction, Kept
 from catalog.operations import items
 from catalog.store import interactions as store
+from chassis import erasures
 from chassis.batching import GroupWriter
 from chassis.database import Database, Transaction
 from chassis.problems import Conflict, Unavailable
@@ -17,13 +19,16 @@ async def keep(tx: Transaction, interactions: Sequence[Interaction]) -> list[Out
 
     What is kept is announced by the relay, which walks the table itself.
     """
+    erased = await erasures.among(tx, {each.user_id for each in interactions})
     await store.take_turns(tx, tx.tenant_id)
     known = await store.by_event_id(tx, [each.event_id for each in interactions])
     fresh: dict[str, Interaction] = {}
     outcomes: list[Outcome] = []
     for each in interactions:
         before = known.get(each.event_id) or fresh.get(each.event_id)
-        if before is None:
+        if erased.covers(each.user_id, each.occurred_at):
+            outcomes.append(_erased(each))
+        elif before is None:
             fresh[each.event_id] = each
             outcomes.append(Kept(each, duplicate=False))
         elif each.repeats(before):
@@ -50,9 +55,14 @@ async def record_all(tx: Transaction, interactions: Sequence[Interaction]) -> li
     return [each for each in outcomes if isinstance(each, Kept)]
 
 
-async def erase_person(tx: Transaction, person_uid: str) -> int:
-    """Delete what a person did; return how many interactions that were."""
-    return await store.erase_user(tx, person_uid)
+async def erase_person(tx: Transaction, person_uid: str, *, at: datetime) -> int:
+    """Delete what a person did until then; return how many interactions that were.
+
+    What of it comes later is refused.
+    """
+    if not await erasures.note(tx, person_uid, at=at):
+        return 0
+    return await store.erase_user(tx, person_uid, until=at)
 
 
 class Recorder:
@@ -88,6 +98,10 @@ class Recorder:
                     kept = await keep(tx, [group[position][1] for position in positions])
                 outcomes |= dict(zip(positions, kept, strict=True))
         return [outcomes[position] for position in range(len(group))]
+
+
+def _erased(interaction: Interaction) -> Conflict:
+    return Conflict(f'The user of the event "{interaction.event_id}" was erased after it happened.')
 
 
 def _contradiction(interaction: Interaction) -> Conflict:

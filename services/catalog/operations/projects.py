@@ -8,12 +8,15 @@ from catalog.operations import data_files
 from catalog.store import data_files as file_store
 from catalog.store import outcomes
 from catalog.store import projects as store
-from chassis.database import Transaction
+from chassis.database import Database, Transaction
 from chassis.problems import Conflict, Forbidden, Invalid, NotFound
 from chassis.wire import Page
 from contracts.catalog import ProjectDeleted
 
 noun = "Project"
+
+#: Projects that one transaction announces again.
+_AT_ONCE = 500
 
 
 async def find(
@@ -28,7 +31,7 @@ async def find(
 
 async def get(tx: Transaction, project_id: int) -> Project | None:
     """Return a project that the caller may see, or None."""
-    return await store.get(tx, project_id) if tx.caller.may_see(project_id) else None
+    return await _seen(tx, project_id)
 
 
 async def add(tx: Transaction, values: Mapping[str, Any]) -> Project:
@@ -53,7 +56,7 @@ async def change(tx: Transaction, project_id: int, values: Mapping[str, Any]) ->
     Raises:
         Invalid: its owner has another project of the new name.
     """
-    before = await get(tx, project_id)
+    before = await _seen(tx, project_id, hold=True)
     if before is None:
         return None
     await _check_name(tx, values.get("name", before.name), owner=before.owner, but=project_id)
@@ -68,7 +71,7 @@ async def remove(tx: Transaction, project_id: int) -> bool:
     Raises:
         Conflict: it is the tenant's default project, where items and interactions live.
     """
-    project = await get(tx, project_id)
+    project = await _seen(tx, project_id, hold=True)
     if project is None:
         return False
     if project.is_default:
@@ -96,6 +99,26 @@ async def summarise(tx: Transaction, project_id: int) -> Summary:
         n_models=models,
         ins_datetime=project.ins_datetime,
     )
+
+
+async def tell_owners(database: Database) -> int:
+    """Announce the projects again whose owner others have not heard of; return how many."""
+    count = 0
+    while True:
+        async with database.transaction(tenant_id=None) as tx:
+            found = await store.not_told(tx, limit=_AT_ONCE)
+            for tenant_id, project in found:
+                tx.emit(project.changed(tenant_id, at=project.updated_at))
+            await store.told(tx, [project.id for _tenant, project in found])
+        count += len(found)
+        if not found:
+            return count
+
+
+async def _seen(tx: Transaction, project_id: int, *, hold: bool = False) -> Project | None:
+    if not tx.caller.may_see(project_id):
+        return None
+    return await store.get(tx, project_id, hold=hold)
 
 
 async def _check_name(

@@ -9,17 +9,19 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from catalog.domain.data_files import DataFile, Kind
 from catalog.store.tables import DataFileRow
 from chassis.database import Transaction
+from chassis.tables import matching
 
 
-async def get(tx: Transaction, file_id: int, *, kind: Kind) -> DataFile | None:
-    """Return a file that was not unlinked, or None."""
-    row = await tx.session.scalar(
-        select(DataFileRow).where(
-            DataFileRow.id == file_id,
-            DataFileRow.kind == kind,
-            DataFileRow.filesize.is_not(None),
-        )
+async def get(tx: Transaction, file_id: int, *, kind: Kind, hold: bool = False) -> DataFile | None:
+    """Return a file that was not unlinked, or None; `hold` keeps it so until the commit."""
+    query = select(DataFileRow).where(
+        DataFileRow.id == file_id,
+        DataFileRow.kind == kind,
+        DataFileRow.filesize.is_not(None),
     )
+    if hold:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = await tx.session.scalar(query)
     return None if row is None else _file(row)
 
 
@@ -31,7 +33,7 @@ async def page(
     conditions: list[ColumnElement[bool]] = [
         DataFileRow.kind == kind,
         DataFileRow.filesize.is_not(None),
-        *(names[name] == value for name, value in where.items()),
+        *(matching(names[name], value) for name, value in where.items()),
     ]
     total = await tx.session.scalar(select(func.count(DataFileRow.id)).where(*conditions))
     rows = await tx.session.scalars(
@@ -45,10 +47,10 @@ async def page(
 
 
 async def of_project(tx: Transaction, project_id: int) -> list[DataFile]:
-    """Return all files of a project, of both kinds, also those unlinked."""
-    rows = await tx.session.scalars(
-        select(DataFileRow).where(DataFileRow.project_id == project_id).order_by(DataFileRow.id)
-    )
+    """Return all files of a project, of both kinds, also those unlinked, held until the commit."""
+    query = select(DataFileRow).where(DataFileRow.project_id == project_id).order_by(DataFileRow.id)
+    held = query.with_for_update().execution_options(populate_existing=True)
+    rows = await tx.session.scalars(held)
     return [_file(row) for row in rows]
 
 

@@ -4,16 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, bindparam, delete, func, select, text
+from sqlalchemy import CursorResult, Delete, Table, bindparam, delete, func, select, text
 
 from catalog.domain.interactions import Interaction
-from catalog.store.tables import InteractionRow
+from catalog.store.tables import AnnouncedRow, InteractionRow
 from chassis import advisory_locks
 from chassis.database import Transaction
 from chassis.upserts import insert_new
 from contracts.interactions import InteractionType
 
 _CHUNK = 500
+#: Rows that are deleted in one transaction.
+_SOME = 2_000
 
 TABLE = cast(Table, InteractionRow.__table__)
 #: Asked before every insert, so built once.
@@ -68,10 +70,11 @@ async def insert(
         tx.wake_relay()
 
 
-async def erase_user(tx: Transaction, user_id: str) -> int:
-    """Delete all interactions of one user; return how many there were."""
+async def erase_user(tx: Transaction, user_id: str, *, until: datetime) -> int:
+    """Delete a user's interactions that happened until then; return how many there were."""
+    row = InteractionRow
     result = await tx.session.execute(
-        delete(InteractionRow).where(InteractionRow.user_id == user_id)
+        delete(row).where(row.user_id == user_id, row.occurred_at <= until)
     )
     assert isinstance(result, CursorResult)  # noqa: S101 - narrows the type of a DELETE's result
     return int(result.rowcount)
@@ -80,6 +83,24 @@ async def erase_user(tx: Transaction, user_id: str) -> int:
 async def count(tx: Transaction) -> int:
     """Return how many interactions the tenant has."""
     return await tx.session.scalar(select(func.count(InteractionRow.sequence))) or 0
+
+
+def some_before(moment: datetime) -> Delete:
+    """Return what deletes some of the interactions, of all tenants, kept before a moment.
+
+    Numbers follow the time of keeping, so the oldest stand first: no more rows than those that go
+    are read. What the relay has not announced stays.
+    """
+    announced = select(func.max(AnnouncedRow.sequence)).scalar_subquery()
+    oldest = (
+        select(TABLE.c.sequence, TABLE.c.recorded_at)
+        .where(TABLE.c.sequence <= announced)
+        .order_by(TABLE.c.sequence)
+        .limit(_SOME)
+        .subquery()
+    )
+    old = select(oldest.c.sequence).where(oldest.c.recorded_at < moment)
+    return delete(TABLE).where(TABLE.c.sequence.in_(old))
 
 
 def interaction_of(row: Any) -> Interaction:

@@ -70,7 +70,8 @@ async def put(tx: Transaction, drafts: Sequence[Draft], *, at: datetime) -> list
     They are held, in the order of their ids: revisions must rise from one writer to the next.
     """
     rows = await _hold(tx, [draft.item_id for draft in drafts])
-    for draft in drafts:
+    # New rows, too, come in that order: two writers never wait for each other.
+    for draft in sorted(drafts, key=lambda draft: draft.item_id):
         row = rows.get(draft.item_id)
         if row is None:
             created = draft.written_at or at

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.erasures import ErasedPerson
 from chassis.tables import BigKey, Identified, LongText, Moment, new_metadata
 from chassis.tenancy import TenantScoped
 
@@ -40,6 +41,14 @@ class ProjectRow(Identified, TenantScoped, Base):
     is_default: Mapped[bool] = mapped_column(Boolean)
     ins_datetime: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+    #: Rises with each change, so that nobody takes older news for the newest.
+    revision: Mapped[int] = mapped_column(BigInteger, default=1, server_default=text("1"))
+    #: Whether others have heard who owns it: releases before did not listen.
+    owner_told: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+
+
+class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
+    """A person whose earlier facts are not kept, however late they come."""
 
 
 class DataFileRow(Identified, TenantScoped, Base):

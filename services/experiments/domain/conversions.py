@@ -1,9 +1,9 @@
 """Conversions: what customers did with what a slot showed them, each counted once by its id."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from contracts.conversions import ConversionType
 
@@ -38,6 +38,10 @@ class Report:
     occurred_at: datetime
     #: Whether the time was told; one that we filled in is no part of what was said.
     time_told: bool = False
+
+    def nameless(self) -> Self:
+        """Return the report without its user's name: it still counts for what it tells."""
+        return replace(self, user_id=ERASED)
 
     def said(self) -> str:
         """Return what was said, the time aside, in one spelling."""

@@ -16,6 +16,9 @@ class Project:
     id: int
     name: str
     is_default: bool
+    #: The person whose it is; None where it is everybody's.
+    owner_id: int | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ async def judge(database: Database, caller: Caller, test_id: int) -> tuple[AbTes
     """Return what the counts say so far, in any state."""
     async with database.transaction(caller, write=False) as tx:
         test = await store.get(tx.session, test_id)
-        if test is None or not caller.may_see(test.project_id):
+        if test is None or not tx.caller.may_see(test.project_id):
             raise NotFound.of(AbTests.noun)
         control, variant = await tallies.of(tx.session, test)
     if not (control.complete and variant.complete):

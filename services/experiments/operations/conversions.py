@@ -1,11 +1,12 @@
 """Conversions: kept once under their id, tallied and announced, whatever door they came through."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opentelemetry.context import Context
 
+from chassis import erasures
 from chassis.database import Transaction
 from chassis.identity import Caller
 from chassis.problems import Conflict, Forbidden, Invalid, Problem, unknown_reference
@@ -66,6 +67,7 @@ async def keep(tx: Transaction, told: Sequence[Told]) -> list[Outcome]:
 
     A refusal touches its own report alone.
     """
+    told = await _nameless_where_erased(tx, told)
     refusals = await _refusals(tx, told)
     accepted = [
         each.report for each, refusal in zip(told, refusals, strict=True) if refusal is None
@@ -84,6 +86,20 @@ async def keep(tx: Transaction, told: Sequence[Told]) -> list[Outcome]:
             tx.emit(_announcement(tx, added[event_id]), context=each.context)
         outcomes.append(_outcome(present[event_id], each.report, new=new))
     return outcomes
+
+
+async def _nameless_where_erased(tx: Transaction, told: Sequence[Told]) -> Sequence[Told]:
+    """Take the names of erased people from what they did before that.
+
+    It counts as it would have done, had it come before the erasure.
+    """
+    erased = await erasures.among(tx, {each.report.user_id for each in told})
+    return [
+        replace(each, report=each.report.nameless())
+        if erased.covers(each.report.user_id, each.report.occurred_at)
+        else each
+        for each in told
+    ]
 
 
 async def _present_and_added(

@@ -42,7 +42,8 @@ class SingleDoor:
             tenants[tenant_id].append(place)
         found: dict[int, Kept | Exception] = {}
         async with self._database.transaction() as tx:
-            for tenant_id, places in tenants.items():
+            # In one order everywhere, so that two replicas never wait for each other's tenant.
+            for tenant_id, places in sorted(tenants.items()):
                 async with tx.scoped(tenant_id):
                     outcomes = await conversions.keep(tx, [waiting[place][1] for place in places])
                 found.update(zip(places, outcomes, strict=True))

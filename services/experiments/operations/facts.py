@@ -12,7 +12,13 @@ from experiments.store import replicas
 async def project_changed(event: ProjectChanged | ProjectDeleted, tx: Transaction) -> None:
     """Follow catalog: a project that is gone takes its slots along."""
     if isinstance(event, ProjectChanged):
-        project = Project(event.project_id, event.name, event.is_default)
+        project = Project(
+            id=event.project_id,
+            name=event.name,
+            is_default=event.is_default,
+            owner_id=event.owner,
+            revision=event.revision,
+        )
         await replicas.keep_project(tx.session, project)
         return
     await slots.clear(tx, event.project_id)
@@ -29,8 +35,8 @@ async def model_changed(event: ModelReady | ModelRetired, tx: Transaction) -> No
             ready_at=event.occurred_at,
             accuracy=accuracy_of(event.metrics),
         )
-        await replicas.keep_model(tx.session, model)
-        await slots.deploy(tx, event)
+        if await replicas.keep_model(tx.session, model):
+            await slots.deploy(tx, event)
         return
     await slots.retire(tx, event.model_id)
     await replicas.drop_model(tx.session, event.model_id)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.tables import matching
 from experiments.domain.ab_tests import AbTest, Metric, Status
 from experiments.domain.deals import Deal, Hand
 from experiments.store.tables import AbTestRow
@@ -103,7 +104,9 @@ def _takes_part(slot_ids: Collection[int]) -> Any:
 
 
 def _matching(where: Mapping[str, Any]) -> Select[AbTestRow]:
-    return select(AbTestRow).where(*[getattr(AbTestRow, name) == where[name] for name in where])
+    return select(AbTestRow).where(
+        *[matching(getattr(AbTestRow, name), where[name]) for name in where]
+    )
 
 
 def _test(row: AbTestRow) -> AbTest:

@@ -1,11 +1,13 @@
 """Conversions at rest: inserted once under their event id, never changed."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.tables import matching
 from chassis.upserts import insert_new
 from contracts.conversions import ConversionType
 from experiments.domain.conversions import ERASED, Conversion, Report
@@ -79,11 +81,11 @@ async def slots_of(session: AsyncSession, user_id: str) -> set[int]:
     return set((await session.execute(query)).scalars())
 
 
-async def forget_user(session: AsyncSession, user_id: str) -> None:
-    """Take a user's name from what was kept; what it counted for stays."""
+async def forget_user(session: AsyncSession, user_id: str, *, until: datetime) -> None:
+    """Take a user's name from what was kept of them until then; what it counted for stays."""
     await session.execute(
         update(ConversionRow)
-        .where(ConversionRow.user_id == user_id)
+        .where(ConversionRow.user_id == user_id, ConversionRow.occurred_at <= until)
         .values(user_id=ERASED)
         .execution_options(synchronize_session=False)
     )
@@ -91,7 +93,7 @@ async def forget_user(session: AsyncSession, user_id: str) -> None:
 
 def _matching(where: Mapping[str, Any]) -> Select[ConversionRow]:
     return select(ConversionRow).where(
-        *[getattr(ConversionRow, name) == where[name] for name in where]
+        *[matching(getattr(ConversionRow, name), where[name]) for name in where]
     )
 
 

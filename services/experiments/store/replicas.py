@@ -3,6 +3,8 @@
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.database import Transaction
+from chassis.revisions import is_older
 from experiments.domain.models import Model
 from experiments.domain.slots import Project
 from experiments.store.tables import ModelRow, ProjectRow
@@ -12,7 +14,13 @@ async def project(session: AsyncSession, project_id: int) -> Project | None:
     """Return a project of the tenant's."""
     query = select(ProjectRow).where(ProjectRow.id == project_id)
     row = (await session.execute(query)).scalar_one_or_none()
-    return Project(row.id, row.name, row.is_default) if row else None
+    return Project(row.id, row.name, row.is_default, row.owner_id) if row else None
+
+
+async def owned_by_others(tx: Transaction) -> frozenset[int]:
+    """Return the projects that a person other than the caller owns."""
+    query = select(ProjectRow.id).where(ProjectRow.owner_id != tx.caller.person_id)
+    return frozenset((await tx.session.execute(query)).scalars())
 
 
 async def known_projects(session: AsyncSession, project_ids: set[int]) -> set[int]:
@@ -23,12 +31,15 @@ async def known_projects(session: AsyncSession, project_ids: set[int]) -> set[in
 
 async def keep_project(session: AsyncSession, kept: Project) -> None:
     """Keep a project's newest state."""
-    query = select(ProjectRow).where(ProjectRow.id == kept.id)
+    query = select(ProjectRow).where(ProjectRow.id == kept.id).with_for_update()
     row = (await session.execute(query)).scalar_one_or_none()
     if row is None:
-        session.add(ProjectRow(id=kept.id, name=kept.name, is_default=kept.is_default))
-    else:
-        row.name, row.is_default = kept.name, kept.is_default
+        row = ProjectRow(id=kept.id, revision=0)
+        session.add(row)
+    if is_older(kept.revision, row.revision):
+        return
+    row.name, row.is_default, row.owner_id = kept.name, kept.is_default, kept.owner_id
+    row.revision = max(kept.revision, row.revision)
     await session.flush()
 
 
@@ -50,16 +61,18 @@ async def models(session: AsyncSession) -> list[Model]:
     return [_model(row) for row in await session.scalars(select(ModelRow).order_by(ModelRow.id))]
 
 
-async def keep_model(session: AsyncSession, kept: Model) -> None:
-    """Keep a model that is ready."""
+async def keep_model(session: AsyncSession, kept: Model) -> bool:
+    """Keep a model that is ready; tell whether it is news."""
     query = select(ModelRow).where(ModelRow.id == kept.id)
     row = (await session.execute(query)).scalar_one_or_none()
+    is_news = row is None
     if row is None:
         row = ModelRow(id=kept.id)
         session.add(row)
     row.project_id, row.algorithm = kept.project_id, kept.algorithm
     row.ready_at, row.accuracy = kept.ready_at, kept.accuracy
     await session.flush()
+    return is_news
 
 
 async def drop_model(session: AsyncSession, model_id: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.tables import matching
 from experiments.domain.slots import Slot
 from experiments.store.tables import SlotRow
 
@@ -75,7 +76,7 @@ def _in(slot_ids: Collection[int]) -> Select[SlotRow]:
 
 
 def _matching(where: Mapping[str, Any]) -> Select[SlotRow]:
-    return select(SlotRow).where(*[getattr(SlotRow, name) == where[name] for name in where])
+    return select(SlotRow).where(*[matching(getattr(SlotRow, name), where[name]) for name in where])
 
 
 def _slot(row: SlotRow) -> Slot:

@@ -3,9 +3,10 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.erasures import ErasedPerson
 from chassis.tables import BigKey, Identified, Moment, new_metadata
 from chassis.tenancy import TenantScoped
 
@@ -25,6 +26,9 @@ class ProjectRow(TenantScoped, Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(256))
     is_default: Mapped[bool]
+    owner_id: Mapped[int | None]
+    #: The newest that was heard; older news changes nothing.
+    revision: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 
 class ModelRow(TenantScoped, Base):
@@ -48,16 +52,20 @@ class DayRow(TenantScoped, Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     interactions: Mapped[int]
     recommendations: Mapped[int]
+    #: How many users were active, once the day is so long past that their rows go.
+    active_users: Mapped[int | None]
 
 
 class ActiveUserRow(TenantScoped, Base):
-    """Replica: a user who interacted on a day."""
+    """Replica: a user who interacted on a day that analytics still may be asked for."""
 
     __tablename__ = "active_user"
 
     tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    #: The newest fact of theirs; none where a release before this one knew them.
+    newest_at: Mapped[datetime | None]
 
 
 class KnownUserRow(TenantScoped, Base):
@@ -67,6 +75,12 @@ class KnownUserRow(TenantScoped, Base):
 
     tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     user_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    #: As for an active user.
+    newest_at: Mapped[datetime | None]
+
+
+class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
+    """A person whose earlier facts are not kept, however late they come."""
 
 
 class KnownItemRow(TenantScoped, Base):

@@ -64,7 +64,7 @@ async def _is_operator(request: Request, remembered: RememberedPart) -> bool:
         known = await remembered.of(incoming.read(request.headers.raw))
     except Unauthenticated:
         return False
-    return known is not None and known.identity.caller.role == "superuser"
+    return known is not None and known.identity.caller.is_operator
 
 
 def _form(complaint: str = "", *, status: int = 200) -> HTMLResponse:

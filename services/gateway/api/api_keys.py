@@ -12,7 +12,7 @@ from chassis.identity import CurrentCaller, needs_person
 from chassis.wire import Key, Name, Wire
 from chassis.wire import router as dialect
 from contracts.moments import Instant
-from gateway.api.parts import ApiKeysPart
+from gateway.api.parts import ApiKeysPart, SessionUid
 from gateway.domain.keys import scope_complaint
 from gateway.operations.api_keys import ApiKeys
 
@@ -79,9 +79,11 @@ def routes(operations: ApiKeys) -> APIRouter:
     return router
 
 
-async def create(body: ApiKeyIn, caller: CurrentCaller, keys: ApiKeysPart) -> NewApiKeyOut:
+async def create(
+    body: ApiKeyIn, caller: CurrentCaller, keys: ApiKeysPart, session: SessionUid
+) -> NewApiKeyOut:
     """Make a key; this answer is the only one that shows it."""
-    key, secret = await keys.create(caller, body.model_dump())
+    key, secret = await keys.create(caller, body.model_dump(), session=session)
     return NewApiKeyOut(**ApiKeyOut.model_validate(key).model_dump(), key=secret)
 
 

@@ -21,6 +21,7 @@ from gateway.api.parts import (
     RegistrationPart,
     SessionsPart,
     SessionUid,
+    SettingsPart,
 )
 from gateway.api.person import Email, Password, ShortText, Username, person_out
 from gateway.operations.tokens import not_valid
@@ -64,6 +65,7 @@ class NewPasswordIn(Wire):
     new_password1: Password
     new_password2: Password
     old_password: Password | None = None
+    revoke_keys: bool = False
 
 
 class RefreshOut(Wire):
@@ -184,16 +186,25 @@ async def change_account(
 
 @router.post("/api/v1/auth/password/change", dependencies=[Depends(needs_person)])
 async def change_password(
-    body: NewPasswordIn, caller: CurrentCaller, people: PeoplePart, session: SessionUid
-) -> dict[str, str]:
-    """Change one's own password; other sessions end."""
+    body: NewPasswordIn,
+    caller: CurrentCaller,
+    people: PeoplePart,
+    session: SessionUid,
+    settings: SettingsPart,
+) -> dict[str, Any]:
+    """Change one's own password; other sessions end, API keys stay unless `revoke_keys` is true.
+
+    Five minutes after the log-in, `old_password` is required.
+    """
     if body.new_password1 != body.new_password2:
         raise Invalid(fields={"new_password2": ["The two password fields didn't match."]})
-    await people.change_password(
+    revoked = await people.change_password(
         caller,
         body.new_password1,
         old=body.old_password,
         field="new_password2",
         session=session,
+        needs_old=not settings.recotem_compat,
+        revoke_keys=body.revoke_keys,
     )
-    return {"detail": "New password has been saved."}
+    return {"detail": "New password has been saved.", "revoked_keys": revoked}

@@ -50,10 +50,12 @@ class NumberedChange(Wire):
 class ChangePasswordIn(Wire):
     old_password: Password
     new_password: Password
+    revoke_keys: bool = False
 
 
 class ResetPasswordIn(Wire):
     new_password: Password
+    revoke_keys: bool = True
 
 
 class UserIn(CamelWire):
@@ -104,13 +106,18 @@ async def change_password(
     people: PeoplePart,
     session: SessionUid,
     id: str | None = None,
-) -> dict[str, str]:
-    """Change one's own password."""
+) -> dict[str, Any]:
+    """Change one's own password; other sessions end, API keys stay unless `revoke_keys` is true."""
     people.refuse_others(caller, id)
-    await people.change_password(
-        caller, body.new_password, old=body.old_password, field="new_password", session=session
+    revoked = await people.change_password(
+        caller,
+        body.new_password,
+        old=body.old_password,
+        field="new_password",
+        session=session,
+        revoke_keys=body.revoke_keys,
     )
-    return {"detail": "Password changed successfully."}
+    return {"detail": "Password changed successfully.", "revoked_keys": revoked}
 
 
 @router.get("/api/v1/users/{id}")
@@ -145,10 +152,14 @@ async def activate(id: str, tx: Tx, people: PeoplePart) -> dict[str, Any]:
 @router.post("/api/v1/users/{id}/reset_password", dependencies=_ADMIN)
 async def reset_password(
     id: str, body: ResetPasswordIn, caller: CurrentCaller, people: PeoplePart
-) -> dict[str, str]:
-    """Give a person another password."""
-    await people.reset_password(caller, id, body.new_password)
-    return {"detail": "Password has been reset."}
+) -> dict[str, Any]:
+    """Give a person another password; their sessions end, and their API keys are revoked unless
+    `revoke_keys` is false.
+    """
+    revoked = await people.reset_password(
+        caller, id, body.new_password, revoke_keys=body.revoke_keys
+    )
+    return {"detail": "Password has been reset.", "revoked_keys": revoked}
 
 
 @router.get("/api/users", dependencies=_ADMIN)

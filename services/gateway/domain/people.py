@@ -6,6 +6,9 @@ from typing import Literal
 
 Role = Literal["user", "admin", "superuser"]
 
+#: Most characters of a folded name and of a folded address.
+USERNAME = 256
+EMAIL = 320
 _SHORTEST = 8
 _LONGEST = 1024
 #: The first guesses of everybody who guesses.
@@ -47,6 +50,19 @@ class Person:
 def fold(text: str) -> str:
     """Return the spelling under which names and addresses are compared."""
     return text.strip().casefold()
+
+
+def too_long(*, username: str = "", email: str = "") -> dict[str, list[str]]:
+    """Return what is wrong with texts that are too long to be compared, by their field.
+
+    A folded text may have three times as many characters as the text itself.
+    """
+    found = {}
+    for field, text, most in (("email", email, EMAIL), ("username", username, USERNAME)):
+        if len(fold(text)) > most:
+            written = f"Ensure this field has no more than {most} characters in lower case."
+            found[field] = [written]
+    return found
 
 
 def split_name(name: str) -> tuple[str, str]:

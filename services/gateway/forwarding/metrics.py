@@ -27,6 +27,10 @@ UNCOUNTED = Counter(
     "millrace_uncounted_requests_total",
     "Requests that this process counted for itself because the store of the rates is away.",
 )
+UNCOUNTED_SPENDING = Gauge(
+    "millrace_uncounted_spending_seconds",
+    "For how long billing has not counted what some tenant used: the gateway holds it meanwhile.",
+)
 UNCHECKED = Counter(
     "millrace_unchecked_credentials_total",
     "Requests whose credential was genuine a moment ago and could not be checked again.",
@@ -51,6 +55,11 @@ for _reason in (*_REASONS.values(), _FAILED, OVERLOAD, CROWDING):
 def count_refusal(status: int) -> None:
     """Count a request that was answered with this status before anybody was asked."""
     REFUSED.labels(_REASONS.get(status, _FAILED)).inc()
+
+
+def measure_spending(behind: Callable[[], float]) -> None:
+    """Export how late billing counts, asked for at the moment of each reading."""
+    UNCOUNTED_SPENDING.set_function(behind)
 
 
 def measure_upstream(

@@ -8,10 +8,16 @@ from gateway.domain.allowances import Allowance
 
 def allowance_of(event: AllowanceChanged) -> Allowance:
     """Return the allowance that an event tells of."""
-    ends_at = datetime.fromisoformat(event.cycle_ends_at)
     return Allowance(
         used=event.used_centiunits,
         allowed=event.allowed_centiunits,
-        cycle_ends_at=ends_at if ends_at.tzinfo else ends_at.replace(tzinfo=UTC),
+        cycle_ends_at=_moment(event.cycle_ends_at),
         revision=event.revision,
+        counted_until=_moment(event.counted_until) if event.counted_until else None,
+        renewed=event.renewed_centiunits,
     )
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

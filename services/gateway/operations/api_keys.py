@@ -12,7 +12,8 @@ from chassis.wire import Page
 from contracts.tenants import ApiKeyRevoked
 from gateway.domain import keys
 from gateway.domain.keys import ApiKey
-from gateway.store import api_keys, projects
+from gateway.operations.tokens import not_valid
+from gateway.store import api_keys, people, projects, sessions
 
 _PATIENCE = 2.0  # seconds
 _SAME_NAME = "The fields project, name must make a unique set."
@@ -35,18 +36,29 @@ class ApiKeys:
     async def find(
         self, tx: Transaction, *, page: Page, where: Mapping[str, Any]
     ) -> tuple[Sequence[ApiKey], int]:
-        """Return one page of the tenant's keys and the number of all."""
-        return await api_keys.find(tx, offset=page.offset, limit=page.size, where=where)
+        """Return one page of the caller's keys, an administrator's of all people, and the number
+        of all.
+        """
+        mine = {} if tx.caller.is_admin else {"owner_id": tx.caller.person_id}
+        return await api_keys.find(tx, offset=page.offset, limit=page.size, where={**where, **mine})
 
     async def get(self, tx: Transaction, row_id: int) -> ApiKey | None:
-        """Return a key of the tenant."""
-        return await api_keys.get(tx, row_id)
+        """Return a key of the caller's, or of anybody's for an administrator."""
+        key = await api_keys.get(tx, row_id)
+        is_theirs = key is not None and (tx.caller.is_admin or key.owner_id == tx.caller.person_id)
+        return key if is_theirs else None
 
-    async def create(self, caller: Caller, values: Mapping[str, Any]) -> tuple[ApiKey, str]:
-        """Make a key and return it with the one sight of its secret."""
+    async def create(
+        self, caller: Caller, values: Mapping[str, Any], *, session: str | None = None
+    ) -> tuple[ApiKey, str]:
+        """Make a key and return it with the one sight of its secret; `session` is the one that
+        asks.
+        """
         await self._await_project(caller, values["project"])
         secret = keys.new_key()
         async with self._database.transaction(caller) as tx:
+            await _refuse_ended(tx, session)
+            await _hold_project(tx, values["project"])
             await _refuse_same_name(tx, values["project"], values["name"])
             key = await api_keys.add(
                 tx,
@@ -63,11 +75,15 @@ class ApiKeys:
             await self._await_project(caller, values["project"])
         async with self._database.transaction(caller) as tx:
             before = await self._existing(tx, key_id)
+            if "project" in values:
+                await _hold_project(tx, values["project"])
             project, name = values.get("project", before.project), values.get("name", before.name)
             await _refuse_same_name(tx, project, name, but=key_id)
             after = await api_keys.change(tx, key_id, values)
+            if after is None:  # deleted meanwhile
+                raise NotFound.of(self.noun)
         self.on_change(before.key_prefix)
-        return after or before
+        return after
 
     async def revoke(self, tx: Transaction, key_id: int) -> None:
         """Make a key worthless, now and for ever; it stays listed."""
@@ -77,7 +93,7 @@ class ApiKeys:
 
     async def remove(self, tx: Transaction, row_id: int) -> bool:
         """Revoke a key and delete it."""
-        key = await api_keys.get(tx, row_id)
+        key = await self.get(tx, row_id)
         if key is None:
             return False
         await api_keys.remove(tx, row_id)
@@ -85,7 +101,7 @@ class ApiKeys:
         return True
 
     async def _existing(self, tx: Transaction, key_id: int) -> ApiKey:
-        key = await api_keys.get(tx, key_id)
+        key = await self.get(tx, key_id)
         if key is None:
             raise NotFound.of(self.noun)
         return key
@@ -103,7 +119,7 @@ class ApiKeys:
         deadline = time.monotonic() + self.patience
         while True:
             async with self._database.transaction(caller, write=False) as tx:
-                if await projects.exists(tx, project_id):
+                if await projects.is_seen(tx, project_id):
                     return
             if time.monotonic() > deadline:
                 raise unknown_reference("project", project_id)
@@ -114,6 +130,21 @@ def announce_revoked(tx: Transaction, tenant_id: str, prefixes: Sequence[str]) -
     """Tell that keys no longer work."""
     for prefix in prefixes:
         tx.emit(ApiKeyRevoked(tenant_id=tenant_id, occurred_at=tx.clock(), key_prefix=prefix))
+
+
+async def _refuse_ended(tx: Transaction, session: str | None) -> None:
+    """Refuse whose session ended while they waited: with their password, a key may have gone that
+    was made too late to be among those.
+    """
+    person = await people.held(tx, tx.caller.person_id or 0)
+    if person is None or not person[0].is_active or not await sessions.live(tx, session):
+        raise not_valid()
+
+
+async def _hold_project(tx: Transaction, project_id: int) -> None:
+    """Refuse a project that was deleted while its key was being made."""
+    if not await projects.is_seen(tx, project_id, hold=True):
+        raise unknown_reference("project", project_id)
 
 
 async def _refuse_same_name(

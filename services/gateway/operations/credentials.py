@@ -64,14 +64,14 @@ class Credentials:
             raise Unauthenticated("Invalid API key format.")
         async with self._database.transaction(tenant_id=None, write=False) as tx:
             candidates = await api_keys.with_prefix(tx, keys.prefix_of(key))
-        for candidate, kept, owner in candidates:
+        for candidate, kept, owner, is_default in candidates:
             if await self._matches(key, kept):
                 if keys.is_slow(kept):
                     await self._rehash(candidate, key)
-                return self._identity(candidate, owner)
+                return self._identity(candidate, owner, of_default=is_default)
         raise Unauthenticated("Invalid API key.")
 
-    def _identity(self, key: ApiKey, owner: Person) -> Identity:
+    def _identity(self, key: ApiKey, owner: Person, *, of_default: bool) -> Identity:
         if not (key.is_active and owner.is_active):
             raise Unauthenticated("Invalid API key.")
         if key.expired(self._database.clock()):
@@ -80,9 +80,11 @@ class Credentials:
             tenant_id=key.tenant_id,
             subject=key.uid,
             kind="key",
+            role=owner.role,
             scopes=frozenset(key.scopes),
             project=key.project,
             person_id=key.owner_id,
+            reaches_default=of_default,
         )
         ends_at = key.expires_at.timestamp() if key.expires_at else None
         return Identity(caller, f"key:{key.uid}", ends_at=ends_at, key_id=key.id)

@@ -1,22 +1,28 @@
 """The people of a tenant: made, changed, disabled and erased by its admins, and by themselves."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from chassis.database import Database, Transaction
 from chassis.identity import Caller
 from chassis.problems import Conflict, Forbidden, Invalid, NotFound
+from chassis.validation import REQUIRED
 from contracts.tenants import PersonErased
 from gateway.domain.people import Person, fold, split_name
 from gateway.operations.api_keys import announce_revoked
 from gateway.operations.first_password import FirstPassword
 from gateway.operations.passwords import Passwords
 from gateway.operations.registration import refuse_taken, refuse_weak
-from gateway.operations.tokens import Tokens
+from gateway.operations.tokens import Tokens, not_valid
 from gateway.store import api_keys, people, sessions
 
 _NO_SUCH = "No User matches the given query."
+_NOT_ALLOWED = "You do not have permission to perform this action."
+_WRONG = {"old_password": ["Current password is incorrect."]}
 INVITED_FOR = 7 * 24 * 3600
+#: After a log-in that is younger, a password may be changed without the old one.
+_FRESH = timedelta(minutes=5)
 
 
 class People:
@@ -70,6 +76,7 @@ class People:
             refuse_weak(password, username=username, email=email)
             kept = await self._passwords.hash(password)
         async with self._database.transaction(caller) as tx:
+            await _refuse_demoted(tx)
             await refuse_taken(tx, email=email, username=username)
             person = await people.add(tx, **_named(values), password_hash=kept)
         return person, None if kept else self._invitation(person)
@@ -80,7 +87,7 @@ class People:
 
     async def change(self, tx: Transaction, name: str, values: dict[str, Any]) -> Person:
         """Change a person, as an admin may."""
-        person = await self._manageable(tx, name)
+        person = await self._alone_with(tx, name)
         loses = values.get("is_active") is False or values.get("role", person.role) == "user"
         if loses and person.is_admin and person.is_active:
             await _refuse_last_admin(tx, person)
@@ -90,7 +97,7 @@ class People:
 
     async def toggle(self, tx: Transaction, name: str) -> Person:
         """Turn a person's state round."""
-        person = await self.get(tx, name)
+        person = await self._alone_with(tx, name)
         return await self.change(tx, name, {"is_active": not person.is_active})
 
     async def change_oneself(self, tx: Transaction, values: dict[str, Any]) -> Person:
@@ -110,7 +117,7 @@ class People:
 
     async def erase(self, tx: Transaction, name: str) -> None:
         """Delete a person for ever, with everything that services hold about them."""
-        person = await self._manageable(tx, name)
+        person = await self._alone_with(tx, name)
         if person.uid == tx.caller.subject:
             raise Invalid("You cannot delete your own account.")
         if person.is_admin and person.is_active:
@@ -125,19 +132,45 @@ class People:
         tx.after_commit(lambda: self.on_change(person.id))
 
     async def change_password(
-        self, caller: Caller, new: str, *, old: str | None, field: str, session: str | None
-    ) -> None:
-        """Change one's own password and end one's other sessions; `old` is checked where it is
-        given.
+        self,
+        caller: Caller,
+        new: str,
+        *,
+        old: str | None,
+        field: str,
+        session: str | None,
+        needs_old: bool = True,
+        revoke_keys: bool = False,
+    ) -> int:
+        """Change one's own password, end one's other sessions and, where told, revoke one's API
+        keys; return how many were revoked.
+
+        `old` is checked where it is given. It may be absent shortly after a log-in, or where
+        `needs_old` is false.
+
+        Raises:
+            Invalid: the old password is wrong, or missing.
+            Unauthenticated: the session that asks ended while the passwords were hashed.
         """
         async with self._database.transaction(caller, write=False) as tx:
             person = await people.get(tx, caller.person_id or 0)
             kept = await people.password_hash(tx, caller.person_id or 0)
+            if old is None and needs_old and not await _is_fresh(tx, session):
+                raise Invalid(fields={"old_password": [REQUIRED]})
         if person is None:
             raise NotFound(_NO_SUCH)
         if old is not None and not await self._passwords.confirms(old, kept):
-            raise Invalid(fields={"old_password": ["Current password is incorrect."]})
-        await self._set_password(person, new, field=field, but=session)
+            raise Invalid(fields=_WRONG)
+        hashed = await self._hashed(person, new, field=field)
+        async with self._database.transaction(caller) as tx:
+            current = await people.held(tx, person.id)
+            if current is None or not await sessions.live(tx, session):
+                raise not_valid()
+            if old is not None and current[1] != kept:
+                raise Invalid(fields=_WRONG)
+            return await self._keep_password(
+                tx, person, hashed, but=session, revoke_keys=revoke_keys
+            )
 
     @staticmethod
     def refuse_others(caller: Caller, name: str | None) -> None:
@@ -145,37 +178,81 @@ class People:
         if name is not None and name not in {str(caller.person_id), caller.subject}:
             raise Forbidden("You can change only your own password.")
 
-    async def reset_password(self, caller: Caller, name: str, new: str) -> None:
-        """Give a person another password, as an admin may, and end their sessions."""
+    async def reset_password(
+        self, caller: Caller, name: str, new: str, *, revoke_keys: bool = True
+    ) -> int:
+        """Give a person another password, as an admin may, end their sessions and, unless told
+        otherwise, revoke their API keys; return how many were revoked.
+        """
         async with self._database.transaction(caller, write=False) as tx:
             person = await self._manageable(tx, name)
-        await self._set_password(person, new, field="new_password", but=None)
+        hashed = await self._hashed(person, new, field="new_password")
+        async with self._database.transaction(caller) as tx:
+            person = await self._alone_with(tx, name)
+            async with tx.scoped(person.tenant_id):
+                return await self._keep_password(
+                    tx, person, hashed, but=None, revoke_keys=revoke_keys
+                )
 
-    async def _set_password(self, person: Person, new: str, *, field: str, but: str | None) -> None:
+    async def _hashed(self, person: Person, new: str, *, field: str) -> str:
         refuse_weak(new, username=person.username, email=person.email, field=field)
-        kept = await self._passwords.hash(new)
-        async with self._database.transaction(tenant_id=person.tenant_id) as tx:
-            await people.change(tx, person.id, password_hash=kept)
-            await sessions.end_all(tx, person.id, but=but)
-            await self._first.changed_by(tx, person)
-            tx.after_commit(lambda: self.on_change(person.id))
+        return await self._passwords.hash(new)
+
+    async def _keep_password(
+        self, tx: Transaction, person: Person, hashed: str, *, but: str | None, revoke_keys: bool
+    ) -> int:
+        await people.change(tx, person.id, password_hash=hashed)
+        await sessions.end_all(tx, person.id, but=but)
+        revoked = await api_keys.revoke_of_owner(tx, person.id) if revoke_keys else []
+        announce_revoked(tx, person.tenant_id, revoked)
+        await self._first.changed_by(tx, person)
+        tx.after_commit(lambda: self.on_change(person.id))
+        return len(revoked)
 
     async def _manageable(self, tx: Transaction, name: str) -> Person:
         person = await self.get(tx, name)
-        if not tx.caller.is_admin or (person.role == "superuser" and tx.caller.role != "superuser"):
-            raise Forbidden("You do not have permission to perform this action.")
+        if not tx.caller.is_admin or (person.role == "superuser" and not tx.caller.is_operator):
+            raise Forbidden(_NOT_ALLOWED)
         return person
+
+    async def _alone_with(self, tx: Transaction, name: str) -> Person:
+        """Return a person whom an admin may change, as they and the admin stand now; until the end
+        of the transaction no other admin of the tenant does the same.
+        """
+        tenant_id = (await self._manageable(tx, name)).tenant_id
+        await tx.take_turns(f"admins:{tenant_id}")
+        await _refuse_demoted(tx)
+        person = await self._manageable(tx, name)
+        async with tx.scoped(tenant_id):
+            await people.held(tx, person.id)
+        return await self._manageable(tx, name)
 
 
 def _reach(caller: Caller) -> str | None:
     """Return the tenant whose people a caller may see; the platform's operator sees all."""
-    return None if caller.role == "superuser" else caller.tenant_id
+    return None if caller.is_operator else caller.tenant_id
 
 
 async def _by_name(tx: Transaction, name: str) -> Person | None:
     if name.isascii() and name.isdigit() and len(name) < 19:
         return await people.get(tx, int(name))
     return await people.get_by_uid(tx, name) if len(name) == 36 else None
+
+
+async def _is_fresh(tx: Transaction, session: str | None) -> bool:
+    """Tell whether a session began with a log-in a moment ago."""
+    found = await sessions.get(tx, session) if session else None
+    return found is not None and tx.clock() - found[0].created_at < _FRESH
+
+
+async def _refuse_demoted(tx: Transaction) -> None:
+    """Refuse an admin who was one when the request came in, and is one no more."""
+    async with tx.scoped(tx.caller.tenant_id):
+        now = await people.get(tx, tx.caller.person_id or 0)
+    if now is None or not (now.is_active and now.is_admin):
+        raise Forbidden(_NOT_ALLOWED)
+    if tx.caller.is_operator and now.role != "superuser":
+        raise Forbidden(_NOT_ALLOWED)
 
 
 async def _refuse_last_admin(tx: Transaction, person: Person) -> None:

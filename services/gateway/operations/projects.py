@@ -9,7 +9,14 @@ from gateway.store import projects
 
 async def keep(tx: Transaction, event: ProjectChanged) -> None:
     """Remember a project."""
-    await projects.keep(tx, event.project_id, name=event.name, is_default=event.is_default)
+    await projects.keep(
+        tx,
+        event.project_id,
+        name=event.name,
+        is_default=event.is_default,
+        owner_id=event.owner,
+        revision=event.revision,
+    )
 
 
 async def forget(tx: Transaction, event: ProjectDeleted, keys: ApiKeys) -> None:

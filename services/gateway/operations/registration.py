@@ -6,7 +6,7 @@ from collections.abc import Callable
 from chassis.database import Database, Transaction
 from chassis.problems import Conflict, Forbidden, Invalid
 from contracts.tenants import TenantRegistered
-from gateway.domain.people import Person, Role, split_name, weaknesses
+from gateway.domain.people import Person, Role, split_name, too_long, weaknesses
 from gateway.operations.first_password import FirstPassword
 from gateway.operations.passwords import Passwords
 from gateway.operations.tokens import Tokens, not_valid
@@ -90,8 +90,11 @@ class Registration:
         kept = await self._passwords.hash(password)
         async with self._database.transaction(tenant_id=None) as tx:
             person = await people.get_by_uid(tx, str(claims["sub"]))
-            if person is None or await people.password_hash(tx, person.id) is not None:
+            # One invitation may be accepted twice at once: the lock decides who is first.
+            found = await people.held(tx, person.id) if person else None
+            if found is None or found[1] is not None:
                 raise not_valid()
+            person = found[0]
             changes = {"name": name} if name else {}
             return await people.change(tx, person.id, password_hash=kept, **changes) or person
 
@@ -129,7 +132,11 @@ async def _found(
 async def refuse_taken(
     tx: Transaction, *, email: str | None, username: str | None, but: int | None = None
 ) -> None:
-    """Refuse an address or a name that somebody else has, in whatever case."""
+    """Refuse an address or a name that somebody else has, in whatever case, or that is too long."""
+    unfit = too_long(email=email or "", username=username or "")
+    if unfit:
+        # A username that was made from the address says nothing of its own.
+        raise Invalid(fields={"email": next(iter(unfit.values()))} if email == username else unfit)
     taken = await people.taken(tx, email=email, username=username, but=but)
     if taken:
         # A username that was made from the address says nothing of its own.

@@ -17,6 +17,7 @@ from gateway.store.sessions import Session
 
 #: How long a session is remembered after its end.
 _REMEMBERED = timedelta(days=7)
+_NOT_LET_IN = "Unable to log in with provided credentials."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +80,30 @@ class Sessions:
         self._attempts.admit(named, network)
         async with self._database.transaction(tenant_id=None, write=False) as tx:
             found = await people.credentials(tx, email=email, username=username)
-        for person, kept in found or [(None, None)]:
+        nobody: list[tuple[Person | None, str | None]] = [(None, None)]
+        for person, kept in found or nobody:
             genuine = await self._passwords.matches(password, kept)
             if person is not None and genuine and person.is_active:
-                return await self.begin(person)
+                return await self.begin(person, proof=kept)
         await self._attempts.note_failure(named, network)
-        raise Unauthenticated("Unable to log in with provided credentials.")
+        raise Unauthenticated(_NOT_LET_IN)
 
-    async def begin(self, person: Person) -> SignedIn:
-        """Open a session for a person whose identity is established."""
+    async def begin(self, person: Person, *, proof: str | None = None) -> SignedIn:
+        """Open a session for a person who knows a password; `proof` is the hash that it matched,
+        absent for who has just registered.
+
+        Checking a password takes a while. Whose password was changed meanwhile, and who was
+        deactivated or erased, is refused.
+
+        Raises:
+            Unauthenticated: the password is no longer theirs, or they may not sign in.
+        """
         async with self._database.transaction(tenant_id=person.tenant_id) as tx:
+            now_kept = await people.held(tx, person.id)
+            current, password_hash = now_kept or (None, None)
+            outdated = proof is not None and password_hash != proof
+            if current is None or outdated or not current.is_active:
+                raise Unauthenticated(_NOT_LET_IN)
             expires_at = tx.clock() + timedelta(seconds=self._refresh_lifetime)
             session = await sessions.open_for(tx, person, expires_at=expires_at)
             now = tx.clock()

@@ -10,7 +10,7 @@ from chassis.database import Transaction
 from gateway.domain.keys import ApiKey
 from gateway.domain.people import Person
 from gateway.store.people import person_of
-from gateway.store.tables import ApiKeyRow, PersonRow
+from gateway.store.tables import ApiKeyRow, PersonRow, ProjectRow
 
 
 def key_of(row: ApiKeyRow) -> ApiKey:
@@ -53,6 +53,8 @@ async def find(
     wanted = []
     if "project" in where:
         wanted.append(ApiKeyRow.project_id == where["project"])
+    if "owner_id" in where:
+        wanted.append(ApiKeyRow.owner_id == where["owner_id"])
     query = (
         select(ApiKeyRow)
         .where(*wanted)
@@ -91,6 +93,14 @@ async def prefixes_of_owner(tx: Transaction, person_id: int) -> list[str]:
     return list((await tx.session.execute(query)).scalars())
 
 
+async def revoke_of_owner(tx: Transaction, person_id: int) -> list[str]:
+    """Revoke a person's keys that are active and return their prefixes."""
+    wanted = (ApiKeyRow.owner_id == person_id) & ApiKeyRow.is_active
+    statement = update(ApiKeyRow).where(wanted).values(is_active=False)
+    found = await tx.session.execute(statement.returning(ApiKeyRow.key_prefix))
+    return list(found.scalars())
+
+
 async def remove_of_project(tx: Transaction, project: int) -> list[str]:
     """Delete the keys of a project and return their prefixes."""
     wanted = ApiKeyRow.project_id == project
@@ -100,16 +110,25 @@ async def remove_of_project(tx: Transaction, project: int) -> list[str]:
     return prefixes
 
 
-async def with_prefix(tx: Transaction, prefix: str) -> list[tuple[ApiKey, str, Person]]:
-    """Return the keys that share a prefix, each with its hash and its owner."""
+async def with_prefix(tx: Transaction, prefix: str) -> list[tuple[ApiKey, str, Person, bool]]:
+    """Return the keys that share a prefix, each with its hash, its owner, and whether its project
+    is the tenant's default; none whose owner does not see the key's project (any more).
+    """
+    whose = ProjectRow.owner_id
+    is_seen = whose.is_(None) | (whose == PersonRow.id) | (PersonRow.role != "user")
     query = (
-        select(ApiKeyRow, PersonRow)
+        select(ApiKeyRow, PersonRow, ProjectRow.is_default)
         .join(PersonRow, PersonRow.id == ApiKeyRow.owner_id)
+        .outerjoin(ProjectRow, ProjectRow.project_id == ApiKeyRow.project_id)
+        .where(is_seen)
         .where(ApiKeyRow.key_prefix == prefix)
         .limit(20)
     )
     rows = (await tx.session.execute(query)).all()
-    return [(key_of(key), key.hashed_key, person_of(person)) for key, person in rows]
+    return [
+        (key_of(key), key.hashed_key, person_of(person), bool(is_default))
+        for key, person, is_default in rows
+    ]
 
 
 async def rehash(tx: Transaction, key_id: int, hashed_key: str) -> None:

@@ -60,8 +60,23 @@ async def get_by_uid(tx: Transaction, uid: str) -> Person | None:
     return await _one(tx, select(PersonRow).where(PersonRow.uid == uid))
 
 
-async def _one(tx: Transaction, query: Select[PersonRow]) -> Person | None:
+async def held(tx: Transaction, person_id: int) -> tuple[Person, str | None] | None:
+    """Return a person as they stand now, with the hash of their password; nobody else changes them
+    before this transaction ends.
+    """
+    query = (
+        select(PersonRow)
+        .where(PersonRow.id == person_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     row = (await tx.session.execute(query)).scalar_one_or_none()
+    return (person_of(row), row.password_hash) if row else None
+
+
+async def _one(tx: Transaction, query: Select[PersonRow]) -> Person | None:
+    fresh = query.execution_options(populate_existing=True)  # another transaction may change it
+    row = (await tx.session.execute(fresh)).scalar_one_or_none()
     return person_of(row) if row else None
 
 

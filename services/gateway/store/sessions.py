@@ -22,6 +22,7 @@ class Session:
     uid: str
     person_id: int
     generation: int
+    created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
     #: When each generation of the last seconds was spent, in seconds since 1970.
@@ -75,6 +76,12 @@ async def get(tx: Transaction, uid: str) -> tuple[Session, Person] | None:
     return (_session_of(row[0]), person_of(row[1])) if row else None
 
 
+async def live(tx: Transaction, uid: str | None) -> bool:
+    """Tell whether a session has not ended; so has none that is not named."""
+    found = await get(tx, uid) if uid is not None else None
+    return uid is None or (found is not None and found[0].lives(tx.clock()))
+
+
 async def advance(
     tx: Transaction, session: Session, *, generation: int, expires_at: datetime
 ) -> bool:
@@ -121,6 +128,7 @@ def _session_of(row: SessionRow) -> Session:
         uid=row.uid,
         person_id=row.person_id,
         generation=row.generation,
+        created_at=row.created_at,
         expires_at=row.expires_at,
         ended_at=row.ended_at,
         spent=row.spent or {},

@@ -5,11 +5,12 @@ projects.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.tables import BigKey, Identified, Moment, new_metadata
 from chassis.tenancy import TenantScoped
+from gateway.domain.people import EMAIL, USERNAME
 
 
 class Base(DeclarativeBase):
@@ -35,9 +36,9 @@ class PersonRow(Identified, TenantScoped, Base):
     __tablename__ = "people"
 
     username: Mapped[str] = mapped_column(String(256))
-    username_folded: Mapped[str] = mapped_column(String(256), unique=True)
+    username_folded: Mapped[str] = mapped_column(String(USERNAME), unique=True)
     email: Mapped[str] = mapped_column(String(320), default="")
-    email_folded: Mapped[str | None] = mapped_column(String(320), unique=True)
+    email_folded: Mapped[str | None] = mapped_column(String(EMAIL), unique=True)
     name: Mapped[str] = mapped_column(String(256), default="")
     first_name: Mapped[str] = mapped_column(String(150), default="")
     last_name: Mapped[str] = mapped_column(String(150), default="")
@@ -108,3 +109,6 @@ class ProjectRow(TenantScoped, Base):
     project_id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(256))
     is_default: Mapped[bool] = mapped_column(default=False)
+    owner_id: Mapped[int | None] = mapped_column(BigKey)
+    #: The newest that was heard; older news changes nothing.
+    revision: Mapped[int] = mapped_column(BigKey, default=0, server_default=text("0"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.catalog import ProjectDeleted
+from contracts.catalog import ProjectChanged, ProjectDeleted
 from contracts.tenants import ApiKeyRevoked
 from gateway.domain import keys
 from gateway.operations.credentials import Credentials
@@ -228,3 +228,27 @@ async def _set(stage: Stage, hashed_key: str) -> None:
     table = stage.database.metadata.tables["api_keys"]
     async with stage.database.engine.begin() as connection:
         await connection.execute(table.update().values(hashed_key=hashed_key))
+
+
+@pytest.mark.parametrize("is_default", [True, False])
+async def test_services_hear_whether_a_key_is_of_the_default_project(
+    stage: Stage, is_default: bool
+) -> None:
+    admin = await stage.admin()
+    key = await stage.key(admin, "read", project=7)
+    me = (await admin.get("/api/v1/auth/user")).json()
+    told = ProjectChanged(
+        tenant_id=me["tenantId"],
+        occurred_at=stage.database.clock(),
+        project_id=7,
+        name="Shop",
+        is_default=is_default,
+        user_column="user",
+        item_column="item",
+        revision=2,
+    )
+    await stage.deliver(told, to="projects")
+    await stage.client(X_API_Key=key["key"]).get("/api/items")
+    assert stage.caller().reaches_default is is_default
+    await admin.get("/api/items")
+    assert stage.caller().reaches_default

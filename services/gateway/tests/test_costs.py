@@ -16,6 +16,7 @@ from chassis import units
 from contracts.billing import AllowanceChanged
 from contracts.http import Cost
 from gateway.domain.costs import rows_in
+from gateway.forwarding import metrics
 from gateway.routes import ROUTES
 from gateway.tests.stage import Heard, Stage, answer
 
@@ -48,7 +49,9 @@ class Till:
     tenant: str
     revision: int = 0
 
-    async def state(self, *, used: int, allowed: int) -> None:
+    async def state(
+        self, *, used: int, allowed: int, ends: str = "2999-01-01T00:00:00Z", **more: Any
+    ) -> None:
         """Let billing state an allowance."""
         self.revision += 1
         now = datetime.now(UTC)
@@ -57,8 +60,9 @@ class Till:
             occurred_at=now,
             used_centiunits=used,
             allowed_centiunits=allowed,
-            cycle_ends_at="2999-01-01T00:00:00Z",
+            cycle_ends_at=ends,
             revision=self.revision,
+            **more,
         )
         await self.stage.deliver(stated, to="allowances")
 
@@ -223,6 +227,33 @@ async def test_a_large_body_is_counted_where_it_matters(till: Till, left: int) -
     assert status == (402 if left < 600 else 200)
     fits = {"interactions": padded["interactions"][:500]}
     assert (await till.post("/api/v1/interactions/batch", fits)).status_code == 200
+
+
+async def test_a_cycle_that_is_over_bounds_the_next_until_billing_speaks_of_it(
+    till: Till,
+) -> None:
+    till.stage.recorder.reply = billed(100)
+    await till.state(used=900, allowed=900, ends="2020-01-01T00:00:00Z", renewed_centiunits=200)
+    found = [(await till.post("/api/v1/recommend", {})).status_code for _ in range(3)]
+    assert found == [200, 200, 402]
+    # Billing's first word on the new cycle has counted one of the two.
+    await till.state(used=100, allowed=300)
+    found = [(await till.post("/api/v1/recommend", {})).status_code for _ in range(2)]
+    assert found == [200, 402]
+
+
+def behind() -> float:
+    [family] = metrics.UNCOUNTED_SPENDING.collect()
+    return family.samples[0].value
+
+
+async def test_what_billing_has_not_counted_is_told_to_the_operator(till: Till) -> None:
+    till.stage.recorder.reply = billed(100)
+    await till.state(used=0, allowed=200)
+    assert (await till.post("/api/v1/recommend", {})).status_code == 200
+    assert behind() > 0
+    await till.state(used=100, allowed=200)
+    assert behind() == 0
 
 
 async def test_another_tenants_cap_is_its_own(till: Till) -> None:

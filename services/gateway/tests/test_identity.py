@@ -187,3 +187,14 @@ async def test_guessable_passwords_are_refused(stage: Stage) -> None:
         )
         assert answer.status_code == 400, weak
         assert answer.json()["password"]
+
+
+async def test_a_name_that_grows_when_it_is_folded_is_refused(stage: Stage) -> None:
+    body = {"email": "ada@example.com", "name": "Ada", "password": PASSWORD}
+    for letter in ("\u0390", "\u00df"):
+        named = body | {"username": letter * 150}
+        answer = await stage.client().post("/api/auth/register", json=named)
+        assert answer.status_code == 400
+        assert [each["field"] for each in answer.json()["errors"]] == ["username"]
+    fits = body | {"username": "\u00df" * 128}
+    assert (await stage.client().post("/api/auth/register", json=fits)).status_code == 201

@@ -1,6 +1,7 @@
 """How often, and how much: rates and allowances."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -225,18 +226,58 @@ def test_what_billing_has_counted_is_held_no_longer() -> None:
     assert allowances.left("t") == 1_800
 
 
-def test_what_billing_does_not_count_is_held_while_it_is_away_but_not_for_ever() -> None:
+def spent(allowances: Allowances, units: int, *, now: float) -> None:
+    used = allowances.reserve("t", units, now=now)
+    assert used is not None
+    allowances.settle(used, used=units)
+
+
+def _counted(used: int, revision: int, until: timedelta) -> Allowance:
+    return replace(_allowance(used, 200, revision=revision), counted_until=NOW + until)
+
+
+def test_what_billing_does_not_count_is_held_however_long_it_is_away() -> None:
     moment = [0.0]
-    allowances, now = Allowances(timer=lambda: moment[0]), NOW.timestamp()
+    now = NOW.timestamp()
+    allowances = Allowances(timer=lambda: moment[0], clock=lambda: now + moment[0])
     allowances.state("t", _allowance(0, 200))
     for _ in range(2):
-        used = allowances.reserve("t", 100, now=now)
-        assert used is not None
-        allowances.settle(used, used=100)
-    moment[0] = 590
+        spent(allowances, 100, now=now)
+    for seconds in (11, 61, 601, 86_400, 2_000_000):
+        moment[0] = seconds
+        assert allowances.reserve("t", 1, now=now) is None
+        assert allowances.behind() == seconds
+    # Its word on something else lets nothing go, and a repeat of its last word does not.
+    allowances.state("t", _allowance(0, 200, revision=2))
     assert allowances.reserve("t", 1, now=now) is None
-    moment[0] = 610
-    assert allowances.reserve("t", 100, now=now)
+    allowances.state("t", _allowance(100, 200, revision=3))
+    assert (allowances.left("t"), allowances.behind()) == (0, 2_000_000)
+    allowances.state("t", _allowance(200, 300, revision=4))
+    assert (allowances.left("t"), allowances.behind()) == (100, 0)
+
+
+def test_what_billing_has_passed_by_is_held_no_longer() -> None:
+    now = NOW.timestamp()
+    allowances = Allowances(clock=lambda: now)
+    allowances.state("t", _allowance(0, 200))
+    spent(allowances, 150, now=now)
+    allowances.state("t", _counted(30, 2, timedelta(seconds=590)))
+    assert allowances.left("t") == 50
+    allowances.state("t", _counted(40, 3, timedelta(seconds=600)))
+    assert allowances.left("t") == 160
+
+
+def test_months_of_uncounted_use_take_no_more_memory_than_a_minute() -> None:
+    moment, now = [0.0], NOW.timestamp()
+    allowances = Allowances(timer=lambda: moment[0], clock=lambda: now + moment[0])
+    allowances.state("t", _allowance(0, 10_000_000))
+    for seconds in range(5_000):
+        moment[0] = seconds
+        spent(allowances, 7, now=now)
+    account = allowances._accounts["t"]
+    assert (len(account.held), allowances.left("t")) == (64, 10_000_000 - 35_000)
+    allowances.state("t", _allowance(34_999, 10_000_000, revision=2))
+    assert allowances.left("t") == 10_000_000 - 35_000
 
 
 def test_what_became_of_a_request_may_be_unknown_for_a_moment() -> None:
@@ -251,16 +292,50 @@ def test_what_became_of_a_request_may_be_unknown_for_a_moment() -> None:
     assert allowances.reserve("t", 100, now=now)
 
 
+def test_what_nobody_knows_of_is_held_while_billing_is_late() -> None:
+    moment = [0.0]
+    allowances, now = Allowances(timer=lambda: moment[0]), NOW.timestamp()
+    allowances.state("t", _allowance(0, 200))
+    spent(allowances, 100, now=now)
+    lost = allowances.reserve("t", 100, now=now)
+    assert lost is not None
+    allowances.doubt(lost)
+    moment[0] = 3_600
+    assert allowances.reserve("t", 1, now=now) is None
+    allowances.state("t", _allowance(100, 200, revision=2))
+    assert allowances.reserve("t", 100, now=now)
+
+
 def test_a_new_cycle_opens_by_itself() -> None:
     allowances = Allowances()
     allowances.state("t", _allowance(100, 100))
     assert allowances.reserve("t", 1, now=NOW.timestamp()) is None
+    # A release of billing that says nothing of the next cycle.
     assert allowances.reserve("t", 1, now=(NOW + timedelta(days=31)).timestamp())
     allowances.state("t", _allowance(100, None, revision=2))
     assert allowances.reserve("t", 1, now=NOW.timestamp())
     later = NOW + timedelta(days=60)
     allowances.state("t", Allowance(7, 100, later, 3))
     assert allowances.left("t") == 93
+
+
+def test_a_cycle_that_billing_has_not_spoken_of_is_bounded_as_it_said_before() -> None:
+    allowances, later = Allowances(), (NOW + timedelta(days=30)).timestamp()
+    allowances.state("t", replace(_allowance(90, 100), renewed=50))
+    spent(allowances, 10, now=NOW.timestamp())
+    assert allowances.reserve("t", 1, now=later - 1) is None
+    spent(allowances, 30, now=later)
+    assert allowances.reserve("t", 21, now=later + 86_400) is None
+    # A late word on the cycle that is over: the cap was raised.
+    allowances.state("t", replace(_allowance(100, 999, revision=2), renewed=80))
+    assert allowances.reserve("t", 51, now=later) is None
+    spent(allowances, 50, now=later)
+    assert allowances.reserve("t", 1, now=later) is None
+    # Billing's first word on the new one has counted the first of it.
+    allowances.state("t", Allowance(30, 80, NOW + timedelta(days=60), 3))
+    assert allowances.left("t") == 0
+    allowances.state("t", Allowance(80, 120, NOW + timedelta(days=60), 4))
+    assert allowances.left("t") == 40
 
 
 amounts = st.lists(st.integers(0, 300), max_size=30)

@@ -102,6 +102,30 @@ async def test_refusals_cost_no_allowance_and_uploads_no_place(
         jam.may_go.set()
 
 
+async def test_uploads_that_take_long_hold_neither_requests_nor_others_uploads(
+    stage: Stage, recorder: Recorder
+) -> None:
+    noisy, quiet = await stage.admin(), await stage.admin("grace@example.com")
+    uploads: Bulkhead = stage.app.state.probes.upstreams["catalog"].uploads
+    jam = Jam(recorder)
+
+    async def upload(client: httpx.AsyncClient, how: str = "") -> httpx.Response:
+        return await client.post(f"/api/v1/training_data{how}", files={"file": b"x"})
+
+    slow = [asyncio.create_task(upload(noisy)) for _ in range(uploads.share)]
+    async with asyncio.timeout(30):
+        while jam.under_way < uploads.share:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
+
+    refused = await upload(noisy, "?quick")
+    assert (refused.status_code, refused.json()["code"]) == (429, "TOO_MANY_AT_ONCE")
+    assert (await upload(quiet, "?quick")).status_code == 200
+    for client in (noisy, quiet):
+        assert (await client.get("/api/v1/project/quick")).status_code == 200
+    jam.may_go.set()
+    assert {each.status_code for each in await asyncio.gather(*slow)} == {200}
+
+
 def _share(stage: Stage) -> int:
     bulk: Bulkhead = stage.app.state.probes.upstreams["catalog"].bulkhead
     return bulk.share

@@ -135,7 +135,7 @@ async def test_one_changes_ones_own_password(stage: Stage, path: str) -> None:
     refused = await admin.post(path, json=wrong)
     assert refused.json()["old_password"] == ["Current password is incorrect."]
     changed = await admin.post(path, json=wrong | {"old_password": PASSWORD})
-    assert changed.json() == {"detail": "Password changed successfully."}
+    assert changed.json() == {"detail": "Password changed successfully.", "revoked_keys": 0}
     assert (await stage.login(password="another good one"))["access"]
     other = await admin.post("/api/v1/users/999/change_password/", json=wrong)
     assert other.status_code == 403

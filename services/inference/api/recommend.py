@@ -6,6 +6,7 @@ from fastapi import Request, Response
 from pydantic import Field, TypeAdapter
 
 from chassis import units
+from chassis.identity import refuse_elsewhere
 from chassis.ids import new_uid
 from chassis.reading import body_of, documented, json
 from chassis.wire import CamelWire
@@ -46,7 +47,7 @@ _BODY = TypeAdapter(RecommendIn)
 )
 async def recommend(request: Request) -> Response:
     """Recommend items to a user."""
-    caller = asking(request, "predict")
+    caller = refuse_elsewhere(asking(request, "predict"))
     body = await body_of(request, _BODY)
     recommender: Recommender = request.app.state.recommender
     found = await recommender.recommend(

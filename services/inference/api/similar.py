@@ -3,6 +3,7 @@
 from fastapi import Request, Response
 from pydantic import TypeAdapter
 
+from chassis.identity import refuse_elsewhere
 from chassis.reading import body_of, documented, json
 from chassis.wire import CamelWire
 from chassis.wire import router as new_router
@@ -34,7 +35,7 @@ _BODY = TypeAdapter(SimilarIn)
 )
 async def similar(request: Request) -> Response:
     """Return the items most like one."""
-    caller = asking(request, "predict")
+    caller = refuse_elsewhere(asking(request, "predict"))
     body = await body_of(request, _BODY)
     recommender: Recommender = request.app.state.recommender
     found = await recommender.similar(caller.tenant_id, body.item_id, count=body.count)

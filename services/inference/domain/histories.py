@@ -69,6 +69,12 @@ class History:
             insort(kept, entry, key=_newest_first)
         return History(tuple(kept[:KEPT_ITEMS]))
 
+    def since(self, moment: float) -> "History":
+        """Return what of it is from after a moment, in seconds since 1970."""
+        if all(entry.moment > moment for entry in self.entries):
+            return self
+        return History(tuple(entry for entry in self.entries if entry.moment > moment))
+
     def __len__(self) -> int:
         return len(self.entries)
 
@@ -104,9 +110,11 @@ class Recent:
         """Return what is remembered of a user."""
         return self._deltas.get((tenant_id, user_id), _NOTHING)
 
-    def forget(self, tenant_id: str, user_id: str) -> None:
-        """Drop a user."""
-        self._deltas.pop((tenant_id, user_id), None)
+    def forget(self, tenant_id: str, user_id: str, *, until: float) -> None:
+        """Drop what a user did until a moment, in seconds since 1970."""
+        delta = self._deltas.pop((tenant_id, user_id), _NOTHING).since(until)
+        if delta.entries:
+            self._deltas[tenant_id, user_id] = delta
 
 
 def _together(one: Entry, other: Entry) -> Entry:

@@ -12,13 +12,16 @@ from chassis import telemetry
 from chassis.blobs import BlobDamaged, BlobNotFound, Blobs, BlobsUnavailable
 from chassis.keys import public_keys
 from chassis.problems import Unavailable
+from chassis.turns import Turns
 from contracts.artefact import MANIFEST_LIMIT, MANIFEST_NAME, Manifest
 from inference import scorers
 from inference.domain.models import Model, ModelMissing, ModelRefused
-from inference.operations.turns import Turns
 from inference.scorers import Scorer
 
 T = TypeVar("T")
+#: Models that are built at the same time, and how many of them may be one tenant's.
+_BUILDERS = 2
+_BUILDERS_SHARE = 1
 Build = Callable[[Path, Model], Scorer]
 
 
@@ -65,9 +68,9 @@ class Artefacts:
         self._folder = folder
         self._build = build
         self._disk_bytes = disk_bytes
-        # One thread: while it builds, the others keep answering. Tenants take turns at it.
-        self._turns = Turns()
-        self._builder = ThreadPoolExecutor(1, thread_name_prefix="model-builder")
+        # Few threads: while they build, the others keep answering. Tenants take turns at them.
+        self._turns = Turns(_BUILDERS, share=_BUILDERS_SHARE)
+        self._builder = ThreadPoolExecutor(_BUILDERS, thread_name_prefix="model-builder")
 
     async def start(self) -> None:
         """Open the blob store."""

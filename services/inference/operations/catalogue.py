@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from chassis.identity import Caller
 from contracts.catalog import (
     CatalogEvent,
     ItemChanged,
@@ -35,7 +36,8 @@ class _Tenant:
     blocked: set[str] = field(default_factory=set)
     #: Rises when the blocked items change.
     edition: int = 0
-    projects: set[int] = field(default_factory=set)
+    #: Projects, each with the person whose it is; None where it is everybody's.
+    projects: dict[int, int | None] = field(default_factory=dict)
     default_project: int | None = None
 
 
@@ -58,9 +60,9 @@ class Catalogue:
             elif isinstance(event, ItemDeleted):
                 _put(tenant, event.item_id, Item(None, False, event.revision, 0.0))
             elif isinstance(event, ProjectDeleted):
-                tenant.projects.discard(event.project_id)
+                tenant.projects.pop(event.project_id, None)
             elif isinstance(event, ProjectChanged):
-                tenant.projects.add(event.project_id)
+                tenant.projects[event.project_id] = event.owner
                 if event.is_default:
                     tenant.default_project = event.project_id
 
@@ -100,6 +102,14 @@ class Catalogue:
         """Tell whether a project is the tenant's."""
         tenant = self._tenants.get(tenant_id)
         return tenant is not None and project_id in tenant.projects
+
+    def may_see(self, caller: Caller, project_id: int) -> bool:
+        """Tell whether a project is within a caller's reach."""
+        tenant = self._tenants.get(caller.tenant_id)
+        owner = tenant.projects.get(project_id) if tenant else None
+        # The gateway lets no key in whose owner may not see its project.
+        is_hidden = caller.kind == "person" and owner not in {None, caller.person_id}
+        return caller.may_see(project_id) and (caller.sees_all or not is_hidden)
 
     def newest(self, tenant_id: str, *, limit: int) -> list[str]:
         """Return the active items that were added or changed last."""

@@ -1,8 +1,8 @@
 """The jobs that generate recommendations for all of a tenant's users.
 
 A job goes through the users by id and remembers how far it got, so it survives the death of any
-process: whoever comes next goes on where it stopped. Jobs take turns, so that no tenant waits for
-another one's end.
+process: whoever comes next goes on where it stopped. Tenants take turns, so that none waits for
+another one's end. A process leases a job for a step, so that no other one does the same.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
-from chassis import telemetry
+from chassis import erasures, telemetry
 from chassis.database import Database, Transaction
+from chassis.ids import new_uid
 from chassis.problems import Unavailable
 from contracts.generations import GenerationChanged
 from inference.operations.briefs import Briefs
@@ -26,6 +27,8 @@ from inference.store.tables import Generation, Recommendation
 
 _USERS_AT_ONCE = 50
 _ACTIVE = timedelta(days=30)
+#: How long a silent process keeps a job.
+_LEASE = timedelta(seconds=15)
 _PAUSE = 1.0
 #: A job that cannot go on rests for this long, …
 _REST = timedelta(seconds=2)
@@ -54,11 +57,21 @@ def announce(tx: Transaction, job: Generation) -> None:
     )
 
 
+def fail(tx: Transaction, job: Generation, *, reason: str) -> None:
+    """End a job that did not get through, and say why."""
+    job.state, job.error, job.holder, job.held_until = "failed", reason, None, None
+    announce(tx, job)
+
+
 def _progress(job: Generation) -> float:
     """Return the share of the users that were served, in hundredths; 1 only when all were."""
     if job.state == "completed":
         return 1.0
     return min(0.99, round(job.users_served / max(1, job.users_total or 0), 2))
+
+
+class _Lost(Exception):
+    """The job is over, or another process holds it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +112,31 @@ class Generating:
                 await asyncio.sleep(_PAUSE)
 
     async def step(self) -> bool:
-        """Serve the next users of the job that waits longest; tell whether there was one."""
-        async with self._database.transaction(tenant_id=None, write=False) as tx:
-            job = await table.unfinished(tx.session, now=tx.clock())
+        """Serve the next users of the tenant whose turn it is; tell whether there was a job."""
+        job = await self._claim()
         if job is None:
             return False
         try:
             await self._serve(await self._turn(job))
+        except _Lost:
+            telemetry.log.info("a generation of recommendations is over, or goes on elsewhere")
         except Unavailable as away:
             await self._rest(job, away.detail)
         except Exception:
             telemetry.log.exception("a generation of recommendations failed for now")
             await self._rest(job, "The service failed while it generated recommendations.")
         return True
+
+    async def _claim(self) -> Generation | None:
+        if not await self._is_anything_open():
+            return None
+        async with self._database.transaction(tenant_id=None) as tx:
+            return await table.claim(tx.session, holder=new_uid(), now=tx.clock(), lease=_LEASE)
+
+    async def _is_anything_open(self) -> bool:
+        """Tell whether a job is open, without asking for the only writer."""
+        async with self._database.transaction(tenant_id=None, write=False) as tx:
+            return await table.is_any_open(tx.session)
 
     async def _turn(self, job: Generation) -> _Turn:
         tenant_id, total = job.tenant_id, job.users_total
@@ -122,9 +147,31 @@ class Generating:
 
     async def _serve(self, turn: _Turn) -> None:
         with telemetry.span("generate recommendations", users=len(turn.users)):
-            rows = [row for user in turn.users for row in await self._rows(turn, user)]
+            rows: list[Recommendation] = []
+            for user in turn.users:
+                await self._renew(turn.job)
+                rows += await self._rows(turn, user)
             await self._describe(turn.tenant_id, rows)
             await self._keep(turn, rows)
+
+    async def _renew(self, job: Generation) -> None:
+        """Prolong the lease once half of it is over.
+
+        Raises:
+            _Lost: the job is no longer ours.
+        """
+        now = self._database.clock()
+        if job.held_until is not None and job.held_until - now > _LEASE / 2:
+            return
+        async with self._database.transaction(tenant_id=job.tenant_id) as tx:
+            ours = await self._held(tx, job)
+            ours.held_until = job.held_until = now + _LEASE
+
+    async def _held(self, tx: Transaction, job: Generation) -> Generation:
+        ours = await table.held(tx.session, job.id, holder=job.holder or "")
+        if ours is None:
+            raise _Lost
+        return ours
 
     async def _rows(self, turn: _Turn, user_id: str) -> list[Recommendation]:
         job = turn.job
@@ -176,14 +223,20 @@ class Generating:
 
     async def _keep(self, turn: _Turn, rows: Sequence[Recommendation]) -> None:
         async with self._database.transaction(tenant_id=turn.tenant_id) as tx:
-            job = await table.held(tx.session, turn.job.id)
-            if job is None or job.state != "processing" or job.last_user != turn.job.last_user:
-                return  # another process has served these users meanwhile
+            erased = await erasures.among(tx, {row.user_id for row in rows})
+            # Another job of the tenant may write the same users' rows: both at once would deadlock.
+            await tx.take_turns(f"generated:{turn.tenant_id}")
+            job = await self._held(tx, turn.job)
+            if job.last_user != turn.job.last_user:
+                raise _Lost  # a process of the former release, which knows no leases, was faster
             told = (job.state, _progress(job), job.error)
+            began = job.moved_at or job.requested_at
+            rows = [row for row in rows if not erased.covers(row.user_id, began)]
             served = {row.user_id for row in rows}
             await table.replace(tx.session, sorted(served), rows)
             job.users_total, job.users_served = turn.total, job.users_served + len(turn.users)
             job.moved_at, job.not_before, job.error = tx.clock(), None, None
+            job.holder, job.held_until = None, None
             if turn.users:
                 job.last_user = turn.users[-1]
             else:
@@ -194,12 +247,13 @@ class Generating:
     async def _rest(self, before: Generation, reason: str) -> None:
         """Let a job wait for what is away, and fail when that takes too long."""
         async with self._database.transaction(tenant_id=before.tenant_id) as tx:
-            job = await table.held(tx.session, before.id)
-            if job is None or job.state != "processing" or job.last_user != before.last_user:
-                return  # another process has got on with it meanwhile
-            told = job.error
-            job.not_before, job.error = tx.clock() + _REST, reason
+            job = await table.held(tx.session, before.id, holder=before.holder or "")
+            if job is None:
+                return  # it is over, or another process has got on with it meanwhile
             if tx.clock() - (job.moved_at or job.requested_at) > _GIVES_UP:
-                job.state = "failed"
-            if job.state == "failed" or told != reason:
+                fail(tx, job, reason=reason)
+                return
+            told, job.error, job.not_before = job.error, reason, tx.clock() + _REST
+            job.holder, job.held_until = None, None
+            if told != reason:
                 announce(tx, job)

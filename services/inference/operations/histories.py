@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from chassis.batching import GroupWriter
@@ -83,6 +84,8 @@ class Histories:
         self._cache: OrderedDict[tuple[str, str], Known] = OrderedDict()
         self._cached = 0
         self._recent = Recent(_RECENT_USERS)
+        #: Until when, in seconds since 1970, what erased people did is not kept.
+        self._erased: dict[tuple[str, str], float] = {}
         self._began = time.monotonic()
         self._reading = GroupWriter[tuple[str, str], Known](self._read_together)
 
@@ -143,14 +146,17 @@ class Histories:
         await self.hear(events)
 
     async def forget(self, events: Sequence[PersonErased]) -> None:
-        """Drop erased people from this process's memory."""
+        """Drop erased people from this process's memory, and what of theirs comes later."""
         for event in events:
-            self._recent.forget(event.tenant_id, event.person_uid)
-            self._drop((event.tenant_id, event.person_uid))
+            key = (event.tenant_id, event.person_uid)
+            until = max(event.occurred_at.timestamp(), self._erased.get(key, 0.0))
+            self._erased[key] = until
+            self._recent.forget(event.tenant_id, event.person_uid, until=until)
+            self._drop(key)
 
-    async def erase(self, tenant_id: str, user_id: str) -> None:
-        """Delete what is stored of a user."""
-        await self._store.erase(tenant_id, user_id)
+    async def erase(self, tenant_id: str, user_id: str, *, until: datetime) -> None:
+        """Delete what is stored of what a user did until then."""
+        await self._store.erase(tenant_id, user_id, until=until.timestamp())
 
     async def users(self, tenant_id: str, *, after: str, limit: int) -> list[str]:
         """Return ids of known users that follow `after`."""
@@ -176,6 +182,8 @@ class Histories:
     def _remember(self, tenant_id: str, user_id: str, stored: History) -> Known:
         """Merge a document with all that was heard, also while it was being read."""
         key = (tenant_id, user_id)
+        if key in self._erased:
+            stored = stored.since(self._erased[key])
         before = self._cache.get(key)
         if before is None:
             history = stored.merged(self._recent.of(tenant_id, user_id))
@@ -208,7 +216,8 @@ class Histories:
         tenants: dict[str, list[tuple[str, Entry]]] = {}
         for event in events:
             whose = self._whose(event)
-            if whose is not None:
-                entry = Entry(event.item_id, event.weight, event.occurred_at.timestamp())
+            moment = event.occurred_at.timestamp()
+            if whose is not None and moment > self._erased.get((event.tenant_id, whose), -1.0):
+                entry = Entry(event.item_id, event.weight, moment)
                 tenants.setdefault(event.tenant_id, []).append((whose, entry))
         return tenants

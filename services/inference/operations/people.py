@@ -1,5 +1,6 @@
 """What goes when a person is erased."""
 
+from chassis import erasures
 from chassis.database import Transaction
 from contracts.tenants import PersonErased
 from inference.operations.histories import Histories
@@ -14,6 +15,8 @@ class Erasure:
         self._histories = histories
 
     async def erase(self, event: PersonErased, tx: Transaction) -> None:
-        """Delete what is stored about one person."""
+        """Delete what is stored about one person; what of it comes later is not kept."""
+        if not await erasures.note(tx, event.person_uid, at=event.occurred_at):
+            return
         await recommendations.erase(tx.session, [event.person_uid])
-        await self._histories.erase(event.tenant_id, event.person_uid)
+        await self._histories.erase(event.tenant_id, event.person_uid, until=event.occurred_at)

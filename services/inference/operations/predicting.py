@@ -64,6 +64,8 @@ class Predictor:
         if not self._is_there(caller, model_id):
             raise NotFound(f"Model {model_id} not found")
         if not self._is_open(caller, model_id):
+            if caller.kind == "person":
+                raise NotFound(f"Model {model_id} not found")
             raise Forbidden("API key not authorized for this model's project")
         return await self._shelf.named(model_id)
 
@@ -74,8 +76,8 @@ class Predictor:
             NotFound: the project has no active slot, or is another tenant's.
             Forbidden: it is another project of the tenant than the caller's key is for.
         """
-        if not caller.may_see(project_id):
-            if self._catalogue.has_project(caller.tenant_id, project_id):
+        if not self._catalogue.may_see(caller, project_id):
+            if caller.kind == "key" and self._catalogue.has_project(caller.tenant_id, project_id):
                 raise Forbidden("API key not authorized for this project")
             raise NotFound("No active deployment slots for project")
         await wait_until(
@@ -131,4 +133,4 @@ class Predictor:
         project = model.project_id if model else None
         if project is None:
             project = self._catalogue.default_project(caller.tenant_id)
-        return project is None or caller.may_see(project)
+        return project is None or self._catalogue.may_see(caller, project)

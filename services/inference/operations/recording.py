@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chassis import erasures
 from chassis.database import Transaction
 from contracts.interactions import InteractionRecorded
 from inference.operations.histories import Histories
@@ -24,10 +25,13 @@ class Recording:
 
     async def record_all(self, events: Sequence[InteractionRecorded], tx: Transaction) -> None:
         """Keep interactions of one tenant for all replicas."""
+        erased = await erasures.among(tx, {event.user_id for event in events})
         weights: dict[str, float] = {}
         for event in events:
             weights[event.item_id] = weights.get(event.item_id, 0.0) + event.weight
         await popularity.add(tx.session, weights, tenant_id=events[0].tenant_id)
         # Last, because documents know no roll-back; merging a second time changes nothing.
-        await self._histories.record(events)
+        await self._histories.record(
+            [event for event in events if not erased.covers(event.user_id, event.occurred_at)]
+        )
         await self._sessions.record(events)

@@ -64,12 +64,18 @@ class HistoryStore:
         with translated():
             return await self._documents.count(self.collection, tenant_id=tenant_id)
 
-    async def erase(self, tenant_id: str, user_id: str) -> None:
-        """Delete a user's document."""
+    async def erase(self, tenant_id: str, user_id: str, *, until: float) -> None:
+        """Delete from a user's document what is no later than `until`, in seconds since 1970."""
+        before = (await self.read(tenant_id, [user_id])).get(user_id, History())
+        left = before.since(until)
         with translated():
-            await self._documents.delete(
-                self.collection, tenant_id=tenant_id, where={"id": user_id}
-            )
+            if left.entries:
+                documents = [self._document(user_id, left)]
+                await self._documents.replace_many(self.collection, documents, tenant_id=tenant_id)
+            else:
+                await self._documents.delete(
+                    self.collection, tenant_id=tenant_id, where={"id": user_id}
+                )
 
     def _document(self, user_id: str, history: History) -> Document:
         return {"id": user_id, "items": [list(entry) for entry in history.entries]}

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Float, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.erasures import ErasedPerson
 from chassis.tables import Identified, LongText, Moment, new_metadata
 from chassis.tenancy import TenantScoped
 
@@ -14,6 +15,10 @@ class Base(DeclarativeBase):
     """What all tables share."""
 
     metadata = new_metadata()
+
+
+class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
+    """A person whose earlier facts are not kept, however late they come."""
 
 
 class ModelVersion(TenantScoped, Base):
@@ -51,6 +56,11 @@ class Generation(Identified, TenantScoped, Base):
     """A job that fills the list of recommendations, user by user."""
 
     __tablename__ = "generation"
+    __table_args__ = (
+        # Whose turn it is: when each tenant had its last one.
+        Index("ix_generation_tenant_id_taken_at", "tenant_id", "taken_at"),
+        {"sqlite_autoincrement": True},
+    )
 
     algorithm: Mapped[str] = mapped_column(String(32))
     segment: Mapped[str] = mapped_column(String(32))
@@ -67,6 +77,10 @@ class Generation(Identified, TenantScoped, Base):
     not_before: Mapped[datetime | None] = mapped_column(Moment)
     #: Why it failed, or why it waits.
     error: Mapped[str | None] = mapped_column(LongText)
+    #: When a process last took it, which one holds it, and until when it does without renewal.
+    taken_at: Mapped[datetime | None] = mapped_column(Moment)
+    holder: Mapped[str | None] = mapped_column(String(36))
+    held_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Recommendation(Identified, TenantScoped, Base):

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from chassis import crud
 from chassis.dependencies import Tx
+from chassis.identity import of_default
 from chassis.wire import Wire
 from chassis.wire import router as new_router
 from training.api.jobs import JobOut
@@ -32,12 +32,14 @@ class AcceptedOut(JobOut):
 router = new_router(tags=["algorithms"])
 
 
-@router.get("/api/v1/algorithms", response_model=list[AlgorithmOut], dependencies=[crud.READ])
+@router.get(
+    "/api/v1/algorithms", response_model=list[AlgorithmOut], dependencies=[of_default("read")]
+)
 async def standings(tx: Tx, settings: OwnSettings) -> Any:
     return await algorithms.standings(tx, settings.rhythm)
 
 
-@router.post("/api/v1/algorithms/{name}/train", status_code=202, dependencies=[crud.WRITE])
+@router.post("/api/v1/algorithms/{name}/train", status_code=202, dependencies=[of_default("write")])
 async def train(name: str, tx: Tx) -> AcceptedOut:
     started = [JobOut.from_domain(job) for job in await algorithms.train(tx, name)]
     return AcceptedOut(**started[0].model_dump(), algorithm=name, jobs=started)

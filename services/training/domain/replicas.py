@@ -1,6 +1,7 @@
 """Facts of other services, as far as training must know them."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,9 @@ class Project:
     user_column: str
     item_column: str
     time_column: str | None
+    #: The person whose it is; None where it is everybody's.
+    owner_id: int | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +39,16 @@ class Kept:
     weight: float
     #: Microseconds since 1970.
     at: int
+
+    @property
+    def moment(self) -> datetime:
+        """Return when it happened, in UTC."""
+        return _FIRST + timedelta(microseconds=self.at)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a moment as microseconds since 1970."""
+    return (moment - _FIRST) // timedelta(microseconds=1)
+
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)

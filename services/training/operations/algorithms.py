@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from chassis.database import Database, Transaction
@@ -34,6 +34,8 @@ _FUSED = "A fusion of collaborative and content-based, made while serving: it tr
 _LATER = "Not part of this release yet."
 #: Older versions that are kept beside the one in service, should anybody look back.
 _KEPT = 2
+#: How often all tenants are looked at, those with nothing new included.
+_ALL_AGAIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,39 @@ async def train(tx: Transaction, name: str) -> Sequence[Job]:
         raise Conflict(f"{name} is being trained already.") from error
 
 
-async def consider_all(database: Database, rhythm: Rhythm) -> int:
-    """Start every training that is due; return how many."""
+class Considering:
+    """Starts trainings as they come due, and looks at few tenants where few have something new."""
+
+    def __init__(self, database: Database, rhythm: Rhythm) -> None:
+        """Look at everybody first."""
+        self._database = database
+        self._rhythm = rhythm
+        self._all_again = database.clock()
+
+    async def look(self) -> int:
+        """Start what is due; return how many trainings.
+
+        What has come lately is looked at each time: that it makes a training due shows once it has
+        been quiet, and no training is too recent. What the mere time makes due, or a training that
+        is over, is found when all are looked at.
+        """
+        now = self._database.clock()
+        if now >= self._all_again or now < self._all_again - _ALL_AGAIN:
+            self._all_again = now + _ALL_AGAIN
+            return await consider_all(self._database, self._rhythm)
+        lately = self._rhythm.quiet + self._rhythm.interval + _ALL_AGAIN
+        return await consider_all(self._database, self._rhythm, since=now - lately)
+
+
+async def consider_all(database: Database, rhythm: Rhythm, *, since: datetime | None = None) -> int:
+    """Start every training that is due; return how many.
+
+    With `since`, only tenants to which something came since then are looked at.
+    """
     async with database.transaction(tenant_id=None, write=False) as tx:
-        tallies = await interactions.tallies(tx, at_least=1)
-        known = await store.everything(tx)
+        tallies = await interactions.tallies(tx, at_least=1, since=since)
+        tenants = None if since is None else [tally.tenant_id for tally in tallies]
+        known = await store.everything(tx, tenants=tenants)
         now = tx.clock()
     started = 0
     for tally in tallies:

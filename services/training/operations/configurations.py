@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis.database import Transaction
-from chassis.problems import NON_FIELD, Invalid
+from chassis.problems import NON_FIELD, Conflict, Invalid
 from chassis.wire import Page
 from training.domain import search_space
 from training.domain.configurations import ModelConfiguration
 from training.operations import references, registry, tuning
+from training.operations.reach import is_theirs
 from training.store import configurations as store
 from training.store import schedules
 from training.store import tuning as searches
@@ -19,7 +20,7 @@ _NAME_TAKEN = "The fields project, name must make a unique set."
 
 
 class Recipes:
-    """Split or evaluation configurations: the whole tenant's, bound to no project."""
+    """Split or evaluation configurations: whoever made them has them, in every project."""
 
     def __init__(self, noun: str, rows: Rows[Any], *, used_as: str) -> None:
         """Serve one table; searches name its rows in their member `used_as`."""
@@ -31,13 +32,15 @@ class Recipes:
         self, tx: Transaction, *, page: Page, where: Mapping[str, Any]
     ) -> tuple[Sequence[Any], int]:
         """Return one page and the number of all."""
+        mine = None if tx.caller.sees_all else tx.caller.person_id
         return await store.find_named(
-            tx, self._rows, where=where, offset=page.offset, limit=page.size
+            tx, self._rows, where=where, maker=mine, offset=page.offset, limit=page.size
         )
 
     async def get(self, tx: Transaction, row_id: int) -> Any | None:
-        """Return a configuration, or None."""
-        return await self._rows.get(tx, row_id)
+        """Return a configuration of the caller's own, or one that is nobody's; or None."""
+        found = await self._rows.get(tx, row_id)
+        return found if found is not None and is_theirs(tx.caller, found) else None
 
     async def add(self, tx: Transaction, values: Mapping[str, Any]) -> Any:
         """Keep a new configuration."""
@@ -45,15 +48,30 @@ class Recipes:
 
     async def change(self, tx: Transaction, row_id: int, values: Mapping[str, Any]) -> Any | None:
         """Change a configuration; searches that began keep to what they began with."""
+        if await self.get(tx, row_id) is None:
+            return None
         return await self._rows.change(tx, row_id, values)
 
     async def remove(self, tx: Transaction, row_id: int) -> bool:
-        """Delete a configuration and the searches that used it."""
-        if await self._rows.get(tx, row_id) is not None:
-            reason = f"The {self._used_as} configuration was deleted."
-            await tuning.drop_where(tx, reason=reason, **{self._used_as: row_id})
-            await schedules.forget(tx, f"{self._used_as}_config", row_id)
+        """Delete a configuration and the searches that used it.
+
+        Raises:
+            Conflict: a project that the caller may not see uses it.
+        """
+        if await self.get(tx, row_id) is None:
+            return False
+        await self._refuse_beyond_reach(tx, row_id)
+        reason = f"The {self._used_as} configuration was deleted."
+        await tuning.drop_where(tx, reason=reason, **{self._used_as: row_id})
+        await schedules.forget(tx, f"{self._used_as}_config", row_id)
         return await self._rows.remove(tx, row_id)
+
+    async def _refuse_beyond_reach(self, tx: Transaction, row_id: int) -> None:
+        used = await searches.searches.all(tx, **{self._used_as: row_id})
+        planned = await schedules.schedules.all(tx, **{f"{self._used_as}_config": row_id})
+        projects = [search.project for search in used] + [plan.project for plan in planned]
+        if not all(tx.caller.may_see(project) for project in projects):
+            raise Conflict("Another project uses this configuration.")
 
 
 splits = Recipes("SplitConfig", store.splits, used_as="split")

@@ -1,20 +1,22 @@
 """Snapshots of replicas as tables in the blob store, so that a worker needs no database.
 
 Rows are ordered by what they say, never by when they came: the same facts give the same digest.
+They pass through this process some at a time, however many a tenant has.
 """
 
 import asyncio
-import io
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from chassis.blobs import Blob, Blobs
 from chassis.database import Database
 from training.domain.replicas import Kept
+from training.operations.external_sort import ExternalSort
 from training.store import interactions, replicas
 
 _CHUNK = 20_000
@@ -26,28 +28,35 @@ _INTERACTIONS = pa.schema(
         ("weight", pa.float64()),
     ]
 )
-_ORDER = [(name, "ascending") for name in ("time", "user", "item", "weight")]
+_ORDER = ("time", "user", "item", "weight")
 
 
 async def interactions_of(
     database: Database, tenant_id: str, *, blobs: Blobs, key: str
 ) -> tuple[Blob, int]:
     """Write a tenant's interactions to the blob store; return the blob and how many there are."""
-    pieces = [
-        await asyncio.to_thread(_interactions, chunk)
-        async for chunk in _interaction_chunks(database, tenant_id)
-    ]
-    content, rows = await asyncio.to_thread(_sorted, pieces)
-    return await blobs.put(key, content), rows
+    with tempfile.TemporaryDirectory(prefix="millrace-export-") as folder:
+        rows = ExternalSort(_INTERACTIONS, by=_ORDER, folder=Path(folder))
+        async for chunk in _interaction_chunks(database, tenant_id):
+            await asyncio.to_thread(_add, rows, chunk)
+        table = Path(folder, "interactions.parquet")
+        await asyncio.to_thread(rows.write, table)
+        return await blobs.put(key, table), rows.rows
 
 
 async def items_of(
     database: Database, tenant_id: str, *, blobs: Blobs, key: str
 ) -> tuple[Blob, int]:
     """Write a tenant's active items to the blob store, a line `[id, metadata]` for each."""
-    found = [entry async for chunk in _item_chunks(database, tenant_id) for entry in chunk]
-    content = await asyncio.to_thread(_documents, found)
-    return await blobs.put(key, content), len(found)
+    number = 0
+
+    async def lines() -> AsyncIterator[bytes]:
+        nonlocal number
+        async for chunk in _item_chunks(database, tenant_id):
+            yield await asyncio.to_thread(_documents, chunk, is_first=not number)
+            number += len(chunk)
+
+    return await blobs.put(key, lines()), number
 
 
 async def _interaction_chunks(database: Database, tenant_id: str) -> AsyncIterator[Sequence[Kept]]:
@@ -77,6 +86,10 @@ async def _item_chunks(
         item_id = chunk[-1][0]
 
 
+def _add(rows: ExternalSort, chunk: Sequence[Kept]) -> None:
+    rows.add(_interactions(chunk))
+
+
 def _interactions(chunk: Sequence[Kept]) -> pa.Table:
     columns = [
         [row.user_id for row in chunk],
@@ -87,16 +100,6 @@ def _interactions(chunk: Sequence[Kept]) -> pa.Table:
     return pa.table(dict(zip(_INTERACTIONS.names, columns, strict=True)), schema=_INTERACTIONS)
 
 
-def _sorted(pieces: Sequence[pa.Table]) -> tuple[bytes, int]:
-    table = pa.concat_tables(pieces) if pieces else _INTERACTIONS.empty_table()
-    return _parquet(table.sort_by(_ORDER)), table.num_rows
-
-
-def _documents(found: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:
-    return b"\n".join(orjson.dumps(entry, option=orjson.OPT_SORT_KEYS) for entry in found)
-
-
-def _parquet(table: pa.Table) -> bytes:
-    file = io.BytesIO()
-    pq.write_table(table, file, compression="zstd")
-    return file.getvalue()
+def _documents(found: Sequence[tuple[str, Mapping[str, Any]]], *, is_first: bool) -> bytes:
+    lines = b"\n".join(orjson.dumps(entry, option=orjson.OPT_SORT_KEYS) for entry in found)
+    return lines if is_first else b"\n" + lines

@@ -7,8 +7,9 @@ from typing import Any
 
 from chassis import telemetry
 from chassis.database import Database, Transaction
+from chassis.identity import Caller
 from chassis.ids import is_uid
-from chassis.problems import Conflict, NotFound
+from chassis.problems import Conflict, Forbidden, NotFound
 from contracts.training import TrainingRequested
 from training.domain.jobs import ALIVE, OVER, Job, Kind, State
 from training.domain.tuning import STATUS
@@ -92,9 +93,16 @@ async def accept(tx: Transaction, job_uid: str) -> None:
 async def get(tx: Transaction, uid: str) -> Job:
     """Return a job that the caller may see."""
     job = await store.get(tx, uid) if is_uid(uid) else None
-    if job is None or (job.project is not None and not tx.caller.may_see(job.project)):
+    if job is None or not may_see(tx.caller, job):
         raise NotFound("No Job matches the given query.", code="JOB_NOT_FOUND")
     return job
+
+
+def may_see(caller: Caller, job: Job) -> bool:
+    """Tell whether a job is in a project within the caller's reach; what trains the tenant's
+    algorithms is the default project's.
+    """
+    return caller.reaches_default if job.project is None else caller.may_see(job.project)
 
 
 async def is_free(tx: Transaction, uid: str) -> bool:
@@ -105,6 +113,8 @@ async def is_free(tx: Transaction, uid: str) -> bool:
 async def cancel(tx: Transaction, uid: str) -> Job:
     """Cancel a job at any time before its end; whoever runs it kills its worker."""
     job = await get(tx, uid)
+    if job.project is None and not tx.caller.is_admin:
+        raise Forbidden("The tenant's administrators cancel what trains its algorithms.")
     if job.is_over:
         raise Conflict(f"The job is {job.state} already.")
     await end_all(tx, [job], reason="The job was cancelled.")

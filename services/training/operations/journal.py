@@ -5,6 +5,7 @@ from typing import Any
 
 from chassis.database import Transaction
 from training.domain.jobs import Job, LogLine
+from training.operations import jobs
 from training.store import jobs as job_store
 from training.store import logs as store
 
@@ -16,18 +17,18 @@ async def find(
     tx: Transaction, *, where: Mapping[str, Any], offset: int, limit: int
 ) -> tuple[Sequence[LogLine], int]:
     """Return one page of lines and the number of all."""
-    project = tx.caller.project
+    within = tx.caller.narrowed({})
+    project = (within or {}).get("project")
     return await store.find(tx, where=where, project=project, offset=offset, limit=limit)
 
 
 async def get(tx: Transaction, line_id: int) -> LogLine | None:
     """Return a line, or None."""
     line = await store.get(tx, line_id)
-    if line is None or tx.caller.project is None:
-        return line
+    if line is None:
+        return None
     job = await job_store.jobs.get(tx, line.task)
-    seen = job is not None and job.project is not None and tx.caller.may_see(job.project)
-    return line if seen else None
+    return line if job is not None and jobs.may_see(tx.caller, job) else None
 
 
 async def replay(tx: Transaction, job: Job) -> Sequence[LogLine]:

@@ -1,10 +1,12 @@
 """Keep copies of other services' facts, and let go of what hangs on those that are gone."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from chassis import erasures
 from chassis.database import Transaction
-from training.domain.replicas import DataFile, Kept, Project
+from training.domain.replicas import DataFile, Kept, Project, microseconds
 from training.operations import configurations, registry, schedules, tuning
 from training.store import interactions
 from training.store import replicas as store
@@ -68,14 +70,18 @@ async def item_deleted(tx: Transaction, item_id: str, *, revision: int) -> None:
 
 
 async def interactions_recorded(tx: Transaction, rows: Sequence[Kept]) -> None:
-    """Keep interactions, in any order and however often they come."""
+    """Keep interactions, in any order and however often they come, but none that was erased."""
+    erased = await erasures.among(tx, {row.user_id for row in rows})
+    rows = [row for row in rows if not erased.covers(row.user_id, row.moment)]
     new = await interactions.insert_all(tx, rows, tenant_id=tx.tenant_id)
     if new:
         await interactions.count(tx, now=tx.clock(), interactions=new)
 
 
-async def person_erased(tx: Transaction, person_uid: str) -> None:
-    """Delete what a person did, so that no later training knows of it."""
-    forgotten = await interactions.forget_user(tx, person_uid)
+async def person_erased(tx: Transaction, person_uid: str, *, at: datetime) -> None:
+    """Delete what a person did until then, so that no later training knows of it."""
+    if not await erasures.note(tx, person_uid, at=at):
+        return
+    forgotten = await interactions.forget_user(tx, person_uid, until=microseconds(at))
     if forgotten:
         await interactions.count(tx, now=tx.clock(), interactions=-forgotten)

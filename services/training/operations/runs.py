@@ -26,7 +26,8 @@ _TOO_LARGE = "OUT_OF_MEMORY"
 _AWAY = "AWAY"
 _AWAY_REST = timedelta(seconds=5)
 
-#: A talkative worker is heard out, but not every line of it is kept.
+#: A talkative worker is heard out, but not every line of it is kept: so many of a job, in all its
+#: attempts together.
 _MOST_LINES = 20_000
 #: Reports that come within this time, in seconds, are written together.
 _TOGETHER = 0.25
@@ -104,6 +105,7 @@ class Run:
             work=self.job.kind.value,
             attempt=self.job.attempt,
         ):
+            self._lines += await self._lines_before()
             work = asyncio.create_task(self._work())
             work.add_done_callback(lambda _task: self.look())
             try:
@@ -130,6 +132,11 @@ class Run:
             if not work.done():
                 await asyncio.wait({work}, timeout=_TOGETHER)
         return True
+
+    async def _lines_before(self) -> int:
+        """Return how many lines former attempts left."""
+        async with self._database.transaction(tenant_id=self.job.tenant_id, write=False) as tx:
+            return await logs.count(tx, self.job)
 
     async def _write(self) -> bool:
         said, self._said = self._said, []

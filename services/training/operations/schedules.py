@@ -92,7 +92,8 @@ async def find_runs(
     tx: Transaction, *, where: dict[str, Any], offset: int, limit: int
 ) -> tuple[Sequence[RetrainingRun], int]:
     """Return one page of runs and the number of all."""
-    project = tx.caller.project
+    within = tx.caller.narrowed({}) or {}
+    project = within.get("project")
     return await store.find_runs(tx, where=where, project=project, offset=offset, limit=limit)
 
 

@@ -13,9 +13,11 @@ from training.domain.models import Task, TaskLink
 from training.domain.replicas import DataFile
 from training.domain.tuning import TuningJob
 from training.operations import jobs, references, registry, retraining
+from training.operations.reach import is_theirs
 from training.store import configurations, logs, replicas, schedules
 from training.store import jobs as job_store
 from training.store import tuning as store
+from training.store.rows import Rows
 
 noun = "ParameterTuningJob"
 
@@ -54,6 +56,14 @@ async def get(tx: Transaction, search_id: int) -> TuningJob | None:
 async def request(tx: Transaction, values: Mapping[str, Any]) -> TuningJob:
     """Keep a search and start it."""
     data = await references.training_data(tx, values["data"], field="data")
+    recipes: dict[str, Rows[Any]] = {
+        "split": configurations.splits,
+        "evaluation": configurations.evaluations,
+    }
+    for field, rows in recipes.items():
+        recipe = await rows.get(tx, values[field])
+        if recipe is None or not is_theirs(tx.caller, recipe):
+            raise unknown_reference(field, values[field])
     limits = {name: values[name] for name in LIMITS}
     return await start(
         tx, data, split=values["split"], evaluation=values["evaluation"], limits=limits

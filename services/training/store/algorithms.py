@@ -1,5 +1,6 @@
 """How far each algorithm of a tenant has come."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import select
@@ -48,7 +49,12 @@ def _value(row: AlgorithmRow) -> Progress:
     )
 
 
-async def everything(tx: Transaction) -> dict[tuple[str, str], Progress]:
-    """Return all progress in reach of this transaction by tenant and name."""
-    rows = await tx.session.scalars(select(AlgorithmRow))
+async def everything(
+    tx: Transaction, *, tenants: Collection[str] | None = None
+) -> dict[tuple[str, str], Progress]:
+    """Return all progress in reach of this transaction, of some tenants if told, by name."""
+    query = select(AlgorithmRow)
+    if tenants is not None:
+        query = query.where(AlgorithmRow.tenant_id.in_(tenants))
+    rows = await tx.session.scalars(query)
     return {(row.tenant_id, row.name): _value(row) for row in rows}

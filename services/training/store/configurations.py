@@ -16,14 +16,24 @@ models = Rows(ModelConfigurationRow, ModelConfiguration)
 
 
 async def find_named(
-    tx: Transaction, rows: Rows[Any], *, where: Mapping[str, Any], offset: int, limit: int
+    tx: Transaction,
+    rows: Rows[Any],
+    *,
+    where: Mapping[str, Any],
+    offset: int,
+    limit: int,
+    maker: int | None = None,
 ) -> tuple[list[Any], int]:
-    """Return a page of configurations; `unnamed` chooses by whether they have a name at all."""
+    """Return a page of configurations; `unnamed` chooses by whether they have a name at all, and
+    `maker` those that this person made, or nobody.
+    """
     wanted = dict(where)
     also: list[ColumnElement[bool]] = []
     if "unnamed" in wanted:
         name = rows.row.name
         also.append(name.is_(None) if wanted.pop("unnamed") else name.is_not(None))
+    if maker is not None:
+        also.append(rows.row.created_by.is_(None) | (rows.row.created_by == maker))
     return await rows.find(tx, where=wanted, offset=offset, limit=limit, also=also)
 
 

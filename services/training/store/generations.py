@@ -17,6 +17,7 @@ async def keep(tx: Transaction, generation: Generation) -> None:
             progress=generation.progress,
             users_served=generation.users_served,
             error=generation.error,
+            told_at=generation.told_at,
         )
     )
     await tx.session.flush()

@@ -21,7 +21,9 @@ async def insert_all(tx: Transaction, rows: Sequence[Kept], *, tenant_id: str) -
 
     This goes round the session's tenant scope, so the tenant is named.
     """
-    values = [asdict(row) | {"tenant_id": tenant_id} for row in rows]
+    values = [
+        asdict(row) | {"tenant_id": tenant_id} for row in sorted(rows, key=lambda row: row.sequence)
+    ]
     return len(await insert_new(tx.session, _TABLE, values, returning=[_TABLE.c.sequence]))
 
 
@@ -57,9 +59,10 @@ async def has_users(tx: Transaction, number: int) -> bool:
     return int(await tx.session.scalar(select(func.count()).select_from(some)) or 0) >= number
 
 
-async def forget_user(tx: Transaction, user_id: str) -> int:
-    """Delete what a user did; return how much that was."""
-    chosen = delete(InteractionRow).where(InteractionRow.user_id == user_id)
+async def forget_user(tx: Transaction, user_id: str, *, until: int) -> int:
+    """Delete what a user did until then, in microseconds since 1970; return how much that was."""
+    row = InteractionRow
+    chosen = delete(row).where(row.user_id == user_id, row.at <= until)
     return cast("CursorResult[Any]", await tx.session.execute(chosen)).rowcount
 
 
@@ -98,9 +101,16 @@ async def tally(tx: Transaction) -> Tally | None:
     return found[0] if found else None
 
 
-async def tallies(tx: Transaction, *, at_least: int = 0) -> list[Tally]:
-    """Return the tallies in reach of this transaction with this many interactions."""
+async def tallies(
+    tx: Transaction, *, at_least: int = 0, since: datetime | None = None
+) -> list[Tally]:
+    """Return the tallies in reach of this transaction with this many interactions.
+
+    With `since`, only those to which something came since then.
+    """
     query = select(TallyRow).where(TallyRow.interactions >= at_least)
+    if since is not None:
+        query = query.where(TallyRow.last_new_at >= since)
     return [
         Tally(row.tenant_id, row.interactions, row.items, row.first_new_at, row.last_new_at)
         for row in await tx.session.scalars(query)

@@ -89,6 +89,9 @@ async def claim(
 ) -> tuple[Job, bool] | None:
     """Lease the next job that waits or was left behind, of the tenant with the least at work.
 
+    Among those with equally much it is the one's whose last turn is longest ago: however many jobs
+    a tenant has, another one's only job is next.
+
     `besides` are those that the process itself has at work: a clock that jumps ends no lease of its
     own. The second value tells whether the job's last holder had fallen silent. A lease, or a rest
     before another attempt, that ends later than any can was written by a clock that was ahead: it
@@ -106,6 +109,7 @@ async def claim(
         state=State.RUNNING,
         holder=holder,
         lease_until=lease_until,
+        claimed_at=now,
         attempt=row.attempt + 1,
         started_at=row.started_at or now,
     )
@@ -165,18 +169,21 @@ async def _next(
     tx: Transaction, now: datetime, latest: datetime, besides: Collection[str]
 ) -> JobRow | None:
     other = aliased(JobRow)
-    at_work = (
-        select(func.count())
-        .select_from(other)
-        .where(other.tenant_id == JobRow.tenant_id, other.state == State.RUNNING)
-        .scalar_subquery()
-    )
+    of_tenant = other.tenant_id == JobRow.tenant_id
+    at_work = select(func.count()).select_from(other).where(of_tenant, other.state == State.RUNNING)
+    # A turn in the future was noted by a clock that was ahead.
+    last_turn = select(func.max(other.claimed_at)).where(of_tenant, other.claimed_at <= now)
     rested = or_(JobRow.not_before.is_(None), JobRow.not_before <= now, JobRow.not_before > latest)
     waiting = and_(JobRow.state == State.PENDING, rested)
     expired = or_(JobRow.lease_until < now, JobRow.lease_until > latest)
     silent = and_(expired, JobRow.uid.not_in(besides))
     abandoned = and_(JobRow.state == State.RUNNING, silent)
-    query = select(JobRow).where(or_(waiting, abandoned)).order_by(at_work, JobRow.id).limit(1)
+    turns = (
+        at_work.scalar_subquery(),
+        last_turn.scalar_subquery().asc().nulls_first(),
+        JobRow.id,
+    )
+    query = select(JobRow).where(or_(waiting, abandoned)).order_by(*turns).limit(1)
     # Passes over what another service is just taking, instead of coming back without work.
     query = query.with_for_update(skip_locked=True, of=JobRow)
     return (await tx.session.scalars(query)).one_or_none()

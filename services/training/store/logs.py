@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, false, func, select
 
 from chassis.database import Transaction
+from chassis.identity import AllBut
+from chassis.tables import matching
 from training.domain.jobs import Job, LogLine
 from training.store.rows import Rows
 from training.store.tables import JobRow, LogLineRow
@@ -33,11 +35,17 @@ async def append(tx: Transaction, job: Job, said: Sequence[tuple[datetime, str]]
     await tx.session.flush()
 
 
+async def count(tx: Transaction, job: Job) -> int:
+    """Return how many lines a job has said, in all its attempts."""
+    query = select(func.count()).select_from(LogLineRow).where(LogLineRow.task == job.id)
+    return int(await tx.session.scalar(query) or 0)
+
+
 async def find(
     tx: Transaction,
     *,
     where: Mapping[str, Any],
-    project: int | None,
+    project: object,
     offset: int,
     limit: int,
 ) -> tuple[list[LogLine], int]:
@@ -50,7 +58,9 @@ async def find(
     for name in of_job.keys() & wanted.keys():
         also.append(_of_jobs(of_job[name] == wanted.pop(name)))
     if project is not None:
-        also.append(_of_jobs(JobRow.project == project))
+        # What trains the tenant's algorithms is of no project, and everybody's who has no key.
+        of_nobody = JobRow.project.is_(None) if isinstance(project, AllBut) else false()
+        also.append(_of_jobs(matching(JobRow.project, project) | of_nobody))
     return await _lines.find(tx, where=wanted, offset=offset, limit=limit, also=also)
 
 

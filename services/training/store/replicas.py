@@ -6,22 +6,30 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from chassis.database import Transaction
+from chassis.revisions import is_older
 from training.domain.replicas import DataFile, Project
 from training.store.tables import DataFileRow, ItemRow, ProjectRow
 
 
+async def owned_by_others(tx: Transaction) -> frozenset[int]:
+    """Return the projects that a person other than the caller owns."""
+    others = ProjectRow.owner_id != tx.caller.person_id
+    return frozenset(await tx.session.scalars(select(ProjectRow.project_id).where(others)))
+
+
 async def keep_project(tx: Transaction, project: Project) -> None:
-    """Keep or replace a project."""
-    await tx.session.merge(
-        ProjectRow(
-            tenant_id=tx.tenant_id,
-            project_id=project.project_id,
-            name=project.name,
-            user_column=project.user_column,
-            item_column=project.item_column,
-            time_column=project.time_column,
-        )
-    )
+    """Keep or replace a project, unless newer news of it is known."""
+    query = select(ProjectRow).where(ProjectRow.project_id == project.project_id).with_for_update()
+    row = (await tx.session.scalars(query)).one_or_none()
+    if row is None:
+        row = ProjectRow(tenant_id=tx.tenant_id, project_id=project.project_id, revision=0)
+        tx.session.add(row)
+    if is_older(project.revision, row.revision):
+        return
+    row.name, row.user_column = project.name, project.user_column
+    row.item_column, row.time_column = project.item_column, project.time_column
+    row.owner_id = project.owner_id
+    row.revision = max(project.revision, row.revision)
     await tx.session.flush()
 
 
@@ -41,18 +49,16 @@ async def drop_project(tx: Transaction, project_id: int) -> None:
 
 
 async def keep_file(tx: Transaction, kind: str, file: DataFile) -> None:
-    """Keep or replace a data file."""
-    await tx.session.merge(
-        DataFileRow(
-            tenant_id=tx.tenant_id,
-            kind=kind,
-            file_id=file.file_id,
-            project_id=file.project_id,
-            table_key=file.table_key,
-            table_digest=file.table_digest,
-            rows=file.rows,
-        )
-    )
+    """Keep or replace a data file; one that was unlinked never gets its table back."""
+    query = select(DataFileRow).where(DataFileRow.kind == kind, DataFileRow.file_id == file.file_id)
+    row = (await tx.session.scalars(query.with_for_update())).one_or_none()
+    if row is None:
+        row = DataFileRow(tenant_id=tx.tenant_id, kind=kind, file_id=file.file_id)
+        tx.session.add(row)
+    elif row.table_key is None:
+        return
+    row.project_id, row.rows = file.project_id, file.rows
+    row.table_key, row.table_digest = file.table_key, file.table_digest
     await tx.session.flush()
 
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, func, select
 
 from chassis.database import Transaction
+from chassis.tables import matching
 from training.store.tables import Base
 
 V = TypeVar("V")
@@ -59,8 +60,8 @@ class Rows(Generic[V]):
         return self.value_of(row)
 
     async def change(self, tx: Transaction, row_id: int, columns: Mapping[str, Any]) -> V | None:
-        """Change some columns of a row."""
-        row = await self._row(tx, row_id)
+        """Change some columns of a row; nobody else changes it before the commit."""
+        row = await self._row(tx, row_id, hold=True)
         if row is None:
             return None
         for name, value in columns.items():
@@ -70,17 +71,19 @@ class Rows(Generic[V]):
 
     async def remove(self, tx: Transaction, row_id: int) -> bool:
         """Delete a row; tell whether there was one."""
-        row = await self._row(tx, row_id)
+        row = await self._row(tx, row_id, hold=True)
         if row is None:
             return False
         await tx.session.delete(row)
         await tx.session.flush()
         return True
 
-    async def _row(self, tx: Transaction, row_id: int) -> Any | None:
+    async def _row(self, tx: Transaction, row_id: int, *, hold: bool = False) -> Any | None:
         # A query, not session.get: the tenant is added to queries alone.
-        found = await tx.session.scalars(select(self.row).where(self.row.id == row_id))
-        return found.one_or_none()
+        query = select(self.row).where(self.row.id == row_id)
+        if hold:
+            query = query.with_for_update().execution_options(populate_existing=True)
+        return (await tx.session.scalars(query)).one_or_none()
 
     def _criteria(self, where: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-        return [getattr(self.row, name) == value for name, value in where.items()]
+        return [matching(getattr(self.row, name), value) for name, value in where.items()]

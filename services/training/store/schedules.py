@@ -7,6 +7,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, select, update
 
 from chassis.database import Transaction
+from chassis.tables import matching
 from training.domain.jobs import ALIVE
 from training.domain.schedules import COMPLETED, OPEN, RetrainingRun, Schedule
 from training.store.rows import Rows
@@ -79,10 +80,10 @@ async def last_digest(tx: Transaction, schedule: Schedule) -> str | None:
 
 
 async def find_runs(
-    tx: Transaction, *, where: dict[str, Any], project: int | None, offset: int, limit: int
+    tx: Transaction, *, where: dict[str, Any], project: object, offset: int, limit: int
 ) -> tuple[list[RetrainingRun], int]:
-    """Return a page of runs, those of one project if told."""
-    of_project = select(ScheduleRow.id).where(ScheduleRow.project == project)
+    """Return a page of runs, those of one project, or of all but some, if told."""
+    of_project = select(ScheduleRow.id).where(matching(ScheduleRow.project, project))
     also = [] if project is None else [RetrainingRunRow.schedule.in_(of_project)]
     return await runs.find(tx, where=where, offset=offset, limit=limit, also=also)
 

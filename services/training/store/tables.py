@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.clock import now
+from chassis.erasures import ErasedPerson
 from chassis.tables import BigKey, Identified, LongText, Moment, new_metadata
 from chassis.tenancy import TenantScoped
 
@@ -138,6 +139,9 @@ class JobRow(Identified, TenantScoped, Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_state", "state", "id"),
+        # Whose turn it is: when each tenant had its last one.
+        Index("ix_jobs_tenant_id_claimed_at", "tenant_id", "claimed_at"),
+        Index("ix_jobs_finished_at", "finished_at"),
         # One training at a time per tenant and algorithm, however many ask at once.
         Index(
             "uq_jobs_algorithm_at_work",
@@ -165,6 +169,8 @@ class JobRow(Identified, TenantScoped, Base):
     max_retries: Mapped[int] = mapped_column(Integer)
     holder: Mapped[str | None] = mapped_column(String(36))
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    #: When somebody last took it.
+    claimed_at: Mapped[datetime | None] = mapped_column(Moment)
     not_before: Mapped[datetime | None] = mapped_column(Moment)
     requested_at: Mapped[datetime] = mapped_column(Moment)
     started_at: Mapped[datetime | None] = mapped_column(Moment)
@@ -182,6 +188,8 @@ class GenerationRow(TenantScoped, Base):
     progress: Mapped[float] = mapped_column(Float)
     users_served: Mapped[int] = mapped_column(BigInteger)
     error: Mapped[str | None] = mapped_column(LongText)
+    #: When inference last told of it; none where a former release heard of it.
+    told_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
 
 
 class LogLineRow(Identified, TenantScoped, Base):
@@ -271,6 +279,9 @@ class ProjectRow(TenantScoped, Base):
     user_column: Mapped[str] = mapped_column(String(256))
     item_column: Mapped[str] = mapped_column(String(256))
     time_column: Mapped[str | None] = mapped_column(String(256))
+    owner_id: Mapped[int | None] = mapped_column(BigInteger)
+    #: The newest that was heard; older news changes nothing.
+    revision: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
 
 class DataFileRow(TenantScoped, Base):
@@ -311,6 +322,10 @@ class InteractionRow(TenantScoped, Base):
     item_id: Mapped[str] = mapped_column(String(256))
     weight: Mapped[float] = mapped_column(Float)
     at: Mapped[int] = mapped_column(BigInteger)
+
+
+class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
+    """A person whose earlier facts are not kept, however late they come."""
 
 
 class TallyRow(TenantScoped, Base):

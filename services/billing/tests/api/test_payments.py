@@ -14,7 +14,15 @@ from billing.app import build
 from billing.operations.invoices import close_due
 from billing.settings import BillingSettings
 from billing.tests.world import served, usage
-from chassis.testing import ADMIN, MEMBER, Bench, FrozenClock, key_of, on_the_bench, settings_in
+from chassis.testing import (
+    ADMIN,
+    MEMBER,
+    Bench,
+    FrozenClock,
+    key_of,
+    on_the_bench,
+    settings_in,
+)
 from contracts.billing import AllowanceChanged
 
 CHECKOUT = {"planId": "plan-growth", "interval": "monthly"}
@@ -35,8 +43,13 @@ async def invoices(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return found
 
 
-async def test_members_buy_and_strangers_and_keys_do_not(bench: Bench) -> None:
-    for caller, status in ((None, 401), (MEMBER, 200), (key_of("read", "write"), 403)):
+async def test_administrators_buy_and_nobody_else_does(bench: Bench) -> None:
+    for caller, status in (
+        (None, 401),
+        (ADMIN, 200),
+        (MEMBER, 403),
+        (key_of("read", "write"), 403),
+    ):
         async with bench.as_caller(caller) as client:
             answer = await client.post("/api/billing/checkout", json=CHECKOUT)
             assert answer.status_code == status
@@ -159,14 +172,14 @@ async def test_a_cycle_that_is_over_is_invoiced_once(
         "periodStart": "2026-01-15T10:30:00Z",
         "periodEnd": "2026-02-14T10:30:00Z",
         "currency": "USD",
-        "amount": 50.2345,
+        "amount": 50.23,
         "lines": [
             {"description": "Starter, monthly", "quantity": 1, "unitAmount": 49, "amount": 49},
             {
                 "description": "Requests beyond the plan",
                 "quantity": 123.45,
                 "unitAmount": 0.01,
-                "amount": 1.2345,
+                "amount": 1.23,
             },
         ],
     }

@@ -8,14 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.domain.cycles import LENGTH, cycle_at
+from billing.domain.invoices import fees, overage
 from billing.domain.money import SCALE, amount_of, written
-from billing.domain.plans import GROWTH, STARTER, plan_of
-from billing.domain.usage import PastCap, Statement, Used, cap_at, left, on_plan, with_use
+from billing.domain.plans import GROWTH, STARTER, Plan, plan_of
+from billing.domain.terms import PastPlan, Term, term_at, terms_of
+from billing.domain.usage import Part, PastCap, Statement, Used, cap_at, left, with_use
 from billing.tests.world import NOW
+
+FIRST = Term(STARTER, "monthly")
+
+
+def counted(centiunits: int, plan: Plan = STARTER) -> Used:
+    return Used((Part(None, plan, centiunits),))
 
 
 def statement(centiunits: int, cap: int = 100, **rest: int) -> Statement:
-    used = with_use(Used(), centiunits, plan=STARTER, cap=rest.pop("under", cap) * SCALE)
+    used = with_use(Used(), centiunits, term=FIRST, cap=rest.pop("under", cap) * SCALE)
     return Statement(
         STARTER, cap * SCALE, used, items=rest.get("items", 0), users=rest.get("users", 0)
     )
@@ -61,9 +69,9 @@ def test_what_is_written_reads_back_exactly(count: int) -> None:
     ("cap", "centiunits"), [(0, 1_000_000), (SCALE, 1_010_000), (100 * SCALE, 2_000_000)]
 )
 def test_the_cap_pays_for_what_the_plan_does_not_include(cap: int, centiunits: int) -> None:
-    used = with_use(Used(), centiunits - 1, plan=STARTER, cap=cap)
+    used = with_use(Used(), centiunits - 1, term=FIRST, cap=cap)
     assert left(used, plan=STARTER, cap=cap) == 1
-    assert left(with_use(used, 1, plan=STARTER, cap=cap), plan=STARTER, cap=cap) == 0
+    assert left(with_use(used, 1, term=FIRST, cap=cap), plan=STARTER, cap=cap) == 0
 
 
 @pytest.mark.parametrize(
@@ -73,9 +81,9 @@ def test_the_cap_pays_for_what_the_plan_does_not_include(cap: int, centiunits: i
         (450_000, 45.0, 0, 0, False),
         (1, 0.0, 0, 0, False),
         (1_000_000, 100.0, 0, 0, False),
-        (1_000_001, 100.0, 1, 1, False),
+        (1_000_001, 100.0, 1, 0, False),
         (1_000_100, 100.01, 100, 100, False),
-        (1_999_999, 200.0, 999_999, 999_999, False),
+        (1_999_999, 200.0, 999_999, 999_900, False),
         (2_000_000, 200.0, 1_000_000, 1_000_000, True),
         (2_000_700, 200.07, 1_000_700, 1_000_000, True),
     ],
@@ -98,20 +106,66 @@ def test_lowering_the_cap_does_not_undo_what_was_used() -> None:
 
 
 def test_what_ran_past_a_cap_is_not_billed_when_that_is_raised() -> None:
-    used = with_use(Used(1_000_000), 50_000, plan=STARTER, cap=500)
+    used = with_use(counted(1_000_000), 50_000, term=FIRST, cap=500)
     assert used.billed == 500
     assert left(used, plan=STARTER, cap=500) == 0
     assert left(used, plan=STARTER, cap=10 * SCALE) == 99_500
-    used = with_use(used, 7, plan=STARTER, cap=10 * SCALE)
+    used = with_use(used, 7, term=FIRST, cap=10 * SCALE)
     assert (used.billed, used.centiunits) == (507, 1_050_007)
 
 
-def test_a_new_plan_prices_what_was_used_and_bills_nothing_it_included() -> None:
-    used = with_use(Used(), 1_000_300, plan=STARTER, cap=SCALE)
-    assert used.billed == 300
-    assert on_plan(used, GROWTH).billed == 0
-    assert on_plan(Used(5_000_000), STARTER).billed == 0
-    assert on_plan(used, STARTER) == used
+def upgraded(*parts: tuple[Term, int]) -> Used:
+    used = Used()
+    for term, centiunits in parts:
+        used = with_use(used, centiunits, term=term, cap=10_000 * SCALE)
+    return used
+
+
+SECOND = Term(GROWTH, "monthly", since=NOW)
+THIRD = Term(STARTER, "monthly", since=NOW + timedelta(days=1))
+
+
+def test_each_plan_prices_the_time_in_which_it_held() -> None:
+    # What went beyond the first plan is billed, and takes nothing from the second.
+    used = upgraded((replace(FIRST, until=NOW), 1_000_300), (SECOND, 9_000_000))
+    assert (used.billed, used.beyond) == (300, 300)
+    assert left(used, plan=GROWTH, cap=SCALE) == SCALE - 300
+    # Changing back and forth includes nothing twice.
+    used = upgraded((FIRST, 1_000_000), (SECOND, 100), (THIRD, 700))
+    assert (used.billed, used.included) == (700, 1_000_100)
+
+
+@given(st.permutations([(FIRST, 700_000), (FIRST, 500_000), (SECOND, 8_900_000), (THIRD, 9_000)]))
+def test_the_sum_beyond_plans_does_not_depend_on_what_was_heard_of_first(
+    happened: list[tuple[Term, int]],
+) -> None:
+    assert upgraded(*happened).billed == 200_000 + 9_000
+
+
+def test_a_fee_is_for_the_time_in_which_its_plan_held() -> None:
+    cycle, third = cycle_at(NOW, NOW), NOW + timedelta(days=10)
+    past = [PastPlan(STARTER, "monthly", third), PastPlan(GROWTH, "monthly", third + LENGTH)]
+    terms = terms_of(past, STARTER, "annual")
+    found = [(line.description, line.quantity, line.amount / SCALE) for line in fees(cycle, terms)]
+    assert found == [
+        ("Starter, monthly, 2026-01-15 to 2026-01-25", 33, 16.33),
+        ("Growth, monthly, 2026-01-25 to 2026-02-14", 67, 99.33),
+    ]
+    assert fees(cycle_at(NOW, NOW + 3 * LENGTH), terms) == []
+    assert [term_at(third + timedelta(days=n), terms).plan for n in (-1, 0, 31)] == [
+        STARTER,
+        GROWTH,
+        STARTER,
+    ]
+
+
+def test_all_that_goes_beyond_a_plan_is_within_the_cap() -> None:
+    found = statement(1_000_300, cap=1, items=1_050, users=700)
+    assert [(line.quantity, line.amount / SCALE) for line in overage(found, [])] == [
+        (300, 0.03),
+        (5_000, 0.5),
+        (20_000, 0.47),
+    ]
 
 
 def test_the_cap_of_the_moment_is_the_one_that_ended_next() -> None:
@@ -130,11 +184,12 @@ def test_never_is_more_billed_than_the_highest_cap_nor_than_went_beyond(
     happened: list[tuple[int, int]], before: int
 ) -> None:
     plan = replace(STARTER, request_limit=20)
-    used = Used(before, NOW, min(max(0, before - plan.included), 700))
+    term = Term(plan, "monthly")
+    used = replace(counted(before, plan), billed=min(max(0, before - plan.included), 700))
     top = used.billed
     for centiunits, cap in happened:
         billed = used.billed
-        used = with_use(used, centiunits, plan=plan, cap=cap)
+        used = with_use(used, centiunits, term=term, cap=cap)
         assert billed <= used.billed <= max(billed, cap)
         assert used.billed - billed <= centiunits
         top = max(top, cap)

@@ -36,7 +36,8 @@ from contracts.tenants import PersonErased
 
 async def test_all_three_kinds_of_facts_count(bench: Bench, admin: httpx.AsyncClient) -> None:
     await bench.deliver(interaction(100), served(300), conversion(1), interaction(1))
-    assert (await usage(admin))["requestsUsed"] == 4.02
+    assert (await usage(admin))["unitsUsed"] == 4.02
+    assert (await usage(admin))["requestsUsed"] == 4
 
 
 async def test_a_repeated_fact_is_free(bench: Bench, admin: httpx.AsyncClient) -> None:
@@ -109,11 +110,12 @@ async def test_facts_may_come_before_the_registration(tmp_path: Path, clock: Fro
 async def test_overage_is_priced_and_capped(bench: Bench, admin: httpx.AsyncClient) -> None:
     await bench.deliver(served(1_000_000), served(12_345))
     found = await usage(admin)
-    assert (found["requestsUsed"], found["overageUnits"]) == (10123.45, 123.45)
-    assert (found["overageAmount"], found["budgetExceeded"]) == (1.2345, False)
+    assert (found["unitsUsed"], found["overageUnits"]) == (10123.45, 123.45)
+    assert found["requestsUsed"] == 10123
+    assert (found["overageAmount"], found["budgetExceeded"]) == (1.23, False)
     await admin.put("/api/billing/overage-cap", json={"capAmount": 1})
     found = await usage(admin)
-    assert (found["overageAmount"], found["budgetExceeded"]) == (1.2345, True)
+    assert (found["overageAmount"], found["budgetExceeded"]) == (1.23, True)
     assert found["warnings"]
 
 
@@ -143,7 +145,7 @@ async def counted(events: list[Event]) -> tuple[float, int]:
             for at in range(0, len(events), 4):
                 await bench.deliver(*events[at : at + 4])
             found = await usage(client)
-            return found["requestsUsed"], found["usersUsed"]
+            return found["unitsUsed"], found["usersUsed"]
 
 
 @settings(max_examples=12, deadline=None)

@@ -3,21 +3,25 @@
 from datetime import timedelta
 
 from billing.domain.plans import STARTER
-from billing.domain.usage import PastCap, Used
-from billing.store import caps, subscriptions, usage
+from billing.domain.usage import Part, PastCap, Used
+from billing.store import caps, counts, subscriptions, usage
 from billing.tests.world import NOW
 from chassis.testing import OTHER_TENANT, TENANT, Bench
 
 
+def used(centiunits: int) -> Used:
+    return Used((Part(None, STARTER, centiunits),), NOW)
+
+
 async def test_users_belong_to_the_named_tenant_alone(bench: Bench) -> None:
     async with bench.database.transaction(tenant_id=TENANT) as tx:
-        await usage.know_users(tx.session, {"a", "b"}, tenant_id=TENANT)
-        await usage.know_users(tx.session, {"b", "c"}, tenant_id=TENANT)
-        assert await usage.users(tx.session) == 3
+        await usage.know_users(tx.session, {"a": NOW, "b": NOW}, tenant_id=TENANT)
+        await usage.know_users(tx.session, {"b": NOW, "c": NOW}, tenant_id=TENANT)
+        assert await counts.of(tx.session) == (3, 0)
     async with bench.database.transaction(tenant_id=OTHER_TENANT) as tx:
-        assert await usage.users(tx.session) == 0
-        await usage.know_users(tx.session, {"a"}, tenant_id=OTHER_TENANT)
-        assert await usage.users(tx.session) == 1
+        assert await counts.of(tx.session) == (0, 0)
+        await usage.know_users(tx.session, {"a": NOW}, tenant_id=OTHER_TENANT)
+        assert await counts.of(tx.session) == (1, 0)
 
 
 async def test_a_subscription_is_made_for_the_named_tenant_alone(bench: Bench) -> None:
@@ -34,12 +38,12 @@ async def test_a_subscription_is_made_for_the_named_tenant_alone(bench: Bench) -
 
 async def test_only_a_cycle_of_ones_own_is_seen(bench: Bench) -> None:
     async with bench.database.transaction(tenant_id=TENANT) as tx:
-        await usage.put(tx.session, 0, Used(5, NOW), cap=1)
+        await usage.put(tx.session, 0, used(5), cap=1)
     async with bench.database.transaction(tenant_id=OTHER_TENANT) as tx:
         assert await usage.of(tx.session, 0, plan=STARTER) == Used()
-        await usage.put(tx.session, 0, Used(7, NOW), cap=1)
+        await usage.put(tx.session, 0, used(7), cap=1)
     async with bench.database.transaction(tenant_id=TENANT) as tx:
-        assert await usage.of(tx.session, 0, plan=STARTER) == Used(5, NOW)
+        assert await usage.of(tx.session, 0, plan=STARTER) == used(5)
 
 
 async def test_past_caps_are_ones_own_and_forgotten_in_time(bench: Bench) -> None:

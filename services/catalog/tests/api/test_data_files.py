@@ -362,10 +362,10 @@ async def test_item_metadata_fills_the_catalogue_of_the_default_project(bench: B
     assert answer.json()["valid_columns_list_json"] == ["title", "price", "new"]
     async with bench.as_caller(ADMIN) as client:
         found = (await client.get("/api/items")).json()["data"]
-    assert [(each["id"], each["metadata"]) for each in found] == [
-        ("lamp", {"title": "Red Lamp", "price": "9.50", "new": True}),
-        ("chair", {"title": None, "price": "007", "new": False}),
-    ]
+    assert {each["id"]: each["metadata"] for each in found} == {
+        "lamp": {"title": "Red Lamp", "price": "9.50", "new": True},
+        "chair": {"title": None, "price": "007", "new": False},
+    }
     assert len(await bench.emitted(ItemChanged)) == 2
 
 
@@ -377,10 +377,10 @@ async def test_a_file_sent_again_changes_only_what_it_says_otherwise(bench: Benc
         assert (await upload(bench, ITEMS, path=META)).status_code == 201
         assert (await client.get("/api/items")).json()["data"] == before
         await upload(bench, ITEMS.replace(b"Red", b"Blue").replace(b"true", b"TRUE"), path=META)
-        [lamp, chair] = (await client.get("/api/items")).json()["data"]
+        [chair, lamp] = (await client.get("/api/items")).json()["data"]
     assert (lamp["metadata"]["title"], lamp["isActive"]) == ("Blue Lamp", False)
-    assert lamp["revision"] > before[0]["revision"]
-    assert chair == before[1]
+    assert lamp["revision"] > before[1]["revision"]
+    assert chair == before[0]
     assert [each.item_id for each in await bench.emitted(ItemChanged)][2:] == ["lamp", "lamp"]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from chassis.testing import ADMIN, STRANGER, Bench, key_of
 from chassis.testing.ids import NO_IDS
 from contracts.catalog import ItemChanged
 from contracts.interactions import InteractionRecorded
+from contracts.tenants import PersonErased
 
 PATH = "/api/v1/interactions"
 VIEW = {"userId": "u1", "itemId": "i1", "interactionType": "view"}
@@ -279,3 +281,26 @@ async def test_what_is_no_id_is_refused_alone_and_in_a_batch(bench: Bench, membe
             assert member in single.json()
             assert f"interactions.0.{member}" in batch.json()
         assert (await client.get("/api/items")).json()["total"] == 0
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/batch"])
+async def test_what_an_erased_person_did_before_is_refused(
+    bench: Bench, announced: Announced, path: str
+) -> None:
+    at = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    first = {**VIEW, "eventId": "e1", "timestamp": "2026-01-15T11:00:00Z"}
+    assert (await post(bench, first)).status_code == 201
+    erased = PersonErased(tenant_id=ADMIN.tenant_id, occurred_at=at, person_uid="u1")
+    await bench.deliver(erased, to="erasures")
+    for event_id in ("e1", "e2"):  # a repeat, and one that comes late
+        late = {**first, "eventId": event_id}
+        body = {"interactions": [late]} if path.endswith("batch") else late
+        answer = await post(bench, body, path=path)
+        assert answer.status_code == 409, answer.text
+        assert "erased" in answer.text
+    since = {**VIEW, "eventId": "e3", "timestamp": "2026-01-15T13:00:00Z"}
+    assert (await post(bench, since)).status_code == 201
+    # Another tenant's user of the same id is somebody else.
+    assert (await post(bench, first, STRANGER)).status_code == 201
+    mine = [each for each in await announced() if each.tenant_id == ADMIN.tenant_id]
+    assert [each.occurred_at.hour for each in mine] == [13]

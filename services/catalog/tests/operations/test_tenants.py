@@ -25,8 +25,9 @@ async def test_each_tenant_gets_one_default_project(bench: Bench) -> None:
     async with bench.database.transaction(tenant_id=TENANT) as tx:
         project = await projects.default(tx)
     assert project is not None
+    # It is everybody's, and not only the first admin's.
     assert (project.owner, project.user_column, project.item_column, project.time_column) == (
-        1,
+        None,
         "user_id",
         "item_id",
         "timestamp",

@@ -26,7 +26,7 @@ async def test_bulk_rows_belong_to_the_named_tenant_alone(bench: Bench) -> None:
     async with bench.database.transaction(tenant_id=OTHER_TENANT) as tx:
         assert await store.count(tx) == 0
         assert await store.by_event_id(tx, ["e1"]) == {}
-        assert await store.erase_user(tx, "u") == 0
+        assert await store.erase_user(tx, "u", until=tx.clock()) == 0
     async with bench.database.transaction(tenant_id=TENANT) as tx:
         assert await store.count(tx) == 1
         assert await store.by_event_id(tx, ["e1"]) == {"e1": interaction("e1")}

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event, func, select
 
 from chassis.testing import MEMBER, OTHER_TENANT, TENANT, Bench, FrozenClock, key_of
 from contracts.catalog import ItemChanged, ItemDeleted
@@ -12,6 +13,9 @@ from contracts.interactions import InteractionRecorded, InteractionType
 from contracts.models import ModelRetired, TuningConcluded
 from contracts.serving import Served
 from contracts.tenants import PersonErased
+from experiments.operations import analytics
+from experiments.store import analytics as analytics_store
+from experiments.store.tables import ActiveUserRow
 from experiments.tests.world import NOW, a_slot, model
 
 STATS, DATA = "/api/analytics/stats", "/api/analytics/data"
@@ -161,3 +165,68 @@ async def test_an_erased_person_is_forgotten_and_stays_counted(
     assert told["user_id"] == "erased"
     found = await stats(admin)
     assert (found["totalUsers"], found["dailyActiveUsers"], found["totalInteractions"]) == (1, 1, 2)
+
+
+async def rows_of_days(bench: Bench) -> int:
+    async with bench.database.transaction(tenant_id=None) as tx:
+        return await tx.session.scalar(select(func.count(ActiveUserRow.user_id))) or 0
+
+
+async def test_days_that_nobody_can_ask_for_become_a_number(
+    bench: Bench,
+    admin: httpx.AsyncClient,
+    stranger: httpx.AsyncClient,
+    clock: FrozenClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(analytics_store, "_SOME", 2)
+    many = [interaction(f"u{n}") for n in range(5)]
+    await bench.deliver(*many, interaction("u0", 1), interaction("w", 0, OTHER_TENANT))
+    before = (await admin.get(f"{DATA}?period=90d")).json()
+    clock.advance(days=95)
+    assert await analytics.sum_up(bench.database) == 3
+    assert await rows_of_days(bench) == 0
+    clock.advance(days=-95)
+
+    # Even who could ask for it still gets the same.
+    assert (await admin.get(f"{DATA}?period=90d")).json() == before
+    found = await stats(admin)
+    assert (found["totalUsers"], found["dailyActiveUsers"], found["totalInteractions"]) == (5, 5, 6)
+    assert (await stats(stranger))["dailyActiveUsers"] == 1
+
+
+async def test_a_late_fact_of_such_a_day_is_counted_and_brings_no_row_back(
+    bench: Bench, admin: httpx.AsyncClient, clock: FrozenClock
+) -> None:
+    await bench.deliver(interaction("u"))
+    clock.advance(days=94)
+    await analytics.sum_up(bench.database)
+    await bench.deliver(interaction("v"))
+
+    assert await analytics.sum_up(bench.database) == 0
+    assert await rows_of_days(bench) == 0
+    found = await stats(admin)
+    assert (found["totalUsers"], found["totalInteractions"]) == (2, 2)
+
+
+async def test_what_the_longest_period_shows_is_kept(
+    bench: Bench, admin: httpx.AsyncClient, clock: FrozenClock
+) -> None:
+    await bench.deliver(interaction("u"))
+    clock.advance(days=89)
+
+    assert await analytics.sum_up(bench.database) == 0
+    assert (await admin.get(f"{DATA}?period=90d")).json()[0]["activeUsers"] == 1
+
+
+async def test_many_items_take_one_question(bench: Bench, admin: httpx.AsyncClient) -> None:
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        asked.append(statement)
+
+    event.listen(bench.database.engine.sync_engine, "before_cursor_execute", note)
+    await bench.deliver(*[item(f"i{n}", 1) for n in range(50)])
+
+    assert (await stats(admin))["totalItems"] == 50
+    [_one] = [each for each in asked if each.startswith("SELECT known_item.tenant_id")]

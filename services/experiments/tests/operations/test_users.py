@@ -165,14 +165,14 @@ async def erased(bench: Bench, person: str, clock: FrozenClock) -> None:
 
 
 async def everything_kept(bench: Bench) -> str:
-    """Return every row of every table, as text."""
+    """Return every row of every table, as text, but for the mark that keeps late facts out."""
     names = sorted(bench.database.metadata.tables)
     async with bench.database.transaction(tenant_id=None) as tx:
         connection = await tx.session.connection()
         rows = [
             (await connection.execute(text(f"SELECT * FROM {name}"))).all()  # noqa: S608
             for name in names
-            if name not in {"outbox", "inbox"}
+            if name not in {"outbox", "inbox", "erased_person"}
         ]
     return str(rows)
 

@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 from uuid import UUID
@@ -7,9 +8,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from chassis.testing import MEMBER, OTHER_TENANT, STRANGER, TENANT, Bench, key_of
+from chassis.testing import ADMIN, MEMBER, OTHER_TENANT, STRANGER, TENANT, Bench, key_of
 from chassis.testing.ids import NO_IDS
-from contracts.catalog import ProjectDeleted
+from contracts.catalog import ProjectChanged, ProjectDeleted
 from contracts.models import ModelRetired
 from inference.domain.slots import share_of
 from inference.tests.conftest import MOMENT, Workshop
@@ -72,6 +73,32 @@ async def test_a_deleted_project_is_nobodys(workshop: Workshop, bench: Bench) ->
 
     answer = await post(bench, "project/1", {"user_id": "ann"}, key_of("predict", project=2))
     assert answer.status_code == 404
+
+
+async def test_a_project_of_another_member_answers_its_owner_and_administrators_alone(
+    workshop: Workshop, bench: Bench
+) -> None:
+    await workshop.load(7, project_id=2)
+    await bench.deliver(
+        ProjectChanged(
+            tenant_id=TENANT,
+            occurred_at=bench.database.clock(),
+            project_id=2,
+            name="Bob's",
+            is_default=False,
+            owner_id=MEMBER.person_id,
+            user_column="u",
+            item_column="i",
+        )
+    )
+    fellow = replace(MEMBER, subject="fellow-uid", person_id=3)
+    for path in ("7", "project/2"):
+        refused = await post(bench, path, {"user_id": "ann"}, fellow)
+        absent = await post(bench, path.replace("7", "99").replace("2", "99"), {}, fellow)
+        assert refused.status_code == 404
+        assert absent.status_code in {404, 422}
+    for caller in (MEMBER, ADMIN):
+        assert (await post(bench, "7", {"user_id": "ann"}, caller)).status_code == 200
 
 
 async def test_a_key_needs_the_scope_predict(workshop: Workshop, bench: Bench) -> None:

@@ -1,14 +1,26 @@
+import asyncio
+from copy import copy
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from chassis.problems import Unavailable
-from chassis.testing import ADMIN, MEMBER, STRANGER, TENANT, Bench, FrozenClock, key_of
+from chassis.testing import (
+    ADMIN,
+    MEMBER,
+    OTHER_TENANT,
+    STRANGER,
+    TENANT,
+    Bench,
+    FrozenClock,
+    key_of,
+)
 from contracts.catalog import ItemDeleted
 from contracts.generations import GenerationChanged
 from contracts.tenants import PersonErased
-from inference.operations import generating
+from inference.operations import generating, recommendations
 from inference.operations.generating import Generating
 from inference.tests.conftest import MOMENT, Workshop
 
@@ -303,3 +315,156 @@ async def test_a_job_that_never_gets_on_fails_and_says_why(
     state, _progress, error = (await told(bench, uid))[-1]
     assert state == "failed"
     assert error
+
+
+class Recommending:
+    """Stands before the recommender: notes for whom it is asked, and waits where it is told to."""
+
+    def __init__(self, plain: Any) -> None:
+        self.plain = plain
+        self.asked: list[tuple[str, str]] = []
+        self.gate: asyncio.Event | None = None
+        self.is_asked = asyncio.Event()
+
+    async def __call__(self, tenant_id: str, user_id: str, **rest: Any) -> Any:
+        self.asked.append((tenant_id, user_id))
+        self.is_asked.set()
+        if self.gate is not None:
+            gate, self.gate = self.gate, None
+            await gate.wait()
+        return await self.plain(tenant_id, user_id, **rest)
+
+
+@pytest.fixture
+def recommending(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Recommending:
+    found = Recommending(bench.app.state.recommender.recommend)
+    monkeypatch.setattr(bench.app.state.recommender, "recommend", found)
+    monkeypatch.setattr(generating, "_USERS_AT_ONCE", 1)
+    return found
+
+
+async def test_a_tenant_that_wants_much_lets_the_others_have_their_turns(
+    workshop: Workshop, bench: Bench, recommending: Recommending
+) -> None:
+    for user in ("ann", "ben", "cat"):
+        await workshop.interact(user, "movie-0")
+        await workshop.interact(user, "movie-0", tenant_id=OTHER_TENANT)
+    for algorithm in ("hybrid", "collaborative", "content-based"):
+        await requested(bench, algorithm=algorithm)
+    steps = bench.app.state.generating
+    assert await steps.step()
+    answer = await ask(bench, "POST", "/api/recommendations/generate", STRANGER, json={})
+    assert answer.status_code == 202
+    for _ in range(5):
+        assert await steps.step()
+
+    tenants = [tenant for tenant, _user in recommending.asked]
+    assert tenants == [TENANT, OTHER_TENANT] * 3
+
+
+async def test_what_one_process_is_at_another_one_does_not_repeat(
+    workshop: Workshop, bench: Bench, recommending: Recommending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FrozenClock()
+    monkeypatch.setattr(bench.database, "clock", clock)
+    await workshop.interact("ann", "movie-0")
+    await requested(bench)
+    gate = recommending.gate = asyncio.Event()
+    one, other = bench.app.state.generating, copy(bench.app.state.generating)
+    working = asyncio.create_task(one.step())
+    await recommending.is_asked.wait()
+
+    assert not await other.step()
+    clock.advance(seconds=16)  # the first is silent for too long: its lease is over
+    assert await other.step()
+    gate.set()
+    assert await working
+
+    assert [user for _tenant, user in recommending.asked] == ["ann", "ann"]
+    assert (await bench.emitted(GenerationChanged))[-1].users_served == 1
+
+
+async def test_a_lease_is_prolonged_while_somebody_works(
+    workshop: Workshop, bench: Bench, recommending: Recommending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FrozenClock()
+    monkeypatch.setattr(bench.database, "clock", clock)
+    monkeypatch.setattr(generating, "_USERS_AT_ONCE", 3)
+    for user in ("ann", "ben", "cat"):
+        await workshop.interact(user, "movie-0")
+    await requested(bench)
+    plain = recommending.plain
+
+    async def slow(*given: Any, **rest: Any) -> Any:
+        clock.advance(seconds=9)
+        assert not await copy(bench.app.state.generating).step()
+        return await plain(*given, **rest)
+
+    recommending.plain = slow
+    assert await bench.app.state.generating.step()
+    assert (await bench.emitted(GenerationChanged))[-1].users_served == 3
+
+
+async def test_a_lease_of_a_clock_that_was_ahead_is_over(
+    workshop: Workshop, bench: Bench, recommending: Recommending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FrozenClock()
+    monkeypatch.setattr(bench.database, "clock", clock)
+    await workshop.interact("ann", "movie-0")
+    await requested(bench)
+    gate = recommending.gate = asyncio.Event()
+    clock.advance(hours=1)
+    working = asyncio.create_task(bench.app.state.generating.step())
+    await recommending.is_asked.wait()
+    clock.advance(hours=-1)
+
+    assert await copy(bench.app.state.generating).step()
+    gate.set()
+    await working
+    assert [user for _tenant, user in recommending.asked] == ["ann", "ann"]
+
+
+async def test_the_same_wish_again_joins_the_job_that_is_open(bench: Bench) -> None:
+    first = await requested(bench, algorithm="hybrid", count=5)
+
+    assert await requested(bench, algorithm="hybrid", count=5) == first
+    assert await requested(bench, algorithm="collaborative", count=5) != first
+    assert len(await told(bench, first)) == 1
+
+
+async def test_another_wish_takes_the_open_ones_place(workshop: Workshop, bench: Bench) -> None:
+    await workshop.interact("ann", "movie-0")
+    before = await requested(bench, algorithm="hybrid", count=5)
+    after = await requested(bench, algorithm="hybrid", count=2)
+    while await bench.app.state.generating.step():
+        pass
+
+    state, _progress, error = (await told(bench, before))[-1]
+    assert (state, error) == ("failed", "A newer request for this algorithm took its place.")
+    assert (await told(bench, after))[-1][0] == "completed"
+
+
+async def test_two_tenants_wishes_have_nothing_to_do_with_each_other(bench: Bench) -> None:
+    first = await requested(bench)
+    answer = await ask(bench, "POST", "/api/recommendations/generate", STRANGER, json={"count": 3})
+
+    assert answer.json()["jobId"] != first
+    assert [state for state, *_rest in await told(bench, first)] == ["running"]
+
+
+async def test_jobs_that_were_over_long_ago_are_forgotten_and_their_rows_stay(
+    workshop: Workshop, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FrozenClock()
+    monkeypatch.setattr(bench.database, "clock", clock)
+    await workshop.load(5, algorithm="collaborative")
+    await generate(workshop, count=1)
+    clock.advance(days=89)
+    assert await recommendations.prune(bench.database, keep=timedelta(days=90)) == 0
+    await requested(bench)
+    clock.advance(days=2)
+
+    assert await recommendations.prune(bench.database, keep=timedelta(days=90)) == 1
+    clock.advance(days=200)
+    assert await recommendations.prune(bench.database, keep=timedelta(days=90)) == 0
+    assert (await ask(bench, "GET", "/api/recommendations")).json()["total"] == 3

@@ -101,5 +101,7 @@ def test_what_was_heard_is_remembered_per_tenant_and_bounded() -> None:
 
     recent.add("t1", {"ben": History.of(ENTRIES[:1])})
     assert recent.of("t2", "ann") == History()
-    recent.forget("t1", "ann")
+    recent.forget("t1", "ann", until=50.0)
+    assert recent.of("t1", "ann").entries == (Entry("tea", 1.0, 100.0),)
+    recent.forget("t1", "ann", until=100.0)
     assert recent.of("t1", "ann") == History()

@@ -1,3 +1,5 @@
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -170,3 +172,29 @@ async def test_copies_are_bounded_by_disk(
     await artefacts.load(other)
 
     assert [path.name for path in (tmp_path / "copies").iterdir()] == [manifest.digest]
+
+
+async def test_a_tenants_many_builds_leave_a_builder_to_the_others(
+    tmp_path: Path, blobs: Blobs
+) -> None:
+    gate, built = threading.Event(), list[str]()
+
+    def build(_folder: Path, model: Model) -> Scorer:
+        if model.tenant_id == "busy":
+            assert gate.wait(30)
+        built.append(model.tenant_id)
+        return NeighbourScorer()
+
+    (tmp_path / "copies").mkdir()
+    artefacts = Artefacts(
+        lambda: blobs, folder=tmp_path / "copies", build=build, disk_bytes=1_000_000
+    )
+    await artefacts.start()
+    busy = replace(MODEL, tenant_id="busy")
+    flood = [asyncio.create_task(artefacts.load(busy)) for _ in range(3)]
+    await artefacts.load(replace(MODEL, tenant_id="cold"))
+
+    assert built == ["cold"]
+    gate.set()
+    await asyncio.gather(*flood)
+    await artefacts.stop()

@@ -220,8 +220,14 @@ async def test_documents_survive_the_process(workshop: Workshop, bench: Bench) -
 
 async def test_an_erased_person_leaves_nothing_behind(workshop: Workshop, bench: Bench) -> None:
     await bench.deliver(interaction("tea", 1), interaction("tea", 1, tenant=OTHER_TENANT))
-    await bench.deliver(PersonErased(tenant_id=TENANT, occurred_at=NOON, person_uid="ann"))
+    erased = PersonErased(
+        tenant_id=TENANT, occurred_at=NOON + timedelta(minutes=5), person_uid="ann"
+    )
+    await bench.deliver(erased)
 
     histories = bench.app.state.recommender._histories
     assert await items(histories) == []
     assert await items(histories, tenant=OTHER_TENANT) == ["tea"]
+
+    await bench.deliver(interaction("late", 2), interaction("new", 6))
+    assert await items(histories) == ["new"]

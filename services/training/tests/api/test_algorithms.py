@@ -7,7 +7,10 @@ import pytest
 from chassis.testing import ADMIN, OTHER_TENANT, STRANGER, TENANT, Bench, FrozenClock, key_of
 from contracts.models import ModelReady, ModelRetired
 from training.domain.algorithms import Rhythm
+from training.domain.jobs import State
 from training.operations import algorithms
+from training.store import interactions as interactions_store
+from training.store import jobs as job_store
 from training.tests.standins import (
     FakeCompute,
     interactions,
@@ -346,3 +349,55 @@ async def test_another_tenants_word_changes_nothing(bench: Bench, compute: FakeC
     await bench.deliver(loaded(first))
     await bench.deliver(refused(first.model_copy(update={"tenant_id": OTHER_TENANT})))
     assert (await standing(bench, "collaborative"))["status"] == "ready"
+
+
+async def test_each_look_is_at_those_with_news_and_now_and_then_at_all(
+    bench: Bench, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[list[str]] = []
+    plain = interactions_store.tallies
+
+    async def tallies(*given: Any, **rest: Any) -> Any:
+        found = await plain(*given, **rest)
+        if "since" in rest:
+            looked_at.append([tally.tenant_id for tally in found])
+        return found
+
+    monkeypatch.setattr(interactions_store, "tallies", tallies)
+    considering = algorithms.Considering(bench.database, RHYTHM)
+    await know(bench, *interactions(10, tenant_id=OTHER_TENANT))
+    assert await considering.look() == 0
+    clock.advance(minutes=10)
+    await know(bench, *interactions(100))
+    assert await considering.look() == 0  # all again, and the burst is not over
+    clock.advance(seconds=3)
+    assert await considering.look() == 1
+
+    assert [sorted(tenants) for tenants in looked_at] == [
+        [OTHER_TENANT],
+        [TENANT, OTHER_TENANT],
+        [TENANT],
+    ]
+    clock.advance(hours=-2)
+    await considering.look()
+    assert sorted(looked_at[-1]) == [TENANT, OTHER_TENANT]
+
+
+async def test_what_comes_while_a_training_is_too_recent_is_learnt_later(
+    bench: Bench, clock: FrozenClock
+) -> None:
+    considering = algorithms.Considering(bench.database, RHYTHM)
+    await know(bench, *interactions(100))
+    clock.advance(seconds=3)
+    assert await considering.look() == 1
+    async with bench.database.transaction(tenant_id=None) as tx:
+        [job] = await job_store.jobs.all(tx)
+        await job_store.end(tx, [job.id], state=State.CANCELLED, error="", now=clock())
+    await know(bench, *interactions(50, first=101))
+    clock.advance(seconds=30)
+    assert await considering.look() == 0
+    clock.advance(seconds=29)
+    assert await considering.look() == 0
+    clock.advance(seconds=2)
+
+    assert await considering.look() == 1

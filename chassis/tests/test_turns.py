@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from inference.operations.turns import Turns
+from chassis.turns import Turns
 
 
 async def _take(turns: Turns, tenant_id: str, order: list[str]) -> None:
@@ -60,3 +60,26 @@ async def test_a_failure_passes_the_turn_on() -> None:
     await _take(turns, "next", order)
 
     assert order == ["next"]
+
+
+async def test_as_many_hold_a_place_as_there_are() -> None:
+    turns, order = Turns(2), list[str]()
+    async with turns.of("one"), turns.of("two"):
+        third = asyncio.create_task(_take(turns, "three", order))
+        await asyncio.sleep(0)
+        assert order == []
+    await third
+
+    assert order == ["three"]
+
+
+async def test_a_tenants_share_leaves_a_place_to_the_others() -> None:
+    turns, order = Turns(2, share=1), list[str]()
+    async with turns.of("busy"):
+        waiting = [asyncio.create_task(_take(turns, "busy", order)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await _take(turns, "ann", order)
+        assert order == ["ann"]
+    await asyncio.gather(*waiting)
+
+    assert order == ["ann", "busy", "busy", "busy"]
