@@ -99,6 +99,7 @@ def gateway() -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=75,  # as in production: an idle client's connection is not closed on it
     )
 
 

@@ -1,7 +1,7 @@
-"""A stranger: `python -m bench.junk KIND PORT SECONDS RATE` sends requests from an address of its
-own, at their own times, and prints how many got which status, and the rate that it reached.
+"""A stranger: `python -m bench.junk PORT SECONDS RATE` sends made-up tokens and API keys in turn.
 
-`credentials` are made-up tokens and API keys in turn, no two of them alike; `nothing` shows none.
+No two are alike. It has an address of its own, and prints how many got which status, and the rate
+that it reached; what cannot be sent in time is left out.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 
 #: Any address of this machine's own network will do: clients that are known have another.
 ADDRESS = "127.0.0.66"
@@ -33,14 +32,7 @@ def _credential(number: int) -> str:
     return _token() if number % 2 else f"x-api-key: rctm_{secrets.token_urlsafe(48)}\r\n"
 
 
-def _nothing(_number: int) -> str:
-    return ""
-
-
-KINDS: dict[str, Callable[[int], str]] = {"credentials": _credential, "nothing": _nothing}
-
-
-async def flood(kind: str, port: int, *, seconds: float, rate: float) -> tuple[Counter[int], float]:
+async def flood(port: int, *, seconds: float, rate: float) -> tuple[Counter[int], float]:
     """Return how many requests got which status, 0 for none, and the answers per second."""
     statuses: Counter[int] = Counter()
     began = time.perf_counter()
@@ -57,7 +49,7 @@ async def flood(kind: str, port: int, *, seconds: float, rate: float) -> tuple[C
                     pair = pair or await asyncio.open_connection(
                         "127.0.0.1", port, local_addr=(ADDRESS, 0)
                     )
-                    statuses[await _ask(*pair, KINDS[kind](number))] += 1
+                    statuses[await _ask(*pair, _credential(number))] += 1
             except (OSError, TimeoutError, asyncio.IncompleteReadError):
                 statuses[0] += 1
                 if pair is not None:
@@ -80,10 +72,8 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, crede
 
 def main() -> None:
     """Run the command line."""
-    kind, port, seconds, rate = sys.argv[1:]
-    statuses, reached = asyncio.run(
-        flood(kind, int(port), seconds=float(seconds), rate=float(rate))
-    )
+    port, seconds, rate = sys.argv[1:]
+    statuses, reached = asyncio.run(flood(int(port), seconds=float(seconds), rate=float(rate)))
     print(json.dumps({"statuses": statuses, "rate": reached}))
 
 
