@@ -8,6 +8,7 @@ much. The times count from the moment at which a request was due.
 
 import asyncio
 import contextlib
+import json
 import random
 import resource
 import time
@@ -68,6 +69,8 @@ class Client:
         """Ask on a port of this machine; the header says who asks."""
         self._port = port
         self._header = header
+        #: Why there was no good answer, by the problem's code or the error's name.
+        self.refusals: Counter[str] = Counter()
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def get(self, key: str) -> int:
@@ -79,10 +82,14 @@ class Client:
                 )
                 head = await reader.readuntil(b"\r\n\r\n")
                 at = head.lower().index(b"content-length:") + 15
-                await reader.readexactly(int(head[at : head.index(b"\r", at)]))
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+                body = await reader.readexactly(int(head[at : head.index(b"\r", at)]))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            self.refusals[type(error).__name__] += 1
             return 0
-        return int(head[9:12])
+        status = int(head[9:12])
+        if status >= 300:
+            self.refusals[str(json.loads(body).get("code"))] += 1
+        return status
 
     @contextlib.asynccontextmanager
     async def _connection(

@@ -43,6 +43,8 @@ class Run:
     """What became of known clients' requests, and of a stranger's beside them."""
 
     known: Result
+    #: Why known clients were refused, by the problem's code, warming included.
+    refusals: Counter[str]
     rate: float = 0.0
     stranger: Counter[int] = field(default_factory=Counter)
 
@@ -97,13 +99,14 @@ async def _run(port: int, shown: list[str], flooded: int | None) -> Run:
     if flooded is not None:
         command = [sys.executable, "-m", "bench.junk", str(flooded), str(SECONDS), str(JUNK)]
         stranger = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-    known = await open_loop(Client(port), shown, rate=USUAL, seconds=SECONDS)
+    client = Client(port)
+    known = await open_loop(client, shown, rate=USUAL, seconds=SECONDS)
     if stranger is None:
-        return Run(known)
+        return Run(known, client.refusals)
     printed, _ = await stranger.communicate()
     told = json.loads(printed)
     counts = Counter({int(status): count for status, count in told["statuses"].items()})
-    return Run(known, told["rate"], counts)
+    return Run(known, client.refusals, told["rate"], counts)
 
 
 def tell(found: Rounds) -> None:
@@ -116,8 +119,13 @@ def tell(found: Rounds) -> None:
     rise = _p99(found[FLOODED]) / usual
     met = rise <= AIM
     table.aim(f"The p99 of known clients at most {AIM:g} times", table.ratio(rise), met=met)
-    refused = sum(_statuses(found[FLOODED]).values()) - _statuses(found[FLOODED])[200]
+    statuses = _statuses(found[FLOODED])
+    refused = statuses.total() - statuses[200]
     table.aim("No known client refused", str(refused), met=refused == 0)
+    for name, runs in found.items():
+        codes = sum((run.refusals for run in runs), Counter[str]())
+        if codes:
+            print(f"Refusals beside {name}: {', '.join(f'{n} x {c}' for c, n in codes.items())}.\n")
 
 
 def _row(name: str, runs: list[Run], usual: float) -> tuple[str, ...]:
