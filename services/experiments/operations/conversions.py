@@ -138,6 +138,10 @@ def _refusal(
     report: Report, caller: Caller | None, slot: Slot | None, *, known: bool
 ) -> Problem | None:
     fields: dict[str, Any] = {}
+    hidden = frozenset() if caller is None else caller.hidden
+    known &= report.project_id not in hidden
+    if slot is not None and slot.project_id in hidden:
+        slot = None
     if not known:
         fields |= unknown_reference("project", report.project_id).fields
     elif caller is not None and not caller.may_see(report.project_id):

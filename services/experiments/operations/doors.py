@@ -2,17 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from opentelemetry.context import get_current
 
 from chassis.batching import GroupWriter
-from chassis.database import Database, Transaction
+from chassis.database import Database, Transaction, needs_reach
 from chassis.identity import Caller
 from chassis.problems import Problem, Unavailable
 from experiments.domain.conversions import Report
 from experiments.operations import conversions
 from experiments.operations.conversions import Kept, Told
 from experiments.operations.positions import positional
+from experiments.store.replicas import not_owned_by
 
 
 class SingleDoor:
@@ -45,9 +47,22 @@ class SingleDoor:
             # In one order everywhere, so that two replicas never wait for each other's tenant.
             for tenant_id, places in sorted(tenants.items()):
                 async with tx.scoped(tenant_id):
-                    outcomes = await conversions.keep(tx, [waiting[place][1] for place in places])
+                    told = await _narrowed(tx, [waiting[place][1] for place in places])
+                    outcomes = await conversions.keep(tx, told)
                 found.update(zip(places, outcomes, strict=True))
         return [found[place] for place in range(len(waiting))]
+
+
+async def _narrowed(tx: Transaction, told: Sequence[Told]) -> list[Told]:
+    """Keep the projects of others from each who tells: the transaction is nobody's own."""
+    people = {t.caller.person_id for t in told if t.caller is not None and needs_reach(t.caller)}
+    hidden = {person: await not_owned_by(tx, person) for person in people}
+    return [
+        replace(t, caller=replace(t.caller, hidden=hidden[t.caller.person_id]))
+        if t.caller is not None and needs_reach(t.caller)
+        else t
+        for t in told
+    ]
 
 
 async def record_batch(tx: Transaction, reports: Sequence[Report]) -> list[Kept]:

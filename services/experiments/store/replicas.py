@@ -19,7 +19,12 @@ async def project(session: AsyncSession, project_id: int) -> Project | None:
 
 async def owned_by_others(tx: Transaction) -> frozenset[int]:
     """Return the projects that a person other than the caller owns."""
-    query = select(ProjectRow.id).where(ProjectRow.owner_id != tx.caller.person_id)
+    return await not_owned_by(tx, tx.caller.person_id)
+
+
+async def not_owned_by(tx: Transaction, person_id: int | None) -> frozenset[int]:
+    """Return the projects that somebody else than a person owns."""
+    query = select(ProjectRow.id).where(ProjectRow.owner_id != person_id)
     return frozenset((await tx.session.execute(query)).scalars())
 
 

@@ -69,8 +69,8 @@ class Recipes:
     async def _refuse_beyond_reach(self, tx: Transaction, row_id: int) -> None:
         used = await searches.searches.all(tx, **{self._used_as: row_id})
         planned = await schedules.schedules.all(tx, **{f"{self._used_as}_config": row_id})
-        projects = [search.project for search in used] + [plan.project for plan in planned]
-        if not all(tx.caller.may_see(project) for project in projects):
+        projects = [each.project for each in used] + [each.project for each in planned]
+        if not all(map(tx.caller.may_see, projects)):
             raise Conflict("Another project uses this configuration.")
 
 

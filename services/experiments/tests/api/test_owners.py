@@ -74,3 +74,21 @@ async def test_administrators_see_all_and_everybody_what_is_nobodys(owned: Bench
     async with owned.as_caller(FELLOW) as fellow:
         await a_slot(fellow, project=2, trained_model=21)
         assert (await fellow.get(SLOTS)).json()["count"] == 1
+
+
+async def test_another_member_reports_no_conversion(owned: Bench) -> None:
+    """At both doors it is told as where there is no such project and no such slot."""
+    async with owned.as_caller(MEMBER) as owner, owned.as_caller(FELLOW) as fellow:
+        ids = await _everything(owner)
+        own = await a_slot(fellow, project=2, trained_model=21)
+        for names in (
+            {"project": 1, "deployment_slot": ids[SLOTS]},
+            {"project": 2, "deployment_slot": ids[SLOTS]},
+            {"project": 1, "deployment_slot": own["id"]},
+        ):
+            event = {**names, "user_id": "u", "event_type": "click"}
+            one = await fellow.post(EVENTS, json=event)
+            many = await fellow.post(f"{EVENTS}batch/", json={"events": [event]})
+            assert one.status_code == many.status_code == 400, (one.text, many.text)
+            assert "object does not exist" in one.text
+        assert (await owner.get(EVENTS)).json()["count"] == 1
