@@ -1,7 +1,8 @@
 """What a browser sends along counts from our own pages; an open socket ends with its session."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests import local
 from tests.e2e.conftest import PASSWORD, Tenant, lasting
-from tests.e2e.journey import is_problem, key_with, slot, with_model
+from tests.e2e.journey import is_problem, key_with, slot, table, uploaded, with_model
 from tests.running import RunningStack
 
 ME = "/api/v1/auth/user/"
@@ -121,13 +122,28 @@ def test_a_foreign_page_opens_no_socket(
     assert closed.value.rcvd.code == 4403
 
 
+@pytest.fixture
+def at_work(site: Site) -> Iterator[Site]:
+    """Return the site with a job that goes on until it is cancelled."""
+    client = site.tenant.client
+    body: dict[str, Any] = {"data": uploaded(site.tenant, table()), "n_trials": 1000}
+    for recipe in ("split", "evaluation"):
+        made = client.post(f"/api/v1/{recipe}_config/", json={}).raise_for_status()
+        body[recipe] = made.json()["id"]
+    search = client.post("/api/v1/parameter_tuning_job/", json=body).raise_for_status().json()
+    job = search["task_links"][0]["task"]["task_id"]
+    yield replace(site, job=job)
+    client.post(f"/api/v1/jobs/{job}/cancel").raise_for_status()
+
+
 def test_an_open_socket_ends_with_its_session(
-    stack: RunningStack, browser: httpx.Client, site: Site
+    stack: RunningStack, browser: httpx.Client, at_work: Site
 ) -> None:
-    with socket(stack, site, browser, stack.base_url) as opened:
-        assert "completed" in str(opened.recv(timeout=30))
+    with socket(stack, at_work, browser, stack.base_url) as opened:
+        assert "status_update" in str(opened.recv(timeout=30))
         browser.post("/api/v1/auth/logout/").raise_for_status()
         with pytest.raises(ConnectionClosed) as closed:
-            opened.recv(timeout=30)
+            while True:
+                opened.recv(timeout=30)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4401
