@@ -264,7 +264,8 @@ class DatabaseBehaviour:
         await send(database, CONVERSIONS.name, "fact")
         await swept(database, kafka)
         await send(database, CONVERSIONS.name, "not sent yet")
-        assert await outbox.prune(database, keep=timedelta(seconds=-1)) == 2
+        # The older one of the key has gone when the newer one left.
+        assert await outbox.prune(database, keep=timedelta(seconds=-1)) == 1
         await outbox.replay(database)
         await swept(database, kafka)
         assert kafka.ids[3:] == ["new", "not sent yet"]

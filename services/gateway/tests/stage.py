@@ -200,7 +200,7 @@ class Stage(Bench):
         self, admin: httpx.AsyncClient, *scopes: str, project: int = 1, name: str = "backend"
     ) -> dict[str, Any]:
         """Make a project with an API key and return the key's answer."""
-        me = (await admin.get("/api/v1/auth/user")).json()
+        me = (await admin.get("/api/v1/auth/user")).raise_for_status().json()
         await self.project(me["tenantId"], project)
         body = {"project": project, "name": name, "scopes": list(scopes)}
         made = await admin.post("/api/v1/api_keys", json=body)

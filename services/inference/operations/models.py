@@ -34,11 +34,10 @@ def from_event(event: ModelReady) -> Model:
 async def keep(event: ModelReady | ModelRetired, tx: Transaction) -> None:
     """Keep the table of models."""
     if isinstance(event, ModelRetired):
-        await versions.remove(tx.session, event.model_id)
-        # What was said of it would stay on the topic for ever.
-        tx.emit(
-            ModelForgotten(tenant_id=tx.tenant_id, occurred_at=tx.clock(), model_id=event.model_id)
-        )
+        if await versions.remove(tx.session, event.model_id):
+            # What was said of it would stay on the topic for ever.
+            at = tx.clock()
+            tx.emit(ModelForgotten(tenant_id=tx.tenant_id, occurred_at=at, model_id=event.model_id))
     else:
         await versions.keep(tx.session, from_event(event), announced_at=event.occurred_at)
 

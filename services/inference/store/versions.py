@@ -67,9 +67,10 @@ async def _tell(session: AsyncSession, model: Model, told: str, *, refusal: str 
     return bool(getattr(result, "rowcount", 0))
 
 
-async def remove(session: AsyncSession, model_id: int) -> None:
-    """Forget a model that was deleted."""
-    await session.execute(
-        delete(ModelVersion).where(ModelVersion.model_id == model_id),
-        execution_options={"synchronize_session": False},
+async def remove(session: AsyncSession, model_id: int) -> bool:
+    """Forget a model that was deleted; tell whether a state of it was announced."""
+    gone = delete(ModelVersion).where(ModelVersion.model_id == model_id)
+    told = await session.execute(
+        gone.returning(ModelVersion.told), execution_options={"synchronize_session": False}
     )
+    return told.scalar() is not None

@@ -15,6 +15,7 @@ from training.domain.jobs import Job, LogLine
 from training.domain.tuning import TuningJob
 from training.operations import jobs, journal, tuning
 from training.store import jobs as store
+from training.store.tuning import searches
 
 #: Seconds between two looks: soon enough for people, and one small query each.
 _LOOK = 0.5
@@ -88,7 +89,7 @@ class Feed:
             job = await store.get(tx, self._job.uid)
             search = None
             if job is not None and job.tuning_job is not None:
-                search = await tuning.get(tx, job.tuning_job)
+                search = await searches.get(tx, job.tuning_job)
             # After the state: whoever sees that a job is over has its last line.
             lines: Sequence[LogLine] = ()
             if job is not None and self.listeners and self._last_line is not None:

@@ -13,7 +13,10 @@ from chassis.testing import ADMIN, SIGNER, STRANGER, Bench, key_of
 from training.operations import watching
 from training.tests.standins import (
     FakeCompute,
+    data_changed,
+    know,
     progress,
+    project_changed,
     requested,
     result,
     run_everything,
@@ -156,6 +159,20 @@ async def test_a_job_that_is_over_is_told_and_the_socket_ends(
             told.append(await socket.message())
         assert len(told) > 1
         assert told[-1]["code"] == 1000
+
+
+async def test_a_search_is_watched_by_its_own_id_too(bench: Bench) -> None:
+    await know(bench, project_changed(1), data_changed(1, 1))
+    async with bench.as_caller(ADMIN) as client:
+        body: dict[str, Any] = {"data": 1, "n_trials": 1}
+        for recipe in ("split", "evaluation"):
+            made = await client.post(f"/api/v1/{recipe}_config/", json={})
+            body[recipe] = made.json()["id"]
+        search = (await client.post("/api/v1/parameter_tuning_job/", json=body)).json()
+    job = search["task_links"][0]["task"]["task_id"]
+    for name in (job, search["id"]):
+        async with opened(bench, f"/ws/job/{name}/status", ADMIN) as socket:
+            assert (await socket.said())["status"] == "pending"
 
 
 async def test_a_deleted_job_ends_its_sockets(bench: Bench) -> None:
