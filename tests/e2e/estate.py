@@ -8,7 +8,7 @@ import httpx
 
 from contracts.http import Operation
 from tests.e2e.conftest import Tenant
-from tests.e2e.journey import slot, table, trained, uploaded
+from tests.e2e.journey import TRAINING_LIMIT, slot, table, trained, uploaded
 from tests.running import until
 
 
@@ -91,7 +91,19 @@ def holdings_of(owner: Tenant) -> tuple[dict[str, Any], dict[str, Any]]:
         "trained_model": model,
         "deployment_slot": control,
     }
+    # A search makes a configuration and has it trained: nothing may come of itself later.
+    until(lambda: not _at_work(client), within=TRAINING_LIMIT)
     return ids, body
+
+
+def _at_work(client: httpx.Client) -> bool:
+    """Tell whether a search or a training of the tenant goes on."""
+    states = set()
+    for resource in ("parameter_tuning_job", "trained_model"):
+        answer = client.get(f"/api/v1/{resource}/?page_size=100").raise_for_status()
+        for row in answer.json()["results"]:
+            states |= {link["task"]["status"] for link in row["task_links"]}
+    return not states <= {"SUCCESS", "FAILURE", "REVOKED"}
 
 
 def described(owner: Tenant) -> int:
