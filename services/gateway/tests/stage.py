@@ -27,7 +27,13 @@ from gateway.routes import ROUTES
 from gateway.settings import GatewaySettings
 
 PASSWORD = "correct horse battery"
-CHEAP = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+def cheap() -> Passwords:
+    """Return passwords whose hashes cost little; their lines belong to the loop of one test."""
+    return Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
 OPERATOR_PASSWORD = "the operator's own password"
 
 Reply = Callable[["Heard"], Awaitable[bytes]]
@@ -233,7 +239,7 @@ async def play(home: Path, keys: Path, recorder: Recorder, **settings: Any) -> A
     services = ("catalog", "training", "inference", "billing", "experiments")
     urls = {f"{name}_url": recorder.url for name in services}
     chosen = {"admin_password": OPERATOR_PASSWORD, **urls, **settings}
-    service = build(GatewaySettings(home=home, keys=keys, **chosen), passwords=CHEAP)
+    service = build(GatewaySettings(home=home, keys=keys, **chosen), passwords=cheap())
     assert service.front is not None
     app = create_app(service, background=False)
     await service.database.create_all()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.store import people
-from gateway.tests.stage import CHEAP, PASSWORD, Recorder, Stage, play
+from gateway.tests.stage import PASSWORD, Recorder, Stage, cheap, play
 
 ADDRESS = "ada@example.com"
 OTHER = "another good password"
@@ -61,7 +61,7 @@ async def test_who_shares_a_name_since_before_signs_in_with_their_own_password(
     stage: Stage,
 ) -> None:
     first = await stage.register(ADDRESS, username="ada")
-    kept = await CHEAP.hash(OTHER)
+    kept = await cheap().hash(OTHER)
     async with stage.database.transaction(tenant_id=first["tenantId"]) as tx:
         await people.add(
             tx, username=ADDRESS.upper(), email="", role="user", is_active=True, password_hash=kept
