@@ -2,7 +2,8 @@
 
 import time
 from collections import OrderedDict
-from hashlib import blake2b
+
+from gateway.forwarding.memory import hashed
 
 _SECONDS = 3600.0
 _MOST = 50_000
@@ -19,21 +20,17 @@ class Acquaintances:
 
     def note(self, secret: str) -> None:
         """Remember a secret that was just checked, or issued."""
-        hashed = _hashed(secret)
-        self._met[hashed] = time.monotonic()
-        self._met.move_to_end(hashed)
+        digest = hashed(secret)
+        self._met[digest] = time.monotonic()
+        self._met.move_to_end(digest)
         while len(self._met) > _MOST:
             self._met.popitem(last=False)
 
     def forget(self, secret: str) -> None:
         """Forget a secret that is worth nothing any more."""
-        self._met.pop(_hashed(secret), None)
+        self._met.pop(hashed(secret), None)
 
     def knows(self, secret: str) -> bool:
         """Tell whether a secret was genuine within the hour."""
-        met_at = self._met.get(_hashed(secret))
+        met_at = self._met.get(hashed(secret))
         return met_at is not None and time.monotonic() - met_at < _SECONDS
-
-
-def _hashed(secret: str) -> bytes:
-    return blake2b(secret.encode(errors="surrogatepass"), digest_size=16).digest()

@@ -1,6 +1,7 @@
 """What is remembered by secret, and whose it is: to forget one person's touches nobody else's."""
 
 from collections import OrderedDict
+from hashlib import blake2b
 from typing import Generic, Protocol, TypeVar
 
 from gateway.domain.identities import Identity
@@ -76,3 +77,8 @@ def _tags(secret: str, thing: Identified) -> tuple[Tag, Tag]:
     else:
         own = "prefix", prefix_of(secret)
     return own, ("person", identity.caller.person_id)
+
+
+def hashed(secret: str) -> bytes:
+    """Return 16 bytes that stand for a secret, which a client may make as long as a head."""
+    return blake2b(secret.encode(errors="surrogatepass"), digest_size=16).digest()

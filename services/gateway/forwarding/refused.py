@@ -2,9 +2,9 @@
 
 import time
 from collections import OrderedDict
-from hashlib import blake2b
 
 from chassis.problems import Unauthenticated
+from gateway.forwarding.memory import hashed
 
 _MOST = 20_000
 
@@ -19,13 +19,13 @@ class Refusals:
 
     def note(self, secret: str, refusal: Unauthenticated) -> None:
         """Remember that a secret was refused."""
-        self._known[_hashed(secret)] = time.monotonic() + self._seconds, refusal
+        self._known[hashed(secret)] = time.monotonic() + self._seconds, refusal
         while len(self._known) > _MOST:
             self._known.popitem(last=False)
 
     def of(self, secret: str) -> Unauthenticated | None:
         """Return the refusal of a secret, where one is remembered."""
-        found = self._known.get(_hashed(secret))
+        found = self._known.get(hashed(secret))
         if found is None or found[0] <= time.monotonic():
             return None
         refusal = found[1]
@@ -35,7 +35,3 @@ class Refusals:
     def clear(self) -> None:
         """Forget all: a key or a session has changed."""
         self._known.clear()
-
-
-def _hashed(secret: str) -> bytes:
-    return blake2b(secret.encode(errors="surrogatepass"), digest_size=16).digest()
