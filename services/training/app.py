@@ -1,6 +1,7 @@
 """Composition root: settings → adapters → operations → routers and subscribers."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from chassis.app import Service, serve
@@ -53,31 +54,12 @@ def build(settings: TrainingSettings) -> Service:
             await considering.look()
             await asyncio.sleep(_TICK)
 
-    async def fire() -> None:
-        while True:
-            await schedules.fire_due(database)
-            await asyncio.sleep(_TICK)
-
-    async def settle() -> None:
-        while True:
-            await retraining.settle(database)
-            await asyncio.sleep(_SETTLING)
-
     async def clean() -> None:
-        while True:
-            await schedules.realign(database)
-            await cleaning.throw_away(database, blobs, after=_GRACE)
-            await asyncio.sleep(_CLEANING)
+        await schedules.realign(database)
+        await cleaning.throw_away(database, blobs, after=_GRACE)
 
     async def prune() -> None:
-        while True:
-            await pruning.prune(database, lines=settings.log_memory, history=settings.history)
-            await asyncio.sleep(_PRUNING)
-
-    async def measure() -> None:
-        while True:
-            await jobs.measure(database)
-            await asyncio.sleep(_MEASURING)
+        await pruning.prune(database, lines=settings.log_memory, history=settings.history)
 
     return Service(
         name="training",
@@ -86,8 +68,27 @@ def build(settings: TrainingSettings) -> Service:
         routers=ROUTERS,
         subscriptions=subscriptions(runner),
         state={"runner": runner, "blobs": blobs, "feeds": Feeds(database)},
-        tasks=[runner.run, consider, fire, settle, clean, prune, measure],
+        tasks=[
+            runner.run,
+            consider,
+            _every(_TICK, lambda: schedules.fire_due(database)),
+            _every(_SETTLING, lambda: retraining.settle(database)),
+            _every(_CLEANING, clean),
+            _every(_PRUNING, prune),
+            _every(_MEASURING, lambda: jobs.measure(database)),
+        ],
     )
+
+
+def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+    """Return the loop that does some work again and again, with so many seconds in between."""
+
+    async def run() -> None:
+        while True:
+            await work()
+            await asyncio.sleep(seconds)
+
+    return run
 
 
 if __name__ == "__main__":
