@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +31,7 @@ from chassis.remembering import inbox_memory
 from chassis.second_try import SecondTry
 from chassis.settings import Settings
 from chassis.subscriptions import Subscription
+from chassis.tenant_erasure import EraseElsewhere, Forget, TenantErasure
 
 #: Seconds that requests in flight get on SIGTERM before their connections are closed.
 _GRACE = 8
@@ -76,8 +77,32 @@ class Service:
     #: Seconds between two looks at all objects; the more a service holds, the longer each takes.
     collect_every: float = 600.0
     verifier: Verifier | None = None
+    #: Erases what the service holds of a deleted tenant outside its database: files, documents,
+    #: topics. What is in the tables goes by itself.
+    erases: Sequence[EraseElsewhere] = ()
+    #: Drops what this process holds of a deleted tenant in memory.
+    forgets: Sequence[Forget] = ()
+    #: Tables with a tenant's column whose rows stay when a tenant is deleted.
+    outlive_tenants: Collection[str] = ()
     #: Puts a layer of the service's own around the whole application, the outermost one.
     front: Callable[[ASGIApp], ASGIApp] | None = None
+
+    erasure: TenantErasure = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Listen to deletions of tenants, as every service does."""
+        self.erasure = TenantErasure(
+            self.name,
+            self.database,
+            elsewhere=self.erases,
+            forgets=self.forgets,
+            outliving=self.outlive_tenants,
+        )
+        own = self.erasure.subscriptions()
+        names = {each.name for each in own}
+        # A service that was made from another one has them already.
+        others = [each for each in self.subscriptions if each.name not in names]
+        self.subscriptions = [*others, *own]
 
     @property
     def version(self) -> str:
@@ -197,12 +222,23 @@ async def _start_background(
         vitals.watching(_checks(service, consumers), home=service.settings.folder()),
         vitals.feel_the_loop,
         collecting(every=service.collect_every),
+        service.erasure.run,
         *service.tasks,
     )
     stack.push_async_callback(_stop, [asyncio.create_task(_for_ever(loop)) for loop in loops])
     # Who revives consumers goes before they do; what they have at hand may still need the rest.
     stack.push_async_callback(_within_grace, consumers.stop)
-    stack.push_async_callback(_stop, [asyncio.create_task(_for_ever(consumers.run))])
+    consuming = _consuming(service, consumers)
+    stack.push_async_callback(_stop, [asyncio.create_task(_for_ever(consuming))])
+
+
+def _consuming(service: Service, consumers: Consumers) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        # Not before: facts of deleted tenants are passed over.
+        await service.erasure.load()
+        await consumers.run()
+
+    return run
 
 
 async def _for_ever(loop: Callable[[], Awaitable[None]]) -> None:

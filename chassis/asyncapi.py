@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from chassis.subscriptions import Subscription
-from contracts.topics import INGEST_TOPICS, TOPICS, IngestTopic, Topic
+from contracts.topics import ERASURES, INGEST_TOPICS, TOPICS, IngestTopic, Topic
 
 
 def schema_of(topic: Topic | IngestTopic) -> dict[str, Any] | None:
@@ -27,7 +27,8 @@ def document(
     """Return the document of a service."""
     every: list[Topic | IngestTopic] = [*TOPICS, *INGEST_TOPICS]
     owned = [topic for topic in every if topic.owner == service]
-    sends = [topic for topic in owned if not _from_tenants(topic)]
+    # Receipts come from every service.
+    sends = [topic for topic in dict.fromkeys([*owned, ERASURES]) if not _from_tenants(topic)]
     heard = {name_of(each.topic): each.topic for each in subscriptions}
     channels = {name_of(topic): _channel(topic) for topic in [*heard.values(), *sends]}
     return {

@@ -12,20 +12,33 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis import advisory_locks, outbox, postgresql, sqlite, tenancy
 from chassis.clock import Clock, now
+from chassis.deleted_tenants import DeletedTenants
 from chassis.identity import Caller
+from chassis.problems import Unauthenticated
 from chassis.settings import Settings
 from chassis.telemetry import span_within
 from contracts.envelope import Event
+from contracts.tenants import TenantDeleted, TenantErased
 
 
 class Transaction:
     """A session for one tenant, plus the events that leave with its commit."""
 
-    def __init__(self, session: AsyncSession, caller: Caller | None, clock: Clock) -> None:
-        """Wrap a session; `caller` is None for messages and background work."""
+    def __init__(
+        self,
+        session: AsyncSession,
+        caller: Caller | None,
+        clock: Clock,
+        *,
+        deleted: DeletedTenants | None = None,
+    ) -> None:
+        """Wrap a session; `caller` is None for messages and background work. What happens to
+        `deleted` tenants is not announced.
+        """
         self.session = session
         self._caller = caller
         self.clock = clock
+        self._deleted = deleted or DeletedTenants()
         self._events: list[outbox.Outgoing] = []
         self._after_commit: list[Callable[[], None]] = []
         self._wakes = False
@@ -74,8 +87,11 @@ class Transaction:
     def emit(self, happened: Event, *, context: Context | None = None) -> None:
         """Announce a fact; it leaves with the commit, and only then.
 
-        `context` continues another trace than the present one: that of one record of a batch.
+        `context` continues another trace than the present one: that of one record of a batch. Of a
+        deleted tenant nothing is announced but the end.
         """
+        if happened.tenant_id in self._deleted and not isinstance(happened, OF_THE_END):
+            return
         self._events.append(outbox.outgoing(happened, at=self.clock(), context=context))
 
     def send(self, topic: str, *, key: str, value: bytes, event_id: str) -> None:
@@ -104,6 +120,9 @@ class Transaction:
         for callback in self._after_commit:
             callback()
 
+
+#: What is said of a tenant that is deleted.
+OF_THE_END = (TenantDeleted, TenantErased)
 
 Hidden = Callable[[Transaction], Awaitable[frozenset[int]]]
 
@@ -141,6 +160,7 @@ class Database:
             if self.is_sqlite
             else postgresql.engine(url, pool=pool, overflow=overflow)
         )
+        self.deleted_tenants = DeletedTenants()
         #: Finds the projects that a caller's fellows own, where projects have owners.
         self.hidden_projects: Hidden | None = None
         # SQLite has one writer; waiting here is fairer and cheaper than its busy loop.
@@ -168,9 +188,14 @@ class Database:
 
         `tenant_id` names the tenant where there is no caller; None sees all tenants. With neither,
         the block must name one through `scoped` before it touches a tenant's table.
+
+        Raises:
+            Unauthenticated: the caller's tenant was deleted.
         """
         if caller is not None and tenant_id is tenancy.NOBODY:
             tenant_id = caller.tenant_id
+        if caller is not None and caller.tenant_id in self.deleted_tenants:
+            raise Unauthenticated("This tenant was deleted.")
         lock = self._writer if write else None
         if lock is not None:
             await lock.acquire()
@@ -180,7 +205,7 @@ class Database:
                 if self.is_sqlite:
                     begin = "BEGIN IMMEDIATE" if write else "BEGIN"
                     await (await session.connection()).exec_driver_sql(begin)
-                tx = Transaction(session, caller, self.clock)
+                tx = Transaction(session, caller, self.clock, deleted=self.deleted_tenants)
                 if caller is not None and self.hidden_projects and needs_reach(caller):
                     tx.narrow(await self.hidden_projects(tx))
                 yield tx

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 
 from chassis import inbox, rejects, telemetry
 from chassis.batches import Unread
-from chassis.database import Database, Transaction
+from chassis.database import OF_THE_END, Database, Transaction
 from chassis.dead_letters import is_for
 from chassis.metrics import EVENTS, UNREAD, expect_subscription
 from chassis.patience import patiently
@@ -19,7 +19,7 @@ from chassis.problems import Malformed, Problem, TooLarge
 from chassis.retrying import retrying
 from chassis.subscriptions import IngestedRecord, Subscription, ingested_record, trace_of
 from contracts.envelope import Event
-from contracts.topics import MAX_RECORD_BYTES
+from contracts.topics import MAX_RECORD_BYTES, tenant_of
 
 DeadLetters = Callable[[Subscription, ConsumerRecord, BaseException], Awaitable[None]]
 
@@ -68,7 +68,8 @@ class Dispatcher:
         records = [record for record in records if is_for(record, self.name)]
         style = self._subscription.style
         if style == "ingested":
-            await self._in_halves([Raw(record) for record in records], self._ingest)
+            raw = [Raw(record) for record in records if not self._is_late(tenant_of(record.topic))]
+            await self._in_halves(raw, self._ingest)
             return
         parsed = [each for each in [await self._parse(record) for record in records] if each]
         if style == "each":
@@ -88,10 +89,14 @@ class Dispatcher:
         except Exception as error:
             await self._give_up(record, error)
             return None
-        if event is None:
+        if event is None or self._is_late(event.tenant_id, event):
             EVENTS.labels(self.name, "ignored").inc()
             return None
         return Parsed(record, event)
+
+    def _is_late(self, tenant_id: str, event: Event | None = None) -> bool:
+        """Tell whether a fact is one of a deleted tenant, and not of its end."""
+        return tenant_id in self._database.deleted_tenants and not isinstance(event, OF_THE_END)
 
     async def _in_halves(
         self, batch: Sequence[E], work: Callable[[Sequence[E]], Awaitable[None]]

@@ -41,7 +41,8 @@ from contracts.topics import TOPICS, topic_of
 if TYPE_CHECKING:
     from chassis.database import Database
 
-_COMPACTED = [topic.name for topic in TOPICS if topic.compacted]
+#: Names of the topics that keep the newest record of each key.
+COMPACTED = [topic.name for topic in TOPICS if topic.compacted]
 #: Rows that one statement changes at a time: others want the database, too.
 _CHUNK = 5_000
 
@@ -206,6 +207,8 @@ class OutboxTable:
             .where(table.c.id == bindparam("sent_id"))
             .values(sent_at=bindparam("moment"))
         )
+        # A key that is gone is remembered by nobody.
+        self._over = delete(table).where(table.c.id == bindparam("over_id"))
         # Nobody asks for them again, so they go at once: what changes often fills no disk.
         self._older = delete(table).where(
             table.c.topic == bindparam("of_topic"),
@@ -229,17 +232,23 @@ class OutboxTable:
                 event_id=row.event_id,
                 headers=json.loads(row.headers),
                 id=row.id,
+                is_tombstone=not row.value,
             )
             for row in await connection.execute(query, {"most": limit})
         ]
 
     async def sent(self, connection: AsyncConnection, records: Sequence[Outgoing]) -> None:
-        """Mark rows as sent; of a key on a compacted topic, only the newest stays."""
+        """Mark rows as sent; of a key on a compacted topic, only the newest stays, and a tombstone
+        does not.
+        """
         moment = self._clock()
         await connection.execute(
             self._sent, [{"sent_id": record.id, "moment": moment} for record in records]
         )
-        newest = {(each.topic, each.key): each.id for each in records if each.topic in _COMPACTED}
+        over = [{"over_id": record.id} for record in records if record.is_tombstone]
+        if over:
+            await connection.execute(self._over, over)
+        newest = {(each.topic, each.key): each.id for each in records if each.topic in COMPACTED}
         if newest:
             older = [
                 {"of_topic": topic, "of_key": key, "newest": newest_id}
@@ -258,8 +267,8 @@ class OutboxTable:
         """Mark as unsent the newest of each key on compacted topics, of others what is young."""
         columns = self._table.c
         again = or_(
-            columns.topic.in_(_COMPACTED) & ~is_superseded(self._table),
-            columns.topic.not_in(_COMPACTED) & (columns.created_at >= since),
+            columns.topic.in_(COMPACTED) & ~is_superseded(self._table),
+            columns.topic.not_in(COMPACTED) & (columns.created_at >= since),
         )
         sent = select(columns.id).where(columns.sent_at.is_not(None), again)
         sent = sent.order_by(columns.id).limit(_CHUNK)
@@ -300,7 +309,7 @@ async def prune(database: "Database", *, keep: timedelta) -> int:
             table.c.id > bindparam("last"),
             table.c.id <= bindparam("upto"),
             table.c.sent_at < database.clock() - keep,
-            or_(table.c.topic.not_in(_COMPACTED), is_superseded(table)),
+            or_(table.c.topic.not_in(COMPACTED), is_superseded(table)),
         )
         # A relay may be at some of them; whoever comes next takes those.
         .with_for_update(skip_locked=True)

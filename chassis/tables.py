@@ -1,4 +1,6 @@
-"""What every service's tables are made of: named constraints, keys, moments, outbox and inbox."""
+"""What every service's tables are made of: named constraints, keys, moments, outbox, inbox and
+deleted tenants.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis import inbox, outbox
+from chassis import deleted_tenants, inbox, outbox
 from chassis.identity import AllBut
 from chassis.ids import new_uid
 
@@ -55,10 +57,13 @@ class Moment(TypeDecorator[datetime]):
 
 
 def new_metadata() -> MetaData:
-    """Return the metadata for one service's tables: names for constraints, outbox and inbox."""
+    """Return the metadata for one service's tables: names for constraints, outbox, inbox
+    and deleted tenants.
+    """
     metadata = MetaData(naming_convention=NAMING)
     outbox.define(metadata)
     inbox.define(metadata)
+    deleted_tenants.define(metadata)
     return metadata
 
 

@@ -14,7 +14,12 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -150,6 +155,20 @@ async def _alter(admin: AIOKafkaAdminClient, settings: Mapping[str, dict[str, st
 async def ensure_tenant(kafka: Cluster | str, tenant_id: str, *, replication: int = 1) -> None:
     """Create one tenant's ingest topics where they are absent."""
     await ensure(kafka, tenant_topics(tenant_id, replication))
+
+
+async def remove_tenant(kafka: Cluster | str, tenant_id: str) -> int:
+    """Remove one tenant's ingest topics with all that is in them; return how many there were."""
+    async with _admin(kafka) as admin:
+        present = set(await admin.list_topics())
+        names = [topic.of(tenant_id) for topic in INGEST_TOPICS]
+        doomed = [name for name in names if name in present]
+        answer = await admin.delete_topics(doomed) if doomed else None
+        for name, code in answer.topic_error_codes if answer else ():
+            error = for_code(code)
+            if code and error is not UnknownTopicOrPartitionError:
+                raise error(name)
+        return len(doomed)
 
 
 async def differences(kafka: Cluster | str, *, replication: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tenants and the people who leave them."""
+"""Tenants, the people who leave them, and what is left once a tenant is deleted: nothing."""
 
 from typing import ClassVar, Literal
 
@@ -36,6 +36,27 @@ class ApiKeyRevoked(Event):
     key_prefix: str
 
 
+class TenantDeleted(Event):
+    """A tenant was deleted: every service erases what it holds of it, and says so with a receipt.
+
+    It takes the place of the registration, and ends the key for good.
+    """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("tenant_id",)
+    ends_key: ClassVar[bool] = True
+
+    type: Literal["TenantDeleted"] = "TenantDeleted"
+
+
+class TenantErased(Event):
+    """A service's receipt: it holds nothing more of a deleted tenant."""
+
+    type: Literal["TenantErased"] = "TenantErased"
+    service: str
+    #: How many things of each kind were erased: rows by table, blobs, documents, topics.
+    erased: dict[str, int]
+
+
 class IngestOpened(Event):
     """A tenant's ingest topics were made: who reads the topics of all tenants looks for them."""
 
@@ -44,4 +65,4 @@ class IngestOpened(Event):
     type: Literal["IngestOpened"] = "IngestOpened"
 
 
-TenantEvent = TenantRegistered | PersonErased | ApiKeyRevoked
+TenantEvent = TenantRegistered | TenantDeleted | PersonErased | ApiKeyRevoked

@@ -13,7 +13,7 @@ from contracts.model_states import ModelStateEvent
 from contracts.models import ModelEvent
 from contracts.serving import Served
 from contracts.slots import SlotEvent
-from contracts.tenants import IngestOpened, TenantEvent
+from contracts.tenants import IngestOpened, TenantErased, TenantEvent
 from contracts.training import TrainingRequested
 
 DAY_MS = 24 * 3600 * 1000
@@ -48,6 +48,8 @@ SERVINGS = Topic("servings.v1", Served, "inference")
 SLOTS = Topic("slots.v1", SlotEvent, "experiments", compacted=True, partitions=1)
 ALLOWANCES = Topic("allowances.v1", AllowanceChanged, "billing", compacted=True, partitions=1)
 TENANTS = Topic("tenants.v1", TenantEvent, "gateway", compacted=True, partitions=1)
+#: Every service sends its receipts here; the gateway, which deleted the tenant, reads them.
+ERASURES = Topic("erasures.v1", TenantErased, "gateway", partitions=1)
 #: Sent past the outbox, by whoever makes a tenant's topics: nothing but topics follows from it.
 INGEST_OPENED = Topic("ingest-topics.v1", IngestOpened, "catalog", partitions=1)
 
@@ -63,6 +65,7 @@ TOPICS: tuple[Topic, ...] = (
     SLOTS,
     ALLOWANCES,
     TENANTS,
+    ERASURES,
     INGEST_OPENED,
 )
 

@@ -93,6 +93,16 @@ class Blobs(Protocol):
     async def delete(self, key: str) -> None:
         """Remove what is there, if anything is."""
 
+    async def delete_folder(self, folder: str) -> int:
+        """Remove all blobs whose keys lie below a folder; return how many there were.
+
+        Those that are put there meanwhile may stay.
+        """
+        keys = await self.keys(f"{folder}/")
+        for key in keys:
+            await self.delete(key)
+        return len(keys)
+
     def uri(self, key: str) -> str:
         """Return the address by which other programs find the blob; it holds no secret."""
 

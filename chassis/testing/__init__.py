@@ -145,6 +145,11 @@ class Bench:
         records = [raw_record(topic, value, offset) for offset, value in enumerate(values)]
         await self.dispatcher(chosen).handle(records)
 
+    async def erase_due(self) -> None:
+        """Erase the tenants whose erasure is due, as the service's own loop would."""
+        while (tenant_id := await self.service.erasure.claim()) is not None:
+            await self.service.erasure.erase(tenant_id)
+
     def dispatcher(self, subscription: Subscription) -> "Unforgiving":
         """Return what a consumer of this subscription would run; dead letters fail the test."""
         return Unforgiving(subscription, self.database, self.service.name)

@@ -7,6 +7,7 @@ import pytest
 
 from chassis.database import Database
 from chassis.testing.databases import Base, DatabaseBehaviour
+from chassis.testing.deletions import DeletionBehaviour
 
 
 @pytest.fixture
@@ -17,5 +18,5 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await made.close()
 
 
-class TestEmbeddedDatabase(DatabaseBehaviour):
+class TestEmbeddedDatabase(DatabaseBehaviour, DeletionBehaviour):
     """Runs the common behaviour."""

@@ -11,6 +11,7 @@ from chassis import postgresql
 from chassis.away import is_away
 from chassis.database import Database
 from chassis.testing.databases import Base, DatabaseBehaviour, read, write
+from chassis.testing.deletions import DeletionBehaviour
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
     await engine.dispose()
 
 
-class TestPostgres(DatabaseBehaviour):
+class TestPostgres(DatabaseBehaviour, DeletionBehaviour):
     """Runs the common behaviour."""
 
 
