@@ -20,6 +20,8 @@ SERVED = (
     ("POST", "/auth/v1/signup", "gateway", Door.PUBLIC, Who.EVERYBODY),
     ("GET", "/auth/v1/user", "gateway", Door.PERSON, Who.MEMBER),
     ("POST", "/auth/v1/logout", "gateway", Door.PERSON, Who.MEMBER),
+    ("DELETE", "/api/v1/tenant", "gateway", Door.ADMIN, Who.ADMIN),
+    ("GET", "/api/v1/tenant_deletion", "gateway", Door.PUBLIC, Who.EVERYBODY),
     ("GET", "/.well-known/jwks.json", "gateway", Door.PUBLIC, Who.EVERYBODY),
 )
 

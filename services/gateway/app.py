@@ -36,6 +36,7 @@ from gateway.forwarding.windows import windows_at
 from gateway.operations.api_keys import ApiKeys
 from gateway.operations.attempts import Attempts
 from gateway.operations.credentials import Credentials
+from gateway.operations.deletions import Deletions
 from gateway.operations.first_password import FirstPassword
 from gateway.operations.passwords import Passwords
 from gateway.operations.people import INVITED_FOR, People
@@ -47,7 +48,7 @@ from gateway.operations.tokens import Tokens
 from gateway.operations.uses import writer
 from gateway.routes import INFERENCE, ROUTES, SELF
 from gateway.settings import GatewaySettings
-from gateway.store.tables import Base
+from gateway.store.tables import LASTING, Base
 
 SETTINGS = GatewaySettings
 #: Seconds in which the gateway's own paths answer.
@@ -77,7 +78,7 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
         remembered=remembered, windows=windows, rates=settings.rates(), allowances=allowances
     )
     operator = _Operator(database, parts, settings)
-    return Service(
+    service = Service(
         name="gateway",
         settings=settings,
         database=database,
@@ -96,11 +97,20 @@ def build(settings: GatewaySettings, *, passwords: Passwords | None = None) -> S
             "uses": uses,
             "probes": Probes(upstreams),
             "documents": Documents(upstreams),
+            "deletions": Deletions(
+                database,
+                passwords=parts.passwords,
+                attempts=parts.attempts,
+                note=lambda tx, tenant_id, at: service.erasure.note(tx, tenant_id, at=at),
+            ),
         },
         parts=[parts.ring, operator, windows, *upstreams.values(), remembered],
         tasks=[parts.ring.run, uses.run, parts.sessions.run],
         front=_front(settings, remembered, gate, upstreams),
+        forgets=[lambda tenant_id: remembered.forget(tenant=tenant_id), allowances.forget],
+        outlive_tenants=LASTING,
     )
+    return service
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,7 @@ class _Identity:
     """Everything that knows people and keys."""
 
     passwords: Passwords
+    attempts: Attempts
     first: FirstPassword
     ring: KeyRing
     sessions: Sessions
@@ -127,13 +138,14 @@ def _identity(
         keep=timedelta(seconds=_longest_life(settings) + 3600),
     )
     tokens = Tokens(ring, issuer=settings.token_issuer, audience=settings.token_audience)
+    attempts = Attempts(windows, parse(settings.rate_account))
     sessions = Sessions(
         database,
         passwords=passwords,
         tokens=tokens,
         access_lifetime=settings.access_token_lifetime,
         refresh_lifetime=settings.refresh_token_lifetime,
-        attempts=Attempts(windows, parse(settings.rate_account)),
+        attempts=attempts,
     )
     registration = Registration(
         database,
@@ -145,6 +157,7 @@ def _identity(
     first = FirstPassword(settings.folder() / "admin-password", database, passwords)
     return _Identity(
         passwords=passwords,
+        attempts=attempts,
         first=first,
         ring=ring,
         sessions=sessions,

@@ -1,5 +1,5 @@
-"""What the gateway hears: catalog's projects, which keys are bound to, and what tenants may still
-use.
+"""What the gateway hears: catalog's projects, which keys are bound to, what tenants may still use,
+and who has erased a deleted one.
 """
 
 from collections.abc import Callable
@@ -9,11 +9,12 @@ from chassis.subscriptions import Subscription, each, every_replica
 from contracts.billing import AllowanceChanged
 from contracts.catalog import ProjectChanged, ProjectDeleted
 from contracts.tenants import ApiKeyRevoked
-from contracts.topics import ALLOWANCES, CATALOG_CHANGES, TENANTS
+from contracts.topics import ALLOWANCES, CATALOG_CHANGES, ERASURES, TENANTS
 from gateway.domain.allowances import Allowances
 from gateway.operations import projects
 from gateway.operations.allowances import allowance_of
 from gateway.operations.api_keys import ApiKeys
+from gateway.operations.deletions import keep_receipt
 
 
 def subscriptions(
@@ -42,6 +43,7 @@ def subscriptions(
             name="projects",
             only=(ProjectChanged, ProjectDeleted),
         ),
+        each(ERASURES, keep_receipt, name="erasure-receipts"),
         every_replica(ALLOWANCES, allowances_changed, name="allowances"),
         # Whichever gateway revoked it: what is remembered here would be trusted a second longer.
         every_replica(

@@ -91,6 +91,8 @@ ROUTES = table(
     ("/api/v1/api_keys", SELF, PERSON, "api"),
     ("/api/v1/users", SELF, PERSON, "api"),
     ("/api/users", SELF, PERSON, "api"),
+    ("/api/v1/tenant", SELF, ADMIN, "api"),
+    ("/api/v1/tenant_deletion", SELF, PUBLIC, "api"),
     # the platform as a whole; a trailing slash means that path alone
     ("/health", SELF, PUBLIC, None),
     ("/ping", SELF, PUBLIC, None),

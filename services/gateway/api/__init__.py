@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from gateway.api import admin, api_keys, auth, gotrue, health, ping, schema, users
+from gateway.api import admin, api_keys, auth, gotrue, health, ping, schema, tenant, users
 from gateway.operations.api_keys import ApiKeys
 
 
@@ -13,6 +13,7 @@ def routers(keys: ApiKeys) -> list[APIRouter]:
         gotrue.router,
         api_keys.routes(keys),
         users.router,
+        tenant.router,
         health.router,
         ping.router,
         schema.router,

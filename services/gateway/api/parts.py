@@ -10,6 +10,7 @@ from gateway.forwarding.documents import Documents
 from gateway.forwarding.probes import Probes
 from gateway.forwarding.remembered import Remembered
 from gateway.operations.api_keys import ApiKeys
+from gateway.operations.deletions import Deletions
 from gateway.operations.people import People
 from gateway.operations.registration import Registration
 from gateway.operations.sessions import Sessions
@@ -57,6 +58,11 @@ async def _documents(request: Request) -> Documents:
     return found
 
 
+async def _deletions(request: Request) -> Deletions:
+    found: Deletions = request.app.state.deletions
+    return found
+
+
 async def _network(request: Request) -> str:
     return network_of(request.client.host if request.client else None)
 
@@ -82,4 +88,5 @@ DocumentsPart = Annotated[Documents, Depends(_documents)]
 SettingsPart = Annotated[GatewaySettings, Depends(_settings)]
 #: The session of the token that the request came with; None where it came otherwise.
 SessionUid = Annotated[str | None, Depends(_session_uid)]
+DeletionsPart = Annotated[Deletions, Depends(_deletions)]
 NetworkPart = Annotated[str, Depends(_network)]

@@ -174,6 +174,10 @@ class Allowances:
         if allowance.revision >= account.allowance.revision:
             account.state(allowance)
 
+    def forget(self, tenant_id: str) -> None:
+        """Forget a tenant that was deleted."""
+        self._accounts.pop(tenant_id, None)
+
     def behind(self) -> float:
         """Return the longest time for which billing has not counted what some tenant used, in
         seconds.

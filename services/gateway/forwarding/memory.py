@@ -65,18 +65,21 @@ class Memory(Generic[T]):
                 del self._tagged[tag]
 
     def drop_tagged(self, kind: str, which: str | int) -> None:
-        """Forget the secrets of a `session` or a `person`, or the keys with a `prefix`."""
+        """Forget the secrets of a `session`, a `person` or a `tenant`, or the keys with a
+        `prefix`.
+        """
         for secret in list(self._tagged.get((kind, which), ())):
             self.drop(secret)
 
 
-def _tags(secret: str, thing: Identified) -> tuple[Tag, Tag]:
+def _tags(secret: str, thing: Identified) -> tuple[Tag, Tag, Tag]:
     identity = thing.identity
     if identity.session_uid is not None:
         own: Tag = "session", identity.session_uid
     else:
         own = "prefix", prefix_of(secret)
-    return own, ("person", identity.caller.person_id)
+    caller = identity.caller
+    return own, ("person", caller.person_id), ("tenant", caller.tenant_id)
 
 
 def hashed(secret: str) -> bytes:

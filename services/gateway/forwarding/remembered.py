@@ -158,12 +158,20 @@ class Remembered:
         return assertion
 
     def forget(
-        self, *, session: str | None = None, prefix: str | None = None, person: int | None = None
+        self,
+        *,
+        session: str | None = None,
+        prefix: str | None = None,
+        person: int | None = None,
+        tenant: str | None = None,
     ) -> None:
-        """Forget a session's tokens, the keys with a prefix, or all that is a person's, at once."""
+        """Forget a session's tokens, the keys with a prefix, or all that is a person's or a
+        tenant's, at once.
+        """
         self._epoch += 1
         self._refusals.clear()
-        for kind, which in (("session", session), ("prefix", prefix), ("person", person)):
+        tags = {"session": session, "prefix": prefix, "person": person, "tenant": tenant}
+        for kind, which in tags.items():
             if which is not None:
                 self._known.drop_tagged(kind, which)
 

@@ -76,7 +76,9 @@ class People:
             refuse_weak(password, username=username, email=email)
             kept = await self._passwords.hash(password)
         async with self._database.transaction(caller) as tx:
-            await _refuse_demoted(tx)
+            # Whoever deletes the tenant at this moment comes before or after.
+            await tx.take_turns(f"admins:{caller.tenant_id}")
+            await refuse_demoted(tx)
             await refuse_taken(tx, email=email, username=username)
             person = await people.add(tx, **_named(values), password_hash=kept)
         return person, None if kept else self._invitation(person)
@@ -221,7 +223,7 @@ class People:
         """
         tenant_id = (await self._manageable(tx, name)).tenant_id
         await tx.take_turns(f"admins:{tenant_id}")
-        await _refuse_demoted(tx)
+        await refuse_demoted(tx)
         person = await self._manageable(tx, name)
         async with tx.scoped(tenant_id):
             await people.held(tx, person.id)
@@ -245,7 +247,7 @@ async def _is_fresh(tx: Transaction, session: str | None) -> bool:
     return found is not None and tx.clock() - found[0].created_at < _FRESH
 
 
-async def _refuse_demoted(tx: Transaction) -> None:
+async def refuse_demoted(tx: Transaction) -> None:
     """Refuse an admin who was one when the request came in, and is one no more."""
     async with tx.scoped(tx.caller.tenant_id):
         now = await people.get(tx, tx.caller.person_id or 0)

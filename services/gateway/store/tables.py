@@ -1,5 +1,5 @@
 """Tables of the gateway: tenants, people, sessions, API keys, the keys that sign tokens, known
-projects.
+projects, deletions of tenants.
 """
 
 from datetime import datetime
@@ -112,3 +112,29 @@ class ProjectRow(TenantScoped, Base):
     owner_id: Mapped[int | None] = mapped_column(BigKey)
     #: The newest that was heard; older news changes nothing.
     revision: Mapped[int] = mapped_column(BigKey, default=0, server_default=text("0"))
+
+
+class TenantDeletionRow(Base):
+    """The deletion of a tenant. It stays, and says nothing of the tenant but its uid."""
+
+    __tablename__ = "tenant_deletion"
+
+    tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    #: Absent where the operator has deleted the tenant: nobody has a token.
+    token_digest: Mapped[str | None] = mapped_column(String(64), unique=True)
+    deleted_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ErasureReceiptRow(Base):
+    """A service's word that it holds nothing more of a tenant."""
+
+    __tablename__ = "erasure_receipt"
+
+    tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    service: Mapped[str] = mapped_column(String(32), primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(Moment)
+    erased: Mapped[dict[str, int]] = mapped_column(JSON)
+
+
+#: What stays of a deleted tenant: that it was deleted, and that everything was erased.
+LASTING = (TenantDeletionRow.__tablename__, ErasureReceiptRow.__tablename__)

@@ -1,0 +1,44 @@
+"""deleted tenants are remembered, and who has erased what they held."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "deleted_tenant",
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("erasures", sa.Integer(), nullable=False),
+        sa.Column("erase_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_deleted_tenant")),
+    )
+    op.create_index(
+        "ix_deleted_tenant_erase_at",
+        "deleted_tenant",
+        ["erase_at"],
+        unique=False,
+        sqlite_where=sa.text("erase_at IS NOT NULL"),
+        postgresql_where=sa.text("erase_at IS NOT NULL"),
+    )
+    op.create_table(
+        "tenant_deletion",
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("token_digest", sa.String(length=64), nullable=True),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_tenant_deletion")),
+        sa.UniqueConstraint("token_digest", name=op.f("uq_tenant_deletion_token_digest")),
+    )
+    op.create_table(
+        "erasure_receipt",
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("service", sa.String(length=32), nullable=False),
+        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("erased", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "service", name=op.f("pk_erasure_receipt")),
+    )
