@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Table, delete, func, insert, not_, or_, se
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from chassis.outbox import COMPACTED
+from chassis.outbox import COMPACTED, is_superseded
 from contracts.envelope import new_event_id
 from contracts.topics import ERASURES, INGEST_TOPICS, TENANTS
 
@@ -24,8 +24,10 @@ async def take_back(database: Database, tenant_id: str) -> int:
     """
     table = database.metadata.tables["outbox"]
     mine = _of(table, tenant_id)
-    facts = select(table.c.id).where(mine, table.c.topic.not_in(COMPACTED)).limit(_SOME)
-    count = await database.exhaust(delete(table).where(table.c.id.in_(facts)))
+    old = _is_of_the_end(table, tenant_id) & is_superseded(table)  # the registration
+    facts = or_(mine & table.c.topic.not_in(COMPACTED), old)
+    some = select(table.c.id).where(facts).limit(_SOME)
+    count = await database.exhaust(delete(table).where(table.c.id.in_(some)))
     states = mine & table.c.topic.in_(COMPACTED) & (func.length(table.c.value) > 0)
     while True:
         async with database.transaction(tenant_id=None) as tx:
@@ -67,5 +69,9 @@ def _of(table: Table, tenant_id: str) -> ColumnElement[bool]:
     mine = or_(
         table.c.key.startswith(f"{tenant_id}:", autoescape=True), table.c.topic.in_(own_topics)
     )
-    end = (table.c.topic == TENANTS.name) & (table.c.key == f"{tenant_id}:{tenant_id}")
-    return mine & not_(end) & (table.c.topic != ERASURES.name)
+    return mine & not_(_is_of_the_end(table, tenant_id)) & (table.c.topic != ERASURES.name)
+
+
+def _is_of_the_end(table: Table, tenant_id: str) -> ColumnElement[bool]:
+    """Return the condition that a row has the key of the tenant's registration and its end."""
+    return (table.c.topic == TENANTS.name) & (table.c.key == f"{tenant_id}:{tenant_id}")

@@ -176,6 +176,10 @@ async def _deletion(cast: Cast) -> httpx.Response:
     return await cast.admin.delete(f"/api/users/{cast.person['uid']}")
 
 
+async def _tenant_deletion(cast: Cast) -> httpx.Response:
+    return await cast.admin.request("DELETE", "/api/v1/tenant", json={"password": PASSWORD})
+
+
 async def _reuse(cast: Cast) -> httpx.Response:
     body = {"refresh": cast.signed_in["refresh"]}
     client = cast.stage.client(address="192.0.2.3")
@@ -196,6 +200,7 @@ ENDS: list[Callable[[Cast], Awaitable[httpx.Response]]] = [
     _deactivation_by_patch,
     _toggling,
     _deletion,
+    _tenant_deletion,
     _reuse,
 ]
 
