@@ -1,7 +1,7 @@
 """Composition root of catalog: `python -m catalog.app`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiokafka.errors import KafkaError
 
@@ -9,6 +9,7 @@ from catalog.api import ROUTERS, UPLOADS
 from catalog.events import subscriptions
 from catalog.operations import projects
 from catalog.operations.data_files import DataFiles
+from catalog.operations.erasing import BlobErasure
 from catalog.operations.filling import Filler
 from catalog.operations.forgetting import forgetter
 from catalog.operations.interactions import Recorder
@@ -63,6 +64,7 @@ def build(settings: Settings) -> Service:
             teller_of_owners(database),
         ),
         sources=(Announcements(),),
+        erases=(BlobErasure(database, blobs).erase, _topic_remover(own)),
     )
 
 
@@ -90,6 +92,13 @@ class Closing:
     async def stop(self) -> None:
         """Close the store."""
         await self._blobs.close()
+
+
+def _topic_remover(settings: CatalogSettings) -> Callable[[str], Awaitable[Mapping[str, int]]]:
+    async def remove(tenant_id: str) -> Mapping[str, int]:
+        return {"topics": await topics.remove_tenant(settings.kafka, tenant_id)}
+
+    return remove
 
 
 def _topic_maker(settings: CatalogSettings) -> TopicMaker:

@@ -27,6 +27,7 @@ from inference.operations.serving import Shelf
 from inference.operations.servings import Servings, open_spool
 from inference.operations.sessions import Sessions
 from inference.operations.slots import Slots
+from inference.operations.tenants import DocumentErasure, forgetting
 from inference.settings import InferenceSettings
 from inference.store.histories import HistoryStore, SessionStore
 from inference.store.items import ItemStore
@@ -76,14 +77,14 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
     news = News(shelf, preloading)
     briefs = Briefs(ItemStore(documents))
     sessions = Sessions(SessionStore(documents), catalogue, clock=database.clock)
-    scoring = Scoring(catalogue)
+    scoring, popularity = Scoring(catalogue), Popularity(database)
     recommender = Recommender(
         shelf=shelf,
         histories=histories,
         sessions=sessions,
         catalogue=catalogue,
         scoring=scoring,
-        popularity=Popularity(database),
+        popularity=popularity,
         newest_loaded=states.newest_loaded,
         patience=settings.patience,
     )
@@ -123,6 +124,10 @@ def build(given: Settings, *, verify: Build | None = None) -> Service:
         ],
         checks={"models": preloading.settled},
         answers_from_memory=True,
+        erases=[DocumentErasure(histories, sessions, briefs).erase],
+        forgets=forgetting(
+            preloading, states, shelf, slots, catalogue, popularity, histories, sessions, artefacts
+        ),
         collect_every=3600,
     )
 

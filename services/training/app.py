@@ -12,6 +12,7 @@ from training.api import ROUTERS
 from training.events import subscriptions
 from training.operations import algorithms, cleaning, jobs, pruning, retraining, schedules
 from training.operations.runner import Runner
+from training.operations.tenants import BlobErasure
 from training.operations.watching import Feeds
 from training.settings import TrainingSettings
 from training.store.replicas import owned_by_others
@@ -77,6 +78,8 @@ def build(settings: TrainingSettings) -> Service:
             _every(_PRUNING, prune),
             _every(_MEASURING, lambda: jobs.measure(database)),
         ],
+        erases=[BlobErasure(database, blobs).erase],
+        forgets=[runner.forget_tenant],
     )
 
 

@@ -23,3 +23,9 @@ async def some(tx: Transaction, *, limit: int = 100) -> list[str]:
 async def remove(tx: Transaction, keys: Sequence[str]) -> None:
     """Forget what is deleted by now."""
     await tx.session.execute(delete(DoomedBlobRow).where(DoomedBlobRow.key.in_(keys)))
+
+
+async def remove_below(tx: Transaction, folder: str) -> None:
+    """Forget what lay below a folder: all of it is deleted."""
+    below = DoomedBlobRow.key.startswith(folder, autoescape=True)
+    await tx.session.execute(delete(DoomedBlobRow).where(below))

@@ -116,6 +116,11 @@ class Recent:
         if delta.entries:
             self._deltas[tenant_id, user_id] = delta
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop all that a tenant's users did."""
+        for key in [each for each in self._deltas if each[0] == tenant_id]:
+            del self._deltas[key]
+
 
 def _together(one: Entry, other: Entry) -> Entry:
     return Entry(one.item, max(one.weight, other.weight), max(one.moment, other.moment))

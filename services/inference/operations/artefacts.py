@@ -52,7 +52,9 @@ def verified(key_file: Path) -> Build:
 
 
 class Artefacts:
-    """Artefacts in the blob store, and copies of them in a local folder named by digest."""
+    """Artefacts in the blob store, and copies of them in a local folder, each named by its tenant
+    and its digest.
+    """
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class Artefacts:
         self._folder = folder
         self._build = build
         self._disk_bytes = disk_bytes
+        self._deleted_tenants: set[str] = set()
         # Few threads: while they build, the others keep answering. Tenants take turns at them.
         self._turns = Turns(_BUILDERS, share=_BUILDERS_SHARE)
         self._builder = ThreadPoolExecutor(_BUILDERS, thread_name_prefix="model-builder")
@@ -90,7 +93,7 @@ class Artefacts:
             ModelMissing: it is not there.
             Unavailable: the blob store is away.
         """
-        folder = self._folder / model.artefact_digest
+        folder = self._folder / f"{model.tenant_id}.{model.artefact_digest}"
         if folder.exists():
             try:
                 return await self._built(folder, model)
@@ -103,6 +106,12 @@ class Artefacts:
         except ModelRefused:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
+
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Delete the local copies of a tenant's models, and keep none that is being fetched."""
+        self._deleted_tenants.add(tenant_id)
+        for copy in self._folder.glob(f"{tenant_id}.*"):
+            shutil.rmtree(copy, ignore_errors=True)
 
     async def _built(self, folder: Path, model: Model) -> Scorer:
         async with self._turns.of(model.tenant_id):
@@ -125,6 +134,8 @@ class Artefacts:
                         f"{model.artefact_key}/{name}", to=fresh / name, digest=file.sha256
                     )
                 )
+            if model.tenant_id in self._deleted_tenants:
+                raise ModelMissing("its tenant was deleted")
             await asyncio.to_thread(_put_in_place, fresh, folder)
         finally:
             await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)

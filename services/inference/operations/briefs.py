@@ -25,6 +25,10 @@ class Briefs:
             newest[event.item_id] = event.revision, told
         await self._store.put(events[0].tenant_id, newest)
 
+    async def erase_tenant(self, tenant_id: str) -> int:
+        """Delete what is told of a tenant's items; return of how many."""
+        return await self._store.erase_tenant(tenant_id)
+
     async def of(self, tenant_id: str, items: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return what is told of those items that are known."""
         return await self._store.read(tenant_id, items)

@@ -66,6 +66,10 @@ class Catalogue:
                 if event.is_default:
                     tenant.default_project = event.project_id
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop a tenant's items and projects."""
+        self._tenants.pop(tenant_id, None)
+
     def tenants(self) -> list[str]:
         """Return the tenants that have anything."""
         return list(self._tenants)

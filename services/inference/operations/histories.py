@@ -154,6 +154,18 @@ class Histories:
             self._recent.forget(event.tenant_id, event.person_uid, until=until)
             self._drop(key)
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop all that this process holds of a tenant's users."""
+        self._recent.forget_tenant(tenant_id)
+        for key in [each for each in self._cache if each[0] == tenant_id]:
+            self._drop(key)
+        for key in [each for each in self._erased if each[0] == tenant_id]:
+            del self._erased[key]
+
+    async def erase_tenant(self, tenant_id: str) -> int:
+        """Delete all that is stored of a tenant's users; return of how many."""
+        return await self._store.erase_tenant(tenant_id)
+
     async def erase(self, tenant_id: str, user_id: str, *, until: datetime) -> None:
         """Delete what is stored of what a user did until then."""
         await self._store.erase(tenant_id, user_id, until=until.timestamp())

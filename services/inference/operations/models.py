@@ -76,6 +76,12 @@ class States:
         self._loaded[model.model_id] = model
         self._news.set()
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Tell nothing more of a tenant's models."""
+        for model in list(self._loaded.values()):
+            if model.tenant_id == tenant_id:
+                del self._loaded[model.model_id]
+
     async def refused(self, model: Model, reason: str) -> None:
         """Tell of a refusal; whoever is first also sends the announcement to the dead letters."""
         self._loaded.pop(model.model_id, None)

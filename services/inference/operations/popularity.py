@@ -19,6 +19,10 @@ class Popularity:
         self._database = database
         self._lists: dict[str, tuple[float, list[tuple[str, float]]]] = {}
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop a tenant's list."""
+        self._lists.pop(tenant_id, None)
+
     async def strongest(self, tenant_id: str) -> list[tuple[str, float]]:
         """Return items and their sums, largest first."""
         read_at, found = self._lists.get(tenant_id, (0.0, []))

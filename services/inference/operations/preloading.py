@@ -68,6 +68,12 @@ class Preloading:
         """Do not load a model any more."""
         self._wanted.pop(model_id, None)
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Do not load a tenant's models any more."""
+        for wanted in list(self._wanted.values()):
+            if wanted.model.tenant_id == tenant_id:
+                self.forget(wanted.model.model_id)
+
     @property
     def waiting(self) -> int:
         """Return how many models still wait for their turn."""

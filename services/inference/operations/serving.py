@@ -108,6 +108,14 @@ class Shelf:
                 if place.is_named:
                     MODELS_SERVING.labels(place.algorithm).dec()
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop all models of a tenant that was deleted, those being loaded included."""
+        for model in [each for each in self._known.values() if each.tenant_id == tenant_id]:
+            self.retire(model.model_id)
+            self._refused.pop(model.model_id, None)
+        for place in [each for each in self._places if each.tenant_id == tenant_id]:
+            del self._places[place]
+
     def find(self, model_id: int) -> Model | None:
         """Return what was announced of a model."""
         return self._known.get(model_id)

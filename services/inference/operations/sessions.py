@@ -53,6 +53,14 @@ class Sessions:
         session.merged[_TOGETHER] = (known, lasting, together)
         return together
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop what this process holds of a tenant's sessions."""
+        self._histories.forget_tenant(tenant_id)
+
+    async def erase_tenant(self, tenant_id: str) -> int:
+        """Delete all sessions of a tenant; return how many."""
+        return await self._store.erase_tenant(tenant_id)
+
     async def run(self) -> None:
         """Delete what is over, for ever."""
         while True:

@@ -32,6 +32,12 @@ class Slots:
                 if isinstance(event, SlotChanged):
                     slots[event.slot_id] = _slot(event)
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop a tenant's slots and tests."""
+        for projects in (self._slots, self._tests):
+            for project in [each for each in projects if each[0] == tenant_id]:
+                del projects[project]
+
     def draw(self, tenant_id: str, project_id: int, user_id: str) -> Slot:
         """Return the slot that answers a user of a project now.
 

@@ -77,6 +77,11 @@ class HistoryStore:
                     self.collection, tenant_id=tenant_id, where={"id": user_id}
                 )
 
+    async def erase_tenant(self, tenant_id: str) -> int:
+        """Delete all of a tenant's documents; return how many."""
+        with translated():
+            return await self._documents.delete(self.collection, tenant_id=tenant_id, where={})
+
     def _document(self, user_id: str, history: History) -> Document:
         return {"id": user_id, "items": [list(entry) for entry in history.entries]}
 

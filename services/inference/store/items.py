@@ -33,6 +33,11 @@ class ItemStore:
         with translated():
             await self._documents.replace_many(_COLLECTION, fresh, tenant_id=tenant_id)
 
+    async def erase_tenant(self, tenant_id: str) -> int:
+        """Delete all of a tenant's documents; return how many."""
+        with translated():
+            return await self._documents.delete(_COLLECTION, tenant_id=tenant_id, where={})
+
     async def _kept(self, tenant_id: str, items: Sequence[str]) -> dict[str, dict[str, Any]]:
         with translated():
             return await self._documents.get_many(_COLLECTION, items, tenant_id=tenant_id)

@@ -64,6 +64,12 @@ class Runner:
         if job_uid in self._runs:
             self._runs[job_uid][0].look()
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Look at all jobs of a tenant at once: they are gone, and their workers are killed."""
+        for run, _task in self._runs.values():
+            if run.job.tenant_id == tenant_id:
+                run.look()
+
     async def run(self) -> None:
         """Take jobs for ever; when stopped, kill the workers and give their jobs back."""
         try:

@@ -52,6 +52,12 @@ async def discarded(tx: Transaction, *, before: datetime, limit: int = 50) -> Se
     return list(await tx.session.scalars(query))
 
 
+async def forget_below(tx: Transaction, folder: str) -> None:
+    """Forget what was discarded below a folder of the blob store: all of it is gone."""
+    below = DiscardedRow.prefix.startswith(folder, autoescape=True)
+    await tx.session.execute(delete(DiscardedRow).where(below))
+
+
 async def artefacts(tx: Transaction, *, after: int, limit: int = 500) -> Sequence[tuple[int, str]]:
     """Return ids and artefact prefixes of the next models by id, of all tenants."""
     row = TrainedModelRow
