@@ -84,6 +84,10 @@ class Transaction:
         finally:
             info[tenancy.TENANT] = before
 
+    def is_deleted(self, tenant_id: str) -> bool:
+        """Tell whether a tenant was deleted."""
+        return tenant_id in self._deleted
+
     def emit(self, happened: Event, *, context: Context | None = None) -> None:
         """Announce a fact; it leaves with the commit, and only then.
 

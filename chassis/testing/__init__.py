@@ -218,6 +218,8 @@ def _parse(topic: str, value: bytes) -> Event | None:
     from contracts.topics import TOPICS
 
     found = next((known for known in TOPICS if known.name == topic), None)
+    if not value:
+        return None  # a tombstone
     return None if found is None else each(found, _ignore, name="test").parse(value)
 
 

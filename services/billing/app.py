@@ -2,6 +2,7 @@
 
 from billing.api import ROUTERS
 from billing.events import subscriptions
+from billing.operations.accounts import Closing
 from billing.operations.allowances import announcer
 from billing.operations.collecting import Agent
 from billing.operations.errands import Errands, pruner
@@ -11,7 +12,7 @@ from billing.payments.provider import Provider
 from billing.payments.sandbox import Sandbox
 from billing.payments.stripe import Stripe
 from billing.settings import BillingSettings
-from billing.store.tables import Base
+from billing.store.tables import LASTING, Base
 from chassis.app import Service, serve
 from chassis.database import Database
 from chassis.settings import Settings
@@ -24,12 +25,13 @@ def build(settings: Settings) -> Service:
     own = BillingSettings(**settings.model_dump())
     database = Database.of(own, NAME, Base.metadata)
     payments = _provider(own, database)
+    collector = payments if isinstance(payments, Stripe) else None
     tasks = [
         announcer(database),
-        closer(database, collects=isinstance(payments, Stripe)),
+        closer(database, collects=collector is not None),
         pruner(database),
     ]
-    agent = Agent(database, payments) if isinstance(payments, Stripe) else None
+    agent = Agent(database, collector) if collector is not None else None
     if agent is not None:
         tasks.append(agent.run)
     secret = own.stripe_webhook_secret
@@ -45,6 +47,8 @@ def build(settings: Settings) -> Service:
             "stripe_webhook_secret": secret.get_secret_value() if secret else None,
         },
         tasks=tasks,
+        erases=[Closing(database, collector).close],
+        outlive_tenants=LASTING,
     )
 
 

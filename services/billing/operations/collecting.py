@@ -95,9 +95,10 @@ async def _begin(database: Database, tenant_id: str, number: str) -> Charge | No
         now = tx.clock()
         charge = await charges.held(tx.session, number, now=now)
         present = await subscriptions.get(tx.session)
-        if charge is None or present is None:
+        if charge is None:
             return None
-        customer = charge.customer or present.customer
+        # The charges of a deleted tenant have their customer.
+        customer = charge.customer or (present.customer if present else None)
         tries = charge.tries if customer is None else charge.tries + 1
         again_at = now + (_UNKNOWN if customer is None else pause_after(tries))
         await charges.tried(tx.session, number, tries=tries, again_at=again_at, customer=customer)

@@ -66,17 +66,35 @@ async def _close(tx: Transaction, *, collects: bool) -> None:
     # Held: whoever else closes waits, and then sees that there is nothing to close.
     subscription = await subscriptions.held(tx.session, anchor=now, tenant_id=tx.tenant_id)
     while subscription.closes_at <= now:
-        cycle = cycle_of(subscription.anchor, subscription.closed_cycles)
-        fees, overage = await _lines(tx, subscription, cycle)
-        invoice = cycle_invoice(cycle, [*fees, *overage], state="open")
-        await store.add(tx.session, invoice)
-        if collects:
-            await _collect(tx, invoice, sum(line.amount for line in overage))
-        subscription = replace(subscription, closed_cycles=subscription.closed_cycles + 1)
-        if others := billed_as_others(overage):
-            await usage.bill_others(tx.session, cycle.index, others, cap=subscription.cap)
-        await usage.invoice(tx.session, subscription.closed_cycles, plan=subscription.plan)
+        subscription = await _issue(tx, subscription, collects=collects)
     await subscriptions.put(tx.session, subscription)
+
+
+async def close_last(tx: Transaction, *, collects: bool) -> None:
+    """Invoice all that a tenant owes at its end, the cycle that has just begun included. What was
+    paid for it in advance is not paid back.
+    """
+    now = tx.clock()
+    subscription = await subscriptions.held(tx.session, anchor=now, tenant_id=tx.tenant_id)
+    last = subscription.cycle_at(now).index
+    while subscription.closed_cycles <= last:
+        subscription = await _issue(tx, subscription, collects=collects)
+    await subscriptions.put(tx.session, subscription)
+
+
+async def _issue(tx: Transaction, subscription: Subscription, *, collects: bool) -> Subscription:
+    """Keep the invoice of the oldest cycle that has none; return the subscription after that."""
+    cycle = cycle_of(subscription.anchor, subscription.closed_cycles)
+    fees, overage = await _lines(tx, subscription, cycle)
+    invoice = cycle_invoice(cycle, [*fees, *overage], state="open")
+    await store.add(tx.session, invoice)
+    if collects:
+        await _collect(tx, invoice, sum(line.amount for line in overage))
+    subscription = replace(subscription, closed_cycles=subscription.closed_cycles + 1)
+    if others := billed_as_others(overage):
+        await usage.bill_others(tx.session, cycle.index, others, cap=subscription.cap)
+    await usage.invoice(tx.session, subscription.closed_cycles, plan=subscription.plan)
+    return subscription
 
 
 async def _collect(tx: Transaction, invoice: Invoice, amount: int) -> None:

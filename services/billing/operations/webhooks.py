@@ -110,6 +110,10 @@ async def _bought_before(tx: Transaction, notice: Notice) -> Purchase | None:
 async def _keep(tx: Transaction, purchase: Purchase) -> str:
     """Keep a purchase; return its tenant."""
     named = _tenant_of(purchase)
+    if tx.is_deleted(named):
+        if not purchase.is_alive:
+            return NOBODY  # it ended with its tenant
+        named = NOBODY  # somebody paid all the same: the operator has to see to it
     unclaimed = purchase.is_alive and not (purchase.plan and await _is_known(tx, named))
     if unclaimed:
         telemetry.log.warning(

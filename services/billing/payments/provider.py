@@ -1,5 +1,6 @@
 """What billing needs of a payment provider."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +46,18 @@ class PaymentsUnavailable(Unavailable):
     """No payment provider can be reached, or none is configured."""
 
     code = "BILLING_UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that a tenant has at the provider, as far as we know of it."""
+
+    tenant_id: str
+    #: The provider's own ids of its subscriptions, and of the customers who pay for them.
+    subscriptions: Sequence[str]
+    customers: Sequence[str]
+    #: The newest visit to the checkout.
+    visit: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,15 @@ class Collector(Protocol):
 
         Raises:
             PaymentsUnavailable: the provider is away.
+        """
+        ...
+
+    async def end(self, account: Account) -> int:
+        """End at once all that a tenant pays for, and its visit to the checkout; return how many
+        subscriptions that were. What waits for their next bill is billed now; nothing is paid back.
+
+        Raises:
+            PaymentsUnavailable: the provider is away; some of it may have ended.
         """
         ...
 

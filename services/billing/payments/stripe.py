@@ -10,6 +10,7 @@ from billing.domain.charges import Charge
 from billing.domain.plans import CURRENCY, Interval, Plan
 from billing.payments.notices import subscribed
 from billing.payments.provider import (
+    Account,
     AlreadySubscribed,
     Customer,
     PaymentsUnavailable,
@@ -47,7 +48,7 @@ class Stripe:
 
         def make() -> Visit:
             # Its notices may not be here yet.
-            if customer.reference is not None and self._is_subscribed(customer):
+            if customer.reference and self._live(customer.reference, customer.tenant_id):
                 raise AlreadySubscribed
             made = self._client.v1.checkout.sessions.create(params)
             return Visit(str(made.url), made.id)
@@ -56,15 +57,7 @@ class Stripe:
 
     async def leave(self, visit: str) -> bool:
         """End a visit; return whether somebody has bought there what is charged for still."""
-
-        def expire() -> bool:
-            try:
-                self._client.v1.checkout.sessions.expire(visit)
-            except stripe.InvalidRequestError:
-                return self._has_bought(visit)  # it is over, one way or the other
-            return False
-
-        return await _asked(expire)
+        return await _asked(lambda: self._expired(visit) is not None)
 
     async def portal(self, customer: Customer) -> str:
         """Return the address of Stripe's portal."""
@@ -89,6 +82,36 @@ class Stripe:
             return await _asked(retrieve)
         except ValueError as error:
             raise PaymentsUnavailable("The payment provider gave no answer to read.") from error
+
+    async def end(self, account: Account) -> int:
+        """Cancel all subscriptions of a tenant, and expire its visit to the checkout."""
+        return await _asked(lambda: self._end(account))
+
+    def _end(self, account: Account) -> int:
+        live = set(account.subscriptions)
+        if account.visit is not None and (bought := self._expired(account.visit)) is not None:
+            live.add(bought)
+        for customer in account.customers:
+            # There may be some whose notices never came.
+            live |= {each.id for each in self._live(customer, account.tenant_id)}
+        return sum(self._cancel(key) for key in sorted(live))
+
+    def _cancel(self, key: str) -> bool:
+        try:
+            self._client.v1.subscriptions.cancel(key, {"invoice_now": True, "prorate": False})
+        except stripe.InvalidRequestError as error:
+            if error.http_status != 404:
+                raise
+            return False  # it is over, or of another account
+        return True
+
+    def _expired(self, visit: str) -> str | None:
+        """Expire a visit; return the subscription that was bought there, if one was."""
+        try:
+            self._client.v1.checkout.sessions.expire(visit)
+        except stripe.InvalidRequestError:
+            return self._bought_at(visit)  # it is over, one way or the other
+        return None
 
     async def charge(self, charge: Charge) -> str:
         """Make an invoice item of a charge, and an invoice where no subscription takes it in.
@@ -116,27 +139,31 @@ class Stripe:
         found = self._client.v1.invoice_items.list(params).auto_paging_iter()
         return next((each for each in found if _metadata(each).get(_MARK) == name), None)
 
-    def _is_subscribed(self, customer: Customer) -> bool:
-        params: Any = {"customer": customer.reference, "status": "all", "limit": 100}
+    def _live(self, customer: str, tenant_id: str) -> list[Any]:
+        """Return the subscriptions of a customer that are charged for still, on a tenant's behalf:
+        one customer may pay for several.
+        """
+        params: Any = {"customer": customer, "status": "all", "limit": 100}
         try:
             found = list(self._client.v1.subscriptions.list(params).auto_paging_iter())
         except stripe.InvalidRequestError:
-            return False  # of another account or mode: Stripe knows no such customer
-        # One customer may pay for several tenants.
-        return any(
-            each.status not in _OVER and _metadata(each).get("tenant_id") == customer.tenant_id
+            return []  # of another account or mode: Stripe knows no such customer
+        return [
+            each
             for each in found
-        )
+            if each.status not in _OVER and _metadata(each).get("tenant_id") == tenant_id
+        ]
 
-    def _has_bought(self, visit: str) -> bool:
+    def _bought_at(self, visit: str) -> str | None:
+        """Return the subscription that was bought at a visit and is charged for still."""
         try:
             made = self._client.v1.checkout.sessions.retrieve(visit).to_dict()
             key = made.get("subscription")
             if made.get("status") != "complete" or not isinstance(key, str):
-                return False
-            return self._client.v1.subscriptions.retrieve(key).status not in _OVER
+                return None
+            return key if self._client.v1.subscriptions.retrieve(key).status not in _OVER else None
         except stripe.InvalidRequestError:
-            return False  # of another account or mode, as after a key was replaced
+            return None  # of another account or mode, as after a key was replaced
 
 
 def _metadata(found: Any) -> dict[str, Any]:

@@ -39,6 +39,18 @@ async def held(session: AsyncSession, number: str, *, now: datetime) -> Charge |
     return _charge(row) if row else None
 
 
+async def bequeath(session: AsyncSession, *, customer: str | None) -> None:
+    """Say who pays the tenant's charges that wait, once no subscription says so any more; where
+    nobody ever was a customer, nobody is asked.
+    """
+    waiting = select(ChargeRow).where(ChargeRow.due_at.is_not(None), ChargeRow.customer.is_(None))
+    for row in await session.scalars(waiting):
+        row.customer = customer
+        if customer is None:
+            row.due_at = None
+    await session.flush()
+
+
 async def tried(
     session: AsyncSession, number: str, *, tries: int, again_at: datetime, customer: str | None
 ) -> None:

@@ -71,8 +71,8 @@ async def begin_look(session: AsyncSession, key: str, *, now: datetime) -> int |
 
 async def end_look(session: AsyncSession, key: str, *, looks: int) -> None:
     """Note that the provider was asked, unless there was a notice since."""
-    row = await _one(session, key)
-    if (row.looks or 0) == looks:
+    row = await session.get(PurchaseRow, key, populate_existing=True)
+    if row is not None and (row.looks or 0) == looks:
         row.look_at = None
     await session.flush()
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.domain.plans import STARTER, Interval, plan_of
@@ -87,6 +87,16 @@ async def visit(session: AsyncSession, checkout: str) -> str | None:
     before, row.checkout = row.checkout, checkout
     await session.flush()
     return before
+
+
+async def visited(session: AsyncSession) -> str | None:
+    """Return the tenant's newest visit to the provider's checkout."""
+    return await session.scalar(select(SubscriptionRow.checkout))
+
+
+async def remove(session: AsyncSession) -> None:
+    """Delete the tenant's subscription."""
+    await session.execute(delete(SubscriptionRow))
 
 
 async def touch(session: AsyncSession, *, at: datetime) -> None:

@@ -232,3 +232,7 @@ class KnownItemRow(TenantScoped, Base):
     item_id: Mapped[str] = mapped_column(String(256), primary_key=True)
     revision: Mapped[int]
     is_there: Mapped[bool]
+
+
+#: What stays of a deleted tenant: what it was invoiced, and what of that is still to be paid.
+LASTING = (InvoiceRow.__tablename__, ChargeRow.__tablename__)

@@ -145,6 +145,8 @@ class FakeStripe:
                 return made | {"url": f"https://stripe.test/portal/{made['id']}"}
             case "GET", ["subscriptions", key]:
                 return self._found("subscription", key)
+            case "DELETE", ["subscriptions", key]:
+                return self._cancelled(key)
             case "GET", ["subscriptions"]:
                 return self._list("subscription", asked)
             case "POST", ["invoiceitems"]:
@@ -167,6 +169,24 @@ class FakeStripe:
             if each.get("customer") == asked.get("customer")
         ]
         return {"object": "list", "data": found, "has_more": False, "url": "/v1/things"}
+
+    def _cancelled(self, key: str) -> Thing:
+        """End a subscription at once, and bill what waits for its next invoice."""
+        found = self._found("subscription", key)
+        if found["status"] == "canceled":
+            raise Refused(404, f"No such subscription: '{key}'")
+        waiting = [
+            item
+            for item in self.things["item"].values()
+            if item.get("subscription") == key and not item["invoice"]
+        ]
+        if waiting:
+            made = self._new("invoice", "in", {"customer": found["customer"]})
+            for item in waiting:
+                item["invoice"] = made["id"]
+        found["status"] = "canceled"
+        self._tell("customer.subscription.deleted", found)
+        return found
 
     def _session(self, asked: Thing) -> Thing:
         if "customer" in asked:
@@ -226,6 +246,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._do("GET", parse_qsl(urlsplit(self.path).query))
+
+    def do_DELETE(self) -> None:
+        self._do("DELETE", parse_qsl(urlsplit(self.path).query))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,38 +15,14 @@ from billing.operations import metrics
 from billing.operations.collecting import charge_due, look_due, measure
 from billing.operations.invoices import close_due
 from billing.payments.stripe import Stripe
-from billing.settings import BillingSettings
-from billing.tests.payments.fake_stripe import FakeStripe, Thing, served
-from billing.tests.payments.notices import SECRET, signed
-from billing.tests.world import NOW, registered
+from billing.tests.payments.fake_stripe import FakeStripe, Thing
+from billing.tests.payments.notices import signed
+from billing.tests.world import NOW
 from billing.tests.world import served as answered
-from chassis.testing import OTHER_TENANT, STRANGER, TENANT, Bench, FrozenClock, on_the_bench
+from chassis.testing import STRANGER, TENANT, Bench, FrozenClock, on_the_bench
 
 GROWTH = {"planId": "plan-growth", "interval": "monthly"}
 INCLUDED = 1_000_000
-
-
-@pytest.fixture
-def stripe() -> Iterator[FakeStripe]:
-    with served() as stripe:
-        yield stripe
-
-
-@pytest.fixture
-async def bench(tmp_path: Path, stripe: FakeStripe, clock: FrozenClock) -> AsyncIterator[Bench]:
-    """Billing at the fake, with two tenants."""
-    service = build(
-        BillingSettings(
-            home=tmp_path,
-            stripe_key="sk_test_x",
-            stripe_webhook_secret=SECRET,
-            stripe_url=stripe.url,
-        )
-    )
-    service.database.clock = clock
-    async with on_the_bench(service) as bench:
-        await bench.deliver(registered(), registered(OTHER_TENANT))
-        yield bench
 
 
 async def tell(bench: Bench, events: list[Thing]) -> None:
@@ -398,7 +373,7 @@ async def test_who_dies_after_stripe_has_it_hands_it_over_once(
     real = agent_of(bench)
 
     class Dying:
-        look = real.look
+        look, end = real.look, real.end
         calls = 0
 
         async def charge(self, charge: Any) -> str:
