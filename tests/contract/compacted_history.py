@@ -20,12 +20,14 @@ from contracts.interactions import InteractionRecorded, InteractionType
 from contracts.model_states import ModelLoaded, ModelRefused
 from contracts.models import ModelReady, ModelRetired, TuningConcluded, TuningForgotten
 from contracts.slots import AbTestChanged, SlotChanged, SlotDeleted
-from contracts.tenants import ApiKeyRevoked, PersonErased, TenantRegistered
+from contracts.tenants import ApiKeyRevoked, PersonErased, TenantDeleted, TenantRegistered
 
 BEGAN = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 #: When people were erased: facts of theirs are from before and from after it.
 ERASED = BEGAN + timedelta(hours=1)
 TENANTS = (TENANT, OTHER_TENANT)
+#: Tenants that came and were deleted.
+GONE = ("00000000-0000-4000-8000-0000000000d1", "00000000-0000-4000-8000-0000000000d2")
 #: Things of the second tenant have their ids this far from those of the first.
 APART = 1000
 #: Models whose announcements name a slot, by that slot's name.
@@ -38,7 +40,8 @@ def history() -> list[Event]:
     """Return all of it, in the order in which it happened."""
     both = [list(_of(tenant, number * APART)) for number, tenant in enumerate(TENANTS)]
     # Both tenants act side by side.
-    return [event for pair in zip(*both, strict=True) for event in pair]
+    lasting = [event for pair in zip(*both, strict=True) for event in pair]
+    return [*lasting, *(event for tenant in GONE for event in _gone(tenant))]
 
 
 def facts() -> list[Event]:
@@ -68,6 +71,13 @@ def facts() -> list[Event]:
             start=1,
         )
     ]
+
+
+def _gone(tenant: str) -> Iterator[Event]:
+    told: dict[str, Any] = {"tenant_id": tenant, "occurred_at": BEGAN}
+    yield TenantRegistered(**told, name="t", owner_id=9)
+    yield from _items(told)
+    yield TenantDeleted(**told)
 
 
 def _of(tenant: str, base: int) -> Iterator[Event]:

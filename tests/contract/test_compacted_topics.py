@@ -64,7 +64,7 @@ def test_the_history_has_all_that_anybody_listens_to(
         for kind in subscription.only or classes(subscription.topic.schema):
             keys = {event.key for event in happened if isinstance(event, kind)}
             assert len(keys) >= 2, f"{service}.{subscription.name}: {kind.__name__}"
-            assert len({key.partition(":")[0] for key in keys}) == 2
+            assert len({key.partition(":")[0] for key in keys}) >= 2
 
 
 class World:
@@ -82,6 +82,7 @@ class World:
         for start in range(0, len(happened), 9):
             await self.bench.deliver(*happened[start : start + 9])
         await self.bench.deliver(*facts())
+        await self.bench.erase_due()
         await _afterwards(self.bench)
         self.clock.advance(days=20)
 
@@ -108,7 +109,7 @@ class World:
             found["documents"] = await self._documents()
         for subscription in self.bench.service.subscriptions:
             if subscription.style == "replica":
-                found[f"memory of {subscription.name}"] = _plain(_holder(subscription.handler))
+                found[f"memory of {subscription.name}"] = plain(holder_of(subscription.handler))
         return found
 
     async def _documents(self) -> list[str]:
@@ -131,12 +132,18 @@ async def world(
     """Return a service to which all of it has happened."""
     monkeypatch.setattr(training.app, "open_compute", lambda _url, **_others: FakeCompute())
     monkeypatch.setattr(catalog.app, "_topic_maker", lambda _settings: _Topics())
+    monkeypatch.setattr(catalog.app, "_topic_remover", lambda _settings: no_topics)
     service = build(request.param, tmp_path)
     clock = service.database.clock = FrozenClock(BEGAN + timedelta(hours=3))
     async with on_the_bench(service) as bench:
         made = World(bench, clock)
         await made.live()
         yield made
+
+
+async def no_topics(_tenant_id: str) -> Mapping[str, int]:
+    """Stand in for a Kafka where a deleted tenant has no topics."""
+    return {}
 
 
 class _Topics:
@@ -230,14 +237,14 @@ async def _afterwards(bench: Bench) -> None:
     assert RETIRED not in [slot["trained_model"] for slot in slots]
 
 
-def _holder(handler: Callable[..., Any]) -> Any:
+def holder_of(handler: Callable[..., Any]) -> Any:
     """Return what a replica's handler fills: its object, or what it closes over."""
     if inspect.ismethod(handler):
         return handler.__self__
     return dict(inspect.getclosurevars(handler).nonlocals)
 
 
-def _plain(value: Any, seen: frozenset[int] = frozenset()) -> Any:
+def plain(value: Any, seen: frozenset[int] = frozenset()) -> Any:
     """Return what an object of ours holds as plain values; what it calls upon is left out."""
     if value is None or isinstance(value, str | bytes | int | float):
         return value
@@ -245,13 +252,13 @@ def _plain(value: Any, seen: frozenset[int] = frozenset()) -> Any:
         return "…"
     seen |= {id(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(each, seen) for key, each in value.items()}
+        return {str(key): plain(each, seen) for key, each in value.items()}
     if isinstance(value, set | frozenset):
         return sorted(str(each) for each in value)
     if isinstance(value, Collection):
-        return [_plain(each, seen) for each in value]
+        return [plain(each, seen) for each in value]
     if type(value).__module__.partition(".")[0] not in (*SERVICES, "tests"):
         return type(value).__name__
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name), seen) for each in fields(value)}
-    return {name: _plain(each, seen) for name, each in vars(value).items()}
+        return {each.name: plain(getattr(value, each.name), seen) for each in fields(value)}
+    return {name: plain(each, seen) for name, each in vars(value).items()}
