@@ -73,6 +73,12 @@ replay: $(ready) ## send a service's remembered events again; s=<service>
 unclaimed: $(ready) ## list purchases whose tenant or plan is unknown
 	@$(bin)/python -m embedded unclaimed
 
+delete-tenant: $(ready) ## delete a tenant for ever, with all that it has; tenant=<uid> yes=1
+	@$(bin)/python -m embedded delete-tenant "$(tenant)" $(if $(yes),--yes)
+
+deletions: $(ready) ## list the tenants that were deleted, and who has not erased them yet
+	@$(bin)/python -m embedded deletions
+
 dead: $(ready) ## list dead letters; topic=<topic> for one
 	@$(bin)/python -m embedded dead $(topic)
 
@@ -153,6 +159,6 @@ migration: $(ready) ## write a migration; s=<service> m="what it does"
 	@export MILLRACE_HOME=$$(mktemp -d) && $(bin)/python -m chassis.migrations upgrade $(s) \
 		&& $(bin)/python -m chassis.migrations revision $(s) --message "$(m)"
 
-.PHONY: help setup lock demo up servers down status logs trace assertion invitation rotate-key replay unclaimed dead redrive migrate backup \
+.PHONY: help setup lock demo up servers down status logs trace assertion invitation rotate-key replay unclaimed delete-tenant deletions dead redrive migrate backup \
 	restore check format lint types imports test test-unit test-contract test-deploy test-integration \
 	test-e2e test-chaos bench contracts migration image deploy

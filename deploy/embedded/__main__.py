@@ -38,6 +38,10 @@ def arguments() -> argparse.ArgumentParser:
     rotation.add_argument("--grace", type=float, default=GRACE, help="seconds before the last step")
     verbs.add_parser("replay", help="send remembered events again").add_argument("service")
     verbs.add_parser("unclaimed", help="list purchases that could not be applied")
+    deletion = verbs.add_parser("delete-tenant", help="delete a tenant with all that it has")
+    deletion.add_argument("tenant", help="the tenant's uid")
+    deletion.add_argument("--yes", action="store_true", help="do it")
+    verbs.add_parser("deletions", help="list the tenants that were deleted")
     verbs.add_parser("dead", help="list dead letters").add_argument("topic", nargs="?")
     redrive = verbs.add_parser("redrive", help="put dead letters back for who failed")
     redrive.add_argument("topic")
@@ -74,6 +78,11 @@ def run(chosen: argparse.Namespace) -> int:
             return inside.run(home, chosen.service, "chassis.replay", chosen.service)
         case "unclaimed":
             return inside.run(home, "billing", "billing.unclaimed")
+        case "delete-tenant":
+            sure = ["--yes"] if chosen.yes else []
+            return inside.run(home, "gateway", "gateway.deletion", chosen.tenant, *sure)
+        case "deletions":
+            return inside.run(home, "gateway", "gateway.deletion")
         case "dead":
             topic = [chosen.topic] if chosen.topic else []
             return inside.run(home, "gateway", "chassis.dead_letters", "list", *topic)

@@ -198,3 +198,25 @@ async def test_a_tenants_many_builds_leave_a_builder_to_the_others(
     gate.set()
     await asyncio.gather(*flood)
     await artefacts.stop()
+
+
+async def test_the_local_copies_of_a_deleted_tenants_models_go(
+    artefacts: Artefacts, blobs: Blobs, tmp_path: Path
+) -> None:
+    other = replace(MODEL, tenant_id="other", artefact_key="other/models/5")
+    for key in await blobs.keys("tenant/"):
+        await blobs.put(key.replace("tenant/", "other/"), await blobs.get(key))
+    await artefacts.load(MODEL)
+    await artefacts.load(other)
+    artefacts.forget_tenant("tenant")
+    names = [copy.name for copy in (tmp_path / "copies").iterdir()]
+    assert names == [f"other.{MODEL.artefact_digest}"]
+
+
+async def test_a_model_that_is_fetched_while_its_tenant_is_deleted_leaves_no_copy(
+    artefacts: Artefacts, tmp_path: Path
+) -> None:
+    artefacts.forget_tenant("tenant")
+    with pytest.raises(ModelMissing):
+        await artefacts.load(MODEL)
+    assert list((tmp_path / "copies").iterdir()) == []

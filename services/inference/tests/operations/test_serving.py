@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
@@ -422,3 +423,38 @@ async def test_models_that_answer_are_counted_without_naming_tenants(
     assert (sample("models_serving"), sample("newest_model_id")) == (1, 9)
     shelf.retire(9)
     assert sample("models_serving") == 0
+
+
+async def test_the_models_of_a_deleted_tenant_leave_memory_and_no_others(shelf: Shelf) -> None:
+    own, other = model(1), replace(model(2), tenant_id="other")
+    for each in (own, other):
+        shelf.announce(each)
+        await shelf.load(each)
+    shelf.forget_tenant("tenant")
+    assert shelf.loaded_ids == [2]
+    assert shelf.find(1) is None
+    assert not shelf.has("tenant", "hybrid")
+    assert await shelf.answering("tenant", "hybrid") is None
+    assert await shelf.answering("other", "hybrid") is not None
+    assert not shelf.announce(own)  # an announcement that comes late
+
+
+async def test_a_model_that_is_loaded_while_its_tenant_is_deleted_never_answers(
+    shelf: Shelf, store: Store
+) -> None:
+    store.gate.clear()
+    shelf.announce(model(1))
+    loading = shelf.load(model(1))
+    shelf.forget_tenant("tenant")
+    store.gate.set()
+    with pytest.raises(ModelMissing):
+        await loading
+    assert shelf.loaded_ids == []
+
+
+async def test_models_of_a_deleted_tenant_are_not_loaded_any_more(shelf: Shelf) -> None:
+    preloading = Preloading(shelf)
+    for each in (model(1), replace(model(2), tenant_id="other")):
+        preloading.want(each, announced_at=0)
+    preloading.forget_tenant("tenant")
+    assert preloading.waiting == 1

@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from chassis.blobs import open_blobs
-from chassis.testing import ADMIN, STRANGER, TENANT, Bench, FrozenClock
+from chassis.testing import ADMIN, OTHER_TENANT, STRANGER, TENANT, Bench, FrozenClock
 from contracts.models import ModelReady, ModelRetired
+from contracts.tenants import TenantDeleted
 from contracts.training import TrainingRequested
 from training.operations.runner import Runner
 from training.store import jobs
@@ -376,5 +377,26 @@ async def test_an_announcement_only_wakes_the_runner(bench: Bench, compute: Fake
     assert len(await bench.emitted(ModelReady)) == 1
     for event in await bench.emitted(TrainingRequested):
         await bench.deliver(event)
+    await run_everything(bench)
+    assert len(compute.specs) == 1
+
+
+async def test_the_job_of_a_deleted_tenant_ends_with_its_worker_and_leaves_nothing(
+    bench: Bench, compute: FakeCompute
+) -> None:
+    compute.gate.clear()
+    compute.play(progress(0.1, "on it"), result())
+    await requested(bench)
+    await runner_of(bench).step()
+    await until(lambda: compute.at_once == 1)
+    async with open_blobs(bench.service.settings.blobs()) as blobs:
+        await blobs.put(f"{TENANT}/models/uid/1/half", b"written")
+        await blobs.put(f"{OTHER_TENANT}/models/uid/1/whole", b"written")
+        await bench.deliver(TenantDeleted(tenant_id=TENANT, occurred_at=bench.database.clock()))
+        await bench.erase_due()
+        await runner_of(bench).idle()
+        assert compute.cancelled == ["0"]
+        assert await blobs.keys() == [f"{OTHER_TENANT}/models/uid/1/whole"]
+    assert await bench.emitted(ModelReady) == []
     await run_everything(bench)
     assert len(compute.specs) == 1
