@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, delete, select, tuple_, update
+from sqlalchemy import Table, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import deleted_tenants, telemetry, tenant_records
@@ -188,10 +188,13 @@ class TenantErasure:
         return await self._database.exhaust(delete(table).where(tuple_(*key).in_(some)))
 
     async def _inbox(self, tenant_id: str) -> int:
-        """Forget which events were handled: their ids are what the tenant's producers chose."""
+        """Forget which events and records of the tenant were handled: producers choose the ids."""
         inbox = self._database.metadata.tables["inbox"]
         key = (inbox.c.subscription, inbox.c.event_id)
-        mine = inbox.c.event_id.startswith(f"{tenant_id}:", autoescape=True)
+        mine = or_(
+            inbox.c.event_id.startswith(f"{tenant_id}:", autoescape=True),
+            inbox.c.event_id.startswith(f"ingest.{tenant_id}.", autoescape=True),
+        )
         some = select(*key).where(mine).limit(_SOME)
         return await self._database.exhaust(delete(inbox).where(tuple_(*key).in_(some)))
 

@@ -171,7 +171,7 @@ async def test_copies_are_bounded_by_disk(
 
     await artefacts.load(other)
 
-    assert [path.name for path in (tmp_path / "copies").iterdir()] == [manifest.digest]
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == [f"tenant.{manifest.digest}"]
 
 
 async def test_a_tenants_many_builds_leave_a_builder_to_the_others(
