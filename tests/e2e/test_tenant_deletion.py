@@ -3,8 +3,8 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -62,9 +62,9 @@ class Stores:
         """Return the rows that name a tenant anywhere, by service and table."""
         found: dict[str, list[str]] = {}
         for name in SERVICES:
-            settings = self._settings(name, monkeypatch)
-            metadata = build(name, settings.folder("read", name)).database.metadata
-            rows = asyncio.run(_rows(settings.database(name), metadata, tenant_id))
+            with self._acting_as(name, monkeypatch) as settings:
+                metadata = build(name, settings.folder("read", name)).database.metadata
+                rows = asyncio.run(_rows(settings.database(name), metadata, tenant_id))
             found |= {f"{name}.{table}": some for table, some in rows.items()}
         return found
 
@@ -73,24 +73,26 @@ class Stores:
             async with open_blobs(url) as blobs:
                 return await blobs.keys(tenant_id)
 
-        return asyncio.run(keys(self._settings("catalog", monkeypatch).blobs()))
+        with self._acting_as("catalog", monkeypatch) as settings:
+            return asyncio.run(keys(settings.blobs()))
 
     def documents_of(self, tenant_id: str, monkeypatch: pytest.MonkeyPatch) -> int:
         async def count(url: str) -> int:
             async with open_documents(url) as documents:
                 return sum([await documents.count(e, tenant_id=tenant_id) for e in DOCUMENTS])
 
-        settings = self._settings("inference", monkeypatch)
-        return asyncio.run(count(settings.documents("inference")))
+        with self._acting_as("inference", monkeypatch) as settings:
+            return asyncio.run(count(settings.documents("inference")))
 
-    def _settings(self, service: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-        """Return a service's settings, as its own environment says."""
+    @contextmanager
+    def _acting_as(self, service: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+        """Have the environment of a service for a block, with its settings."""
         with monkeypatch.context() as patch:
             for name in [each for each in os.environ if each.startswith(("MILLRACE_", "AWS_"))]:
                 patch.delenv(name)
             for name, value in self._environments[service].items():
                 patch.setenv(name, value)
-            return Settings()
+            yield Settings()
 
 
 async def _rows(url: str, metadata: Any, tenant_id: str) -> dict[str, list[str]]:
