@@ -52,6 +52,10 @@ REFUSED = Counter(
 )
 OUTBOX_ROWS = Gauge("millrace_outbox_rows", "Events that wait to be sent.")
 OUTBOX_AGE = Gauge("millrace_outbox_age_seconds", "Age of the oldest event that waits to be sent.")
+ERASURE_AGE = Gauge(
+    "millrace_oldest_tenant_erasure_seconds",
+    "Age of the oldest deletion of a tenant whose things this service still holds.",
+)
 READY = Gauge("millrace_ready", "Whether a condition of readiness holds, 1 or 0.", ["check"])
 BUILD = Gauge("millrace_build_info", "The version that runs; always 1.", ["version"])
 LOOP_LAG = Histogram(

@@ -261,7 +261,7 @@ class OutboxTable:
         unsent = self._table.c.sent_at.is_(None)
         query = select(func.count(), func.min(self._table.c.created_at)).where(unsent)
         count, oldest = (await connection.execute(query)).one()
-        return count, None if oldest is None else _aware(oldest)
+        return count, None if oldest is None else aware(oldest)
 
     async def forget(self, connection: AsyncConnection, *, since: datetime) -> int:
         """Mark as unsent the newest of each key on compacted topics, of others what is young."""
@@ -349,6 +349,7 @@ async def replay(
     return count
 
 
-def _aware(moment: Any) -> datetime:
+def aware(moment: Any) -> datetime:
+    """Return a moment as a plain query gives it, on either engine, with its time zone."""
     parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=now().tzinfo)

@@ -15,11 +15,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, delete, or_, select, tuple_, update
+from sqlalchemy import Table, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import deleted_tenants, telemetry, tenant_records
 from chassis.database import Database, Transaction
+from chassis.metrics import ERASURE_AGE
+from chassis.outbox import aware
 from chassis.remembering import REMEMBERED
 from chassis.subscriptions import Subscription, each, every_replica
 from chassis.tenancy import TENANT
@@ -121,7 +123,15 @@ class TenantErasure:
         while True:
             while (tenant_id := await self.claim()) is not None:
                 await self._try(tenant_id)
+            ERASURE_AGE.set(await self.age())
             await asyncio.sleep(_INTERVAL)
+
+    async def age(self) -> float:
+        """Return the seconds for which the oldest deletion waits for its erasure; 0: none does."""
+        query = select(func.min(self._deleted.c.deleted_at)).where(self._deleted.c.erasures == 0)
+        async with self._database.transaction(write=False) as tx:
+            oldest = (await (await tx.session.connection()).execute(query)).scalar()
+            return (tx.clock() - aware(oldest)).total_seconds() if oldest is not None else 0.0
 
     async def _try(self, tenant_id: str) -> None:
         try:

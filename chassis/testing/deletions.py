@@ -138,10 +138,12 @@ class DeletionBehaviour:
         with pytest.raises(ConnectionError):
             await erasure.erase(ONE)
         assert [row for row in await remembered(database) if row[0] == ERASURES.name] == []
+        assert await erasure.age() > 0
         assert await erase_due(erasure) == []  # another replica may still be at it
         shelf.is_away = False
         database.clock = lambda: now() + timedelta(minutes=6)
         assert await erase_due(erasure) == [ONE]
+        assert await erasure.age() == 0
         assert await read(database, None) == []
 
     async def test_of_two_replicas_one_erases(

@@ -13,5 +13,8 @@ kafka=(--bootstrap-server "${BROKERS:?}" --command-config "${OPERATOR:?}")
 kafka-acls.sh "${kafka[@]}" --add --allow-principal "$user" \
   --operation Create --operation Read --operation Write --operation Describe \
   --operation DescribeConfigs --topic '*'
+# The topics of tenants who are deleted go with them.
+kafka-acls.sh "${kafka[@]}" --add --allow-principal "$user" \
+  --operation Delete --topic 'ingest.' --resource-pattern-type prefixed
 kafka-acls.sh "${kafka[@]}" --add --allow-principal "$user" \
   --operation Read --operation Describe --group '*'

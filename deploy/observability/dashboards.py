@@ -147,6 +147,11 @@ EVENTS = Dashboard(
     [
         LAG,
         Panel(
+            "Age of the oldest deletion of a tenant that is not carried out",
+            "s",
+            [("max by (service) (millrace_oldest_tenant_erasure_seconds)", "{{service}}")],
+        ),
+        Panel(
             "Records by outcome",
             "short",
             [(_rate("millrace_events_total", "outcome"), "{{outcome}}")],

@@ -36,7 +36,13 @@ from chassis.subscriptions import each
 from chassis.testing import VERIFIER
 from chassis.tests import shop
 from contracts.tenants import TenantRegistered
-from contracts.topics import INGEST_CONVERSIONS, INGEST_INTERACTIONS, INGEST_REJECTED, TENANTS
+from contracts.topics import (
+    INGEST_CONVERSIONS,
+    INGEST_INTERACTIONS,
+    INGEST_REJECTED,
+    INGEST_TOPICS,
+    TENANTS,
+)
 from tests.integration.guarded_kafka import PASSWORD, GuardedKafka, guarded_kafka
 
 SCRIPTS = Path(__file__).parents[2] / "deploy" / "kafka"
@@ -277,3 +283,6 @@ async def test_the_services_work_with_the_rights_of_the_platforms_script(
         "alter": "TOPIC_AUTHORIZATION_FAILED",
         "let in": "CLUSTER_AUTHORIZATION_FAILED",
     }
+    # What it may delete are the topics of a tenant who is deleted.
+    assert await topics.remove_tenant(settings.kafka, uid) == len(INGEST_TOPICS)
+    assert await topics.remove_tenant(settings.kafka, uid) == 0

@@ -14,7 +14,7 @@ from chassis import topics
 from chassis.kafka import OutboxProducer
 from chassis.outbox import Outgoing
 from chassis.sending import bury, send
-from contracts.topics import INGEST_INTERACTIONS, INTERACTIONS, SERVINGS, TOPICS
+from contracts.topics import INGEST_INTERACTIONS, INGEST_TOPICS, INTERACTIONS, SERVINGS, TOPICS
 from servers.kafka import kafka as run_kafka
 
 
@@ -64,6 +64,22 @@ async def test_a_tenants_topic_that_somebody_made_otherwise_is_told(kafka: str) 
         f"{name}: retention.ms is 1000, the table says {INGEST_INTERACTIONS.retention_ms}",
         f"{name}: max.message.bytes is 1048588, the table says 1048576",
     ]
+
+
+async def test_the_topics_of_a_deleted_tenant_go_and_no_others(kafka: str) -> None:
+    tenant_id, other = str(uuid4()), str(uuid4())
+    for each in (tenant_id, other):
+        await topics.ensure_tenant(kafka, each)
+    assert await topics.remove_tenant(kafka, tenant_id) == len(INGEST_TOPICS)
+    assert await topics.remove_tenant(kafka, tenant_id) == 0
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        present = set(await admin.list_topics())
+    finally:
+        await admin.close()
+    assert not {topic.of(tenant_id) for topic in INGEST_TOPICS} & present
+    assert {topic.of(other) for topic in INGEST_TOPICS} <= present
 
 
 async def test_topics_of_an_older_release_get_the_settings_that_they_lack(kafka: str) -> None:
