@@ -26,7 +26,7 @@ T = TypeVar("T")
 #: Tests call far more often than any tenant may.
 UNLIMITED = {
     f"MILLRACE_RATE_{who}": "0"
-    for who in ("KEY", "ANONYMOUS", "PERSON", "INFERENCE", "LOGIN", "REGISTRATION")
+    for who in ("KEY", "ANONYMOUS", "PERSON", "INFERENCE", "LOGIN", "ACCOUNT", "REGISTRATION")
 }
 START_LIMIT = 300.0
 

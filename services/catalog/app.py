@@ -12,9 +12,9 @@ from catalog.operations.data_files import DataFiles
 from catalog.operations.erasing import BlobErasure
 from catalog.operations.filling import Filler
 from catalog.operations.forgetting import forgetter
+from catalog.operations.ingest_topics import IngestTopics, TopicMaker
 from catalog.operations.interactions import Recorder
 from catalog.operations.sweeping import Sweeper
-from catalog.operations.tenants import TopicMaker
 from catalog.profiling.limits import Limits
 from catalog.settings import CatalogSettings
 from catalog.store import projects as project_store
@@ -39,6 +39,7 @@ def build(settings: Settings) -> Service:
     database.hidden_projects = project_store.owned_by_others
     blobs = open_blobs(own.blobs())
     filler = Filler(database, blobs)
+    ingest_topics = IngestTopics(database, _topic_maker(own))
     limits = Limits(
         unpacked_bytes=own.max_unpacked_bytes,
         rows=own.max_table_rows,
@@ -51,20 +52,23 @@ def build(settings: Settings) -> Service:
         database=database,
         routers=ROUTERS,
         uploads=UPLOADS,
-        subscriptions=subscriptions(make_topics=_topic_maker(own)),
+        subscriptions=subscriptions(),
         state={
             "recorder": Recorder(database),
+            "ingest_topics": ingest_topics,
             "data_files": DataFiles(database, blobs, filler, limits=limits),
         },
         parts=(Closing(blobs),),
         tasks=(
             Sweeper(database, blobs).run,
             filler.run,
+            ingest_topics.run,
             forgetter(database, own.interaction_memory),
             teller_of_owners(database),
         ),
         sources=(Announcements(),),
         erases=(BlobErasure(database, blobs).erase, _topic_remover(own)),
+        forgets=(ingest_topics.forget_tenant,),
     )
 
 
@@ -111,7 +115,7 @@ def _topic_maker(settings: CatalogSettings) -> TopicMaker:
         try:
             await topics.ensure(settings.kafka, wanted)
         except KafkaError as error:
-            raise Unavailable("Kafka made no topics yet.") from error
+            raise Unavailable("Kafka makes no topics at present; try again.") from error
 
     return make
 

@@ -6,12 +6,11 @@ from pydantic import TypeAdapter
 
 from catalog.domain.interactions import Interaction, canonical
 from catalog.operations import ingestion, interactions, outcomes, tenants
-from catalog.operations.tenants import TopicMaker
 from chassis import telemetry
 from chassis.database import Transaction
 from chassis.parsing import Unreadable, validated
 from chassis.problems import Problem
-from chassis.subscriptions import IngestedRecord, Subscription, each, every_replica, ingested
+from chassis.subscriptions import IngestedRecord, Subscription, each, ingested
 from chassis.validation import problem_in
 from chassis.wire import JsonObject
 from contracts.interactions import IngestedInteraction
@@ -27,17 +26,11 @@ class _Record(IngestedInteraction):
 _RECORD = TypeAdapter(_Record)
 
 
-def subscriptions(*, make_topics: TopicMaker) -> list[Subscription]:
+def subscriptions() -> list[Subscription]:
     """Return everything that catalog listens to."""
-
-    async def topics_wanted(happened: list[TenantRegistered]) -> None:
-        await tenants.open_doors(happened, make_topics=make_topics)
-
     return [
         ingested(INGEST_INTERACTIONS, interactions_ingested, name="interactions"),
         each(TENANTS, tenant_registered, name="tenants", only=(TenantRegistered,)),
-        # Read from the start by each process, so that a Kafka that lost its topics gets them back.
-        every_replica(TENANTS, topics_wanted, name="tenant-topics", only=(TenantRegistered,)),
         each(TENANTS, person_erased, name="erasures", only=(PersonErased,)),
         each(MODEL_READY, model_or_tuning_changed, name="outcomes"),
     ]

@@ -131,7 +131,6 @@ async def world(
 ) -> AsyncIterator[World]:
     """Return a service to which all of it has happened."""
     monkeypatch.setattr(training.app, "open_compute", lambda _url, **_others: FakeCompute())
-    monkeypatch.setattr(catalog.app, "_topic_maker", lambda _settings: _Topics())
     monkeypatch.setattr(catalog.app, "_topic_remover", lambda _settings: no_topics)
     service = build(request.param, tmp_path)
     clock = service.database.clock = FrozenClock(BEGAN + timedelta(hours=3))
@@ -144,16 +143,6 @@ async def world(
 async def no_topics(_tenant_id: str) -> Mapping[str, int]:
     """Stand in for a Kafka where a deleted tenant has no topics."""
     return {}
-
-
-class _Topics:
-    """Stands in for Kafka where catalog makes topics: they are there, or not."""
-
-    def __init__(self) -> None:
-        self.made: set[str] = set()
-
-    async def __call__(self, tenants: Sequence[str]) -> None:
-        self.made |= set(tenants)
 
 
 @pytest.mark.parametrize("world", SERVICES, indirect=True)

@@ -59,7 +59,6 @@ async def bench(
     """Return a service that has heard all that there is of two tenants."""
     monkeypatch.setattr(training.app, "open_compute", lambda _url, **_others: FakeCompute())
     monkeypatch.setattr(catalog.app, "_topic_remover", lambda _settings: no_topics)
-    monkeypatch.setattr(catalog.app, "_topic_maker", lambda _settings: no_topics)
     service = build(request.param, tmp_path)
     service.database.clock = FrozenClock(BEGAN)
     async with on_the_bench(service) as made:

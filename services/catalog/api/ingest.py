@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import Request
 
+from catalog.operations.ingest_topics import IngestTopics
 from chassis.identity import CurrentCaller, needs
 from chassis.wire import Wire, router
 from contracts.conversions import IngestedConversion
@@ -27,7 +28,11 @@ class IngestOut(Wire):
 
 @ingest_router.get("/api/v1/ingest")
 async def describe(caller: CurrentCaller, request: Request) -> IngestOut:
-    """Tell a tenant its brokers, its topics and the schemas of what it may write."""
+    """Tell a tenant its brokers, its topics and the schemas of what it may write. The first call
+    makes the topics.
+    """
+    topics: IngestTopics = request.app.state.ingest_topics
+    await topics.open_for(caller)
     return IngestOut(
         bootstrap_servers=request.app.state.settings.producers_url,
         interactions_topic=INGEST_INTERACTIONS.of(caller.tenant_id),

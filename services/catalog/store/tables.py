@@ -47,6 +47,15 @@ class ProjectRow(Identified, TenantScoped, Base):
     owner_told: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
+class IngestTenantRow(TenantScoped, Base):
+    """A tenant that asked where its producers connect: it has ingest topics since then."""
+
+    __tablename__ = "ingest_tenant"
+
+    tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    opened_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class ErasedPersonRow(ErasedPerson, TenantScoped, Base):
     """A person whose earlier facts are not kept, however late they come."""
 

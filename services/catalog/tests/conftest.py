@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import catalog.app
 from catalog.app import build
 from catalog.store.announcements import Announcements
 from chassis.outbox import Outgoing
+from chassis.problems import Unavailable
 from chassis.relay import Relay
 from chassis.testing import OTHER_TENANT, TENANT, Bench, on_the_bench, settings_in
 from contracts.interactions import InteractionRecorded
@@ -28,8 +30,29 @@ class Topics:
         self.records.extend(records)
 
 
+class IngestTopicMaker:
+    """Stands in for the Kafka that makes tenants' topics."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        self.is_away = False
+
+    async def __call__(self, tenants: Sequence[str]) -> None:
+        if self.is_away:
+            raise Unavailable("Kafka makes no topics at present; try again.")
+        self.made.extend(tenants)
+
+
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+def ingest_kafka(monkeypatch: pytest.MonkeyPatch) -> IngestTopicMaker:
+    """Return what makes the tenants' topics."""
+    maker = IngestTopicMaker()
+    monkeypatch.setattr(catalog.app, "_topic_maker", lambda _settings: maker)
+    return maker
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, ingest_kafka: IngestTopicMaker) -> AsyncIterator[Bench]:
     """Catalog with two tenants, each with its default project: 1 and 2."""
     async with on_the_bench(build(settings_in(tmp_path))) as bench:
         for tenant_id, owner in ((TENANT, 1), (OTHER_TENANT, 9)):

@@ -1,9 +1,7 @@
-"""A tenant registers: a default project, and topics for its producers."""
+"""A tenant registers: a default project."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from catalog.events import subscriptions
 from catalog.store import projects
 from chassis.testing import OTHER_TENANT, TENANT, Bench
 from contracts.catalog import ProjectChanged
@@ -32,15 +30,3 @@ async def test_each_tenant_gets_one_default_project(bench: Bench) -> None:
         "item_id",
         "timestamp",
     )
-
-
-async def test_every_tenants_topics_are_wanted_from_kafka() -> None:
-    wanted: list[str] = []
-
-    async def make(tenants: Sequence[str]) -> None:
-        wanted.extend(tenants)
-
-    [topics] = [s for s in subscriptions(make_topics=make) if s.style == "replica"]
-    await topics.handler([registered(), registered(OTHER_TENANT), registered()])
-    assert wanted == [TENANT, OTHER_TENANT]
-    assert topics.from_start
