@@ -73,6 +73,17 @@ def items(tenant: Tenant) -> set[str]:
     return {item["id"] for item in found}
 
 
+def test_a_tenant_that_never_asked_has_no_topics(
+    stack: RunningStack, new_tenant: Callable[[], Tenant]
+) -> None:
+    silent, asking = new_tenant(), new_tenant()
+    told = asking.key_client.get("/api/v1/ingest").raise_for_status().json()
+    names = set(AdminClient({"bootstrap.servers": stack.kafka}).list_topics(timeout=30).topics)
+    assert {told[f"{kind}_topic"] for kind in ("interactions", "conversions", "rejected")} <= names
+    uid = silent.client.get("/api/v1/auth/user/").json()["tenantId"]
+    assert not any(uid in name for name in names)
+
+
 def test_a_stranger_and_a_key_that_cannot_write_learn_nothing(
     visitor: httpx.Client, bystander: Tenant
 ) -> None:
