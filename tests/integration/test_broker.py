@@ -225,11 +225,12 @@ async def test_who_would_revive_consumers_goes_before_they_are_stopped(
 
     monkeypatch.setattr(Listener, "watch", watched)
     monkeypatch.setattr(Consumers, "stop", stopped)
-    async with running(tmp_path, kafka, Heard()) as (app, _service):
+    async with running(tmp_path, kafka, Heard()) as (app, service):
         consumers: Consumers = app.state.consumers
-        # The four of the service, and what hears of new topics.
-        await eventually(lambda: len(begun) == 5)
-    assert happened == ["watched no more"] * 5 + ["stopped"]
+        # Those of the service, and what hears of new topics.
+        count = len(service.subscriptions) + 1
+        await eventually(lambda: len(begun) == count)
+    assert happened == ["watched no more"] * count + ["stopped"]
     assert not await consumers.ready()
 
 
