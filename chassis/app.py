@@ -74,6 +74,8 @@ class Service:
     answers_from_memory: bool = False
     #: Paths that take files, which may be longer than other bodies.
     uploads: Sequence[str] = ()
+    #: Most bytes of bodies below paths where they are fewer than `max_body_bytes` says.
+    body_bounds: Mapping[str, int] = field(default_factory=dict)
     #: Seconds between two looks at all objects; the more a service holds, the longer each takes.
     collect_every: float = 600.0
     verifier: Verifier | None = None
@@ -150,7 +152,10 @@ def create_app(service: Service, *, background: bool = True) -> FastAPI:
         app.add_middleware(Completeness)
     app.add_middleware(SafeMethods, methods=app.state.methods)
     app.add_middleware(
-        Edge, max_body_bytes=service.settings.max_body_bytes, uploads=service.uploads
+        Edge,
+        max_body_bytes=service.settings.max_body_bytes,
+        uploads=service.uploads,
+        bounds=service.body_bounds,
     )
     return app
 

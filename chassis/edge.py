@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -33,13 +33,21 @@ class TooLate(Unavailable):
 class Edge:
     """Wraps a service's application."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, uploads: Collection[str] = ()) -> None:
-        """Bound bodies to `max_body_bytes`, but for files that come to one of the paths `uploads`:
-        those are bounded by whoever reads them.
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        uploads: Collection[str] = (),
+        bounds: Mapping[str, int] | None = None,
+    ) -> None:
+        """Bound bodies to `max_body_bytes`, and to fewer below the paths in `bounds`; but not files
+        that come to one of the paths `uploads`: those are bounded by whoever reads them.
         """
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._uploads = frozenset(uploads)
+        self._bounds = dict(bounds or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -113,12 +121,17 @@ class Edge:
         if kind.startswith("multipart/") and scope["path"] in self._uploads:
             await self._app(scope, receive, send)
             return
-        limit = self._max_body_bytes
+        limit = self._limit(scope["path"])
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > limit:
             await send_problem(TooLarge(f"The body may have {limit} bytes."), scope, send)
             return
         await self._app(scope, _counted(receive, limit), send)
+
+    def _limit(self, path: str) -> int:
+        """Return the most bytes of a body that comes to a path."""
+        own = [most for prefix, most in self._bounds.items() if f"{path}/".startswith(f"{prefix}/")]
+        return min([self._max_body_bytes, *own])
 
 
 class Answer:

@@ -1,7 +1,17 @@
 """The HTTP ledger, one line per operation: who owns it and who may come in."""
 
 from contracts.http import dataml, millrace, ml_service, recommendai, recotem, two_tower
-from contracts.http.operation import JOB, SINGLE, Cost, Door, Operation, Status, Who
+from contracts.http.operation import (
+    JOB,
+    NOTICE_BODY_BYTES,
+    PUBLIC_BODY_BYTES,
+    SINGLE,
+    Cost,
+    Door,
+    Operation,
+    Status,
+    Who,
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     *recotem.OPERATIONS,
@@ -12,4 +22,15 @@ OPERATIONS: tuple[Operation, ...] = (
     *ml_service.OPERATIONS,
 )
 
-__all__ = ["JOB", "OPERATIONS", "SINGLE", "Cost", "Door", "Operation", "Status", "Who"]
+__all__ = [
+    "JOB",
+    "NOTICE_BODY_BYTES",
+    "OPERATIONS",
+    "PUBLIC_BODY_BYTES",
+    "SINGLE",
+    "Cost",
+    "Door",
+    "Operation",
+    "Status",
+    "Who",
+]

@@ -42,6 +42,11 @@ class Status(StrEnum):
     PLANNED = "planned"
 
 
+#: Most bytes of a body for which nobody shows a credential, and of a payment provider's notice.
+PUBLIC_BODY_BYTES = 64 * 1024
+NOTICE_BODY_BYTES = 256 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What an operation bills for each row that it answers or keeps; failures and repeats bill
@@ -69,6 +74,11 @@ class Operation:
     cost: Cost | None = None
     #: Absent where the operation is not served yet.
     who: Who | None = None
+
+    @property
+    def body_bytes(self) -> int | None:
+        """Return the most bytes of a body; None: a setting bounds it, as for all who sign in."""
+        return PUBLIC_BODY_BYTES if self.door is Door.PUBLIC else None
 
 
 Line = (

@@ -1,6 +1,6 @@
 """Composition root of billing."""
 
-from billing.api import ROUTERS
+from billing.api import BODY_BOUNDS, ROUTERS
 from billing.events import subscriptions
 from billing.operations.accounts import Closing
 from billing.operations.allowances import announcer
@@ -40,6 +40,7 @@ def build(settings: Settings) -> Service:
         settings=own,
         database=database,
         routers=ROUTERS,
+        body_bounds=BODY_BOUNDS,
         subscriptions=subscriptions(),
         state={
             "payments": payments,

@@ -72,6 +72,13 @@ def test_a_served_operation_has_a_route_at_its_owner(
 
 
 @pytest.mark.parametrize("operation", SERVED, ids=named)
+def test_bodies_are_as_long_as_the_ledger_says(operation: Operation) -> None:
+    match = ROUTES.find(filled(operation.path))
+    assert match is not None
+    assert match.route.body_bytes == operation.body_bytes
+
+
+@pytest.mark.parametrize("operation", SERVED, ids=named)
 def test_the_gateway_leads_to_the_owner(operation: Operation) -> None:
     match = ROUTES.find(filled(operation.path))
     assert match is not None

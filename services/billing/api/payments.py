@@ -20,6 +20,8 @@ from chassis.identity import CurrentCaller, needs_admin, needs_person
 from chassis.problems import Invalid, Malformed
 from chassis.wire import CamelWire, public_base
 
+#: Where a payment provider sends its notices.
+WEBHOOKS = f"{PATH}/webhooks"
 router = wire.router(tags=["billing"])
 
 
@@ -121,7 +123,7 @@ async def listed(tx: Tx) -> InvoicesOut:
     return InvoicesOut(data=found, total=len(found))
 
 
-@router.post(f"{PATH}/webhooks/stripe")
+@router.post(f"{WEBHOOKS}/stripe")
 async def webhook(
     request: Request,
     store: Store,

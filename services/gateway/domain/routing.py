@@ -7,7 +7,7 @@ than the owner of a thing does with it.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from contracts.http import Cost
+from contracts.http import NOTICE_BODY_BYTES, PUBLIC_BODY_BYTES, Cost
 from gateway.domain.doors import Door
 
 Row = (
@@ -33,6 +33,13 @@ class Route:
     billed: str = "POST"
     #: Whether files come to the prefix itself.
     takes_files: bool = False
+
+    @property
+    def body_bytes(self) -> int | None:
+        """Return the most bytes of a body that comes here; None: the setting bounds it."""
+        if not self.door.is_public:
+            return None
+        return NOTICE_BODY_BYTES if self.zone == "webhooks" else PUBLIC_BODY_BYTES
 
     def cost_of(self, method: str) -> Cost | None:
         """Return what a request of a method costs, or None. HEAD does what GET does."""

@@ -93,6 +93,7 @@ class Forwarder:
             arrival.is_upload,
             tenant,
             client,
+            arrival.match.route.body_bytes,
             partial(self._gate.charge, arrival.admission),
         )
 

@@ -63,40 +63,36 @@ class Intake:
         """Return the first part of a file."""
         return Body(*await self.part(receive, within=self._patience))
 
-    async def whole(self, receive: Receive, *, length: int | None, tenant: str) -> Body:
-        """Return a body that is no file; `let_go` has to follow.
+    async def whole(
+        self, receive: Receive, *, length: int | None, tenant: str, most: int | None = None
+    ) -> Body:
+        """Return a body that is no file; `let_go` has to follow. `most` is its own bound in bytes,
+        where the route has one.
 
         Raises:
             Problem: it is too large, too slow, or there is no room for it.
         """
-        self._check(length or 0)
+        limit = self._limit if most is None else min(most, self._limit)
+        _check(length or 0, limit)
         try:
             async with asyncio.timeout(self._patience):
                 first, more = await _part(receive)
-                return await self._rest(first, receive, tenant) if more else Body(first)
+                _check(len(first), limit)
+                return await self._rest(first, receive, tenant, limit) if more else Body(first)
         except TimeoutError as error:
             raise TooSlow("The body did not come in time.") from error
 
-    async def _rest(self, first: bytes, receive: Receive, tenant: str) -> Body:
+    async def _rest(self, first: bytes, receive: Receive, tenant: str, limit: int) -> Body:
         body = bytearray(first)
-        if not await self._fill(body, _SMALL, receive):
+        if not await _fill(body, min(_SMALL, limit), receive, limit):
             return Body(bytes(body))
         await self._room.enter(tenant)
         try:
-            await self._fill(body, self._limit, receive)
+            await _fill(body, limit, receive, limit)
             return Body(bytes(body), is_large=True)
         except BaseException:
             self._room.leave(tenant)
             raise
-
-    async def _fill(self, body: bytearray, enough: int, receive: Receive) -> bool:
-        """Add to a body until it is complete or long enough; tell whether more follows."""
-        more = True
-        while more and len(body) <= enough:
-            part, more = await _part(receive)
-            body += part
-            self._check(len(body))
-        return more
 
     def let_go(self, body: Body, tenant: str) -> None:
         """Give the room for a body back."""
@@ -120,9 +116,20 @@ class Intake:
         except TimeoutError as error:
             raise TooSlow("The body did not come in time.") from error
 
-    def _check(self, size: int) -> None:
-        if size > self._limit:
-            raise TooLarge(f"The body may have {self._limit} bytes.")
+
+async def _fill(body: bytearray, enough: int, receive: Receive, limit: int) -> bool:
+    """Add to a body until it is complete or long enough; tell whether more follows."""
+    more = True
+    while more and len(body) <= enough:
+        part, more = await _part(receive)
+        body += part
+        _check(len(body), limit)
+    return more
+
+
+def _check(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(f"The body may have {limit} bytes.")
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:

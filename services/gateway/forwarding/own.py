@@ -55,7 +55,8 @@ class Own:
         # The time to answer is ours: what a slow client takes for its body is no part of it.
         tenant, _ = arrival.who
         length = arrival.incoming.length
-        body = await self._intake.whole(arrival.receive, length=length, tenant=tenant)
+        most = arrival.match.route.body_bytes
+        body = await self._intake.whole(arrival.receive, length=length, tenant=tenant, most=most)
         try:
             await self._ask(arrival, _again(body.first, arrival.receive), send)
         finally:

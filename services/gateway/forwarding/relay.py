@@ -63,6 +63,8 @@ class Request:
     #: Whose request it is: whom it may crowd, and who goes to the same replica each time.
     tenant: str = ""
     client: str = ""
+    #: Most bytes of its body, where that is the route's own.
+    most: int | None = None
     #: Takes what the body costs, before it is passed on.
     charge: Callable[[Body], None] = _free
 
@@ -107,7 +109,7 @@ class Relay:
         if request.is_upload:
             return await self._intake.begun(request.receive)
         return await self._intake.whole(
-            request.receive, length=incoming.length, tenant=request.tenant
+            request.receive, length=incoming.length, tenant=request.tenant, most=request.most
         )
 
     async def _admitted(

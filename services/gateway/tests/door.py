@@ -37,6 +37,11 @@ class Client:
         headers = dict(line.lower().split(": ", 1) for line in lines)
         return int(status.split(" ")[1]), headers, body
 
+    async def status(self) -> int:
+        """Return the status of the answer."""
+        async with asyncio.timeout(20):
+            return int((await self.reader.readline()).split(b" ")[1])
+
     async def told(self) -> tuple[int, dict[str, Any]]:
         """Return the status and the body of the answer."""
         async with asyncio.timeout(20):

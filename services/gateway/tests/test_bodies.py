@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.forwarding.intake import Intake
+from gateway.routes import ROUTES
 from gateway.tests.door import listening
 from gateway.tests.stage import Recorder, Stage, play
 
@@ -144,3 +145,55 @@ def test_a_file_may_pause_but_not_trickle_for_ever() -> None:
     assert intake.pause(100_000_000, 600) == 30
     assert intake.pause(600, 29) < 2
     assert intake.pause(600, 31) < 0
+
+
+def _public(path: str) -> int:
+    """Return the most bytes of a body that comes to a public path."""
+    match = ROUTES.find(path)
+    assert match is not None
+    assert match.route.body_bytes is not None
+    return match.route.body_bytes
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/auth/login",
+        "/api/auth/register",
+        "/api/v1/auth/token/refresh",
+        "/auth/v1/token",
+        "/admin/login",
+        "/api/billing/webhooks/stripe",
+        "/api/billing/test/checkout/x",
+    ],
+)
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_bodies_of_strangers_are_short(stage: Stage, path: str, is_chunked: bool) -> None:
+    most = _public(path)
+    assert most == (256 * 1024 if "webhooks" in path else 64 * 1024)
+    async with listening(stage) as door:
+        for size, fits in ((most, True), (most + 1, False)):
+            client = await door.client()
+            body = b"{" + b" " * (size - 2) + b"}"
+            if is_chunked:
+                client.ask(path, JSON, "transfer-encoding: chunked")
+                for start in range(0, size, 16_384):
+                    piece = body[start : start + 16_384]
+                    client.writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                client.writer.write(b"0\r\n\r\n")
+            else:
+                client.ask(path, JSON, f"content-length: {size}", body=body if fits else b"")
+            status = await client.status()
+            assert (status != 413) == fits, (size, status)
+
+
+async def test_a_long_body_of_a_caller_is_taken_where_callers_are_asked_who_they_are(
+    stage: Stage,
+) -> None:
+    async with listening(stage) as door:
+        client = await door.client()
+        body = b'{"id": "' + b"x" * 300_000 + b'"}'
+        client.ask(
+            "/api/items", await door.bearer(), JSON, f"content-length: {len(body)}", body=body
+        )
+        assert await client.status() == 200

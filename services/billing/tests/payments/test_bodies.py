@@ -24,7 +24,7 @@ from chassis.testing import ADMIN, Bench, on_the_bench
 
 PATH = "/api/billing/webhooks/stripe"
 GOOD = checkout("evt_1", 1_780_000_000)
-HUGE = "x" * 10_000_000
+HUGE = "x" * 250_000
 NO_TEXT = json.loads('"\\ud800"')
 
 
@@ -194,3 +194,14 @@ async def test_no_event_whatever_breaks_anything(
     status, answer = await told(bench, signed(with_(event, value, *place)))
     assert status in {200, 400}
     assert answer == {"received": True} or answer["status"] == 400
+
+
+async def test_a_notice_that_does_not_end_is_refused_while_it_comes(bench: Bench) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 10_000
+
+    async with bench.as_caller(None) as client:
+        answer = await client.post("/api/billing/webhooks/stripe", content=pieces())
+    assert answer.status_code == 413
+    assert await kept(bench) == [0, 0, 0]
