@@ -119,8 +119,9 @@ async def test_known_clients_behind_the_same_address_are_served(
 
 
 async def test_the_same_junk_is_looked_up_once(
-    tmp_path: Path, keys: Path, recorder: Recorder
+    tmp_path: Path, keys: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gateway.forwarding.remembered._REFUSED_FOR", 3600.0)
     async with play(tmp_path, keys, recorder, rate_anonymous="0") as stage:
         counting = stage.app.state.remembered.checks = Counting(stage.credentials)
         for shown in (junk_key(), junk_token()):
