@@ -17,6 +17,16 @@ from servers.s3 import s3
 from servers.server import Server
 
 
+@pytest.fixture(autouse=True)
+def patient_goodbyes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give clients of Kafka the time that a busy machine needs for their leave.
+
+    A stop that is cut short leaves connections behind, and a garbage collection that finds them
+    fails a test that has no part in it. The Kafka of these tests always answers in the end.
+    """
+    monkeypatch.setattr("chassis.app._KAFKA_GRACE", 30.0)
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """Return the URL of an empty database on a server whose user may create more."""
