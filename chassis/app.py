@@ -100,11 +100,10 @@ class Service:
             forgets=self.forgets,
             outliving=self.outlive_tenants,
         )
-        own = self.erasure.subscriptions()
-        names = {each.name for each in own}
-        # A service that was made from another one has them already.
-        others = [each for each in self.subscriptions if each.name not in names]
-        self.subscriptions = [*others, *own]
+        own = self.erasure.subscription()
+        # A service that was made from another one has it already.
+        others = [each for each in self.subscriptions if each.name != own.name]
+        self.subscriptions = [*others, own]
 
     @property
     def version(self) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, delete, func, or_, select, tuple_, update
+from sqlalchemy import Table, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import deleted_tenants, telemetry, tenant_records
@@ -23,7 +23,7 @@ from chassis.database import Database, Transaction
 from chassis.metrics import ERASURE_AGE
 from chassis.outbox import aware
 from chassis.remembering import REMEMBERED
-from chassis.subscriptions import Subscription, each, every_replica
+from chassis.subscriptions import Subscription, each
 from chassis.tenancy import TENANT
 from contracts.tenants import TenantDeleted, TenantErased
 from contracts.topics import TENANTS
@@ -71,13 +71,12 @@ class TenantErasure:
         self._outliving = {deleted_tenants.NAME, *outliving}
         self._deleted = database.metadata.tables[deleted_tenants.NAME]
 
-    def subscriptions(self) -> list[Subscription]:
-        """Return how the service and each of its replicas hear of deletions."""
-        only = (TenantDeleted,)
-        return [
-            each(TENANTS, self._note, name="tenant-deletions", only=only),
-            every_replica(TENANTS, self._hear, name="deleted-tenants", only=only),
-        ]
+        #: How many seconds the oldest deletion has waited for its erasure; 0: none waits.
+        self.age = 0.0
+
+    def subscription(self) -> Subscription:
+        """Return how the service hears of deletions."""
+        return each(TENANTS, self._note, name="tenant-deletions", only=(TenantDeleted,))
 
     @property
     def tables(self) -> list[Table]:
@@ -103,9 +102,6 @@ class TenantErasure:
         for forget in self._forgets:
             forget(tenant_id)
 
-    async def _hear(self, events: Sequence[TenantDeleted]) -> None:
-        self.know([event.tenant_id for event in events])
-
     async def _note(self, event: TenantDeleted, tx: Transaction) -> None:
         await self.note(tx, event.tenant_id, at=event.occurred_at)
 
@@ -118,20 +114,13 @@ class TenantErasure:
         tx.after_commit(lambda: self.know([tenant_id]))
 
     async def run(self) -> None:
-        """Erase for ever, as soon as there is something to erase."""
+        """Learn of deletions that other replicas heard of, and erase, for ever."""
         await self.load()
         while True:
             while (tenant_id := await self.claim()) is not None:
                 await self._try(tenant_id)
-            ERASURE_AGE.set(await self.age())
+            ERASURE_AGE.set(self.age)
             await asyncio.sleep(_INTERVAL)
-
-    async def age(self) -> float:
-        """Return the seconds for which the oldest deletion waits for its erasure; 0: none does."""
-        query = select(func.min(self._deleted.c.deleted_at)).where(self._deleted.c.erasures == 0)
-        async with self._database.transaction(write=False) as tx:
-            oldest = (await (await tx.session.connection()).execute(query)).scalar()
-            return (tx.clock() - aware(oldest)).total_seconds() if oldest is not None else 0.0
 
     async def _try(self, tenant_id: str) -> None:
         try:
@@ -158,18 +147,33 @@ class TenantErasure:
 
     async def claim(self) -> str | None:
         """Return a tenant whose erasure is due, and keep other replicas from it for a while."""
+        for tenant_id in await self._look():
+            if await self._take(tenant_id):
+                return tenant_id
+        return None
+
+    async def _look(self) -> list[str]:
+        """Learn what the database knows of deletions of late; return the tenants that are due."""
         columns = self._deleted.c
-        due = select(columns.tenant_id).where(columns.erase_at <= self._database.clock())
-        due = due.order_by(columns.erase_at).limit(1).with_for_update(skip_locked=True)
+        pending = select(self._deleted).where(columns.erase_at.is_not(None))
         async with self._database.transaction(write=False) as tx:
-            if (await (await tx.session.connection()).execute(due)).first() is None:
-                return None
+            connection = await tx.session.connection()
+            rows = (await connection.execute(pending.order_by(columns.erase_at))).all()
+            now = tx.clock()
+        self.know([row.tenant_id for row in rows])
+        waiting = [aware(row.deleted_at) for row in rows if row.erasures == 0]
+        self.age = (now - min(waiting)).total_seconds() if waiting else 0.0
+        return [row.tenant_id for row in rows if aware(row.erase_at) <= now]
+
+    async def _take(self, tenant_id: str) -> bool:
+        """Take the turn to erase a tenant; tell whether nobody else has it."""
+        columns = self._deleted.c
         async with self._database.transaction() as tx:
             connection = await tx.session.connection()
-            tenant_id: str | None = (await connection.execute(due)).scalar()
-            if tenant_id is not None:
-                await self._due(connection, tenant_id, tx.clock() + _LEASE)
-        return tenant_id
+            now = tx.clock()
+            still_due = (columns.tenant_id == tenant_id) & (columns.erase_at <= now)
+            taken = update(self._deleted).where(still_due).values(erase_at=now + _LEASE)
+            return bool((await connection.execute(taken)).rowcount)
 
     async def erase(self, tenant_id: str) -> Mapping[str, int]:
         """Erase everything of a tenant; return how much of each kind it was. The first time sends

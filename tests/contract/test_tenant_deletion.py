@@ -97,7 +97,7 @@ def memory_of(bench: Bench) -> dict[str, str]:
     return {
         each.name: json.dumps(plain(holder_of(each.handler)), default=str)
         for each in bench.service.subscriptions
-        if each.style == "replica" and each.name != "deleted-tenants"
+        if each.style == "replica"
     }
 
 
