@@ -14,6 +14,8 @@ from sqlalchemy import (
     Table,
     delete,
     insert,
+    literal,
+    or_,
     select,
     tuple_,
     update,
@@ -84,6 +86,37 @@ async def keep_all(database: "Database") -> int:
     return await database.exhaust(
         update(table).where(_some_from_before(table, moment)).values(received_at=moment)
     )
+
+
+async def forget_tenant(database: "Database", tenant_id: str) -> int:
+    """Forget which events and records of a tenant were handled; return how many that is.
+
+    It goes once through the table, some ids and a commit at a time.
+    """
+    table = database.metadata.tables["inbox"]
+    key = tuple_(table.c.subscription, table.c.event_id)
+    mine = or_(
+        *(table.c.event_id.startswith(each, autoescape=True) for each in _prefixes(tenant_id))
+    )
+    columns = (table.c.subscription, table.c.event_id)
+    count, last = 0, ("", "")
+    while True:
+        behind = select(*columns).where(key > tuple_(*map(literal, last))).order_by(*columns)
+        async with database.transaction(tenant_id=None) as tx:
+            connection = await tx.session.connection()
+            upto = (await connection.execute(behind.offset(_SOME).limit(1))).first()
+            within = key > tuple_(*map(literal, last))
+            if upto is not None:
+                within &= key <= tuple_(*map(literal, upto))
+            count += (await connection.execute(delete(table).where(within, mine))).rowcount
+        if upto is None:
+            return count
+        last = (upto[0], upto[1])
+
+
+def _prefixes(tenant_id: str) -> tuple[str, str]:
+    """Return how the ids of a tenant's events, and of records on its topics, begin."""
+    return f"{tenant_id}:", f"ingest.{tenant_id}."
 
 
 def _some_from_before(table: Table, moment: datetime) -> ColumnElement[bool]:

@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, delete, or_, select, tuple_, update
+from sqlalchemy import Table, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import deleted_tenants, telemetry, tenant_records
+from chassis import deleted_tenants, inbox, telemetry, tenant_records
 from chassis.database import Database, Transaction
 from chassis.metrics import ERASURE_AGE
 from chassis.outbox import aware
@@ -189,7 +189,7 @@ class TenantErasure:
             erased.update(await erase(tenant_id))
         for table in self.tables:
             erased[table.name] += await self._rows_of(table, tenant_id)
-        erased["inbox"] += await self._inbox(tenant_id)
+        erased["inbox"] += await inbox.forget_tenant(self._database, tenant_id)
         erased["outbox"] += await tenant_records.take_back(self._database, tenant_id)
         counts = {name: count for name, count in sorted(erased.items()) if count}
         await self._receipt(tenant_id, counts)
@@ -200,17 +200,6 @@ class TenantErasure:
         key = list(table.primary_key.columns)
         some = select(*key).where(table.c[TENANT] == tenant_id).limit(_SOME)
         return await self._database.exhaust(delete(table).where(tuple_(*key).in_(some)))
-
-    async def _inbox(self, tenant_id: str) -> int:
-        """Forget which events and records of the tenant were handled: producers choose the ids."""
-        inbox = self._database.metadata.tables["inbox"]
-        key = (inbox.c.subscription, inbox.c.event_id)
-        mine = or_(
-            inbox.c.event_id.startswith(f"{tenant_id}:", autoescape=True),
-            inbox.c.event_id.startswith(f"ingest.{tenant_id}.", autoescape=True),
-        )
-        some = select(*key).where(mine).limit(_SOME)
-        return await self._database.exhaust(delete(inbox).where(tuple_(*key).in_(some)))
 
     async def _receipt(self, tenant_id: str, erased: Mapping[str, int]) -> None:
         columns = self._deleted.c

@@ -11,35 +11,57 @@ from sqlalchemy import ColumnElement, Table, delete, func, insert, not_, or_, se
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from chassis.outbox import COMPACTED, is_superseded
+from chassis.outbox import COMPACTED, is_superseded, stretch
 from contracts.envelope import new_event_id
 from contracts.topics import ERASURES, INGEST_TOPICS, TENANTS
 
-_SOME = 1_000
+#: Keys that one statement names.
+_SOME = 500
 
 
 async def take_back(database: Database, tenant_id: str) -> int:
-    """Remove a tenant's records, some and a commit at a time, but for those that tell of its end;
-    return how many there were.
+    """Remove a tenant's records, but for those that tell of its end; return how many there were.
+
+    It goes once through the outbox, some rows and a commit at a time.
     """
     table = database.metadata.tables["outbox"]
-    mine = _of(table, tenant_id)
-    old = _is_of_the_end(table, tenant_id) & is_superseded(table)  # the registration
-    facts = or_(mine & table.c.topic.not_in(COMPACTED), old)
-    some = select(table.c.id).where(facts).limit(_SOME)
-    count = await database.exhaust(delete(table).where(table.c.id.in_(some)))
-    states = mine & table.c.topic.in_(COMPACTED) & (func.length(table.c.value) > 0)
-    while True:
+    count = last = 0
+    async with database.transaction(tenant_id=None, write=False) as tx:
+        end = await tx.session.scalar(select(func.max(table.c.id))) or 0
+    while last < end:
         async with database.transaction(tenant_id=None) as tx:
             connection = await tx.session.connection()
-            key = (table.c.topic, table.c.key)
-            found = (
-                await connection.execute(select(*key).where(states).distinct().limit(_SOME))
-            ).all()
-            if not found:
-                return count
-            count += await _bury(connection, table, [tuple(row) for row in found], at=tx.clock())
-            tx.wake_relay()
+            upto = (await connection.execute(stretch(table), {"last": last})).scalar()
+            if upto is None:
+                break
+            # Tombstones come behind the end.
+            within = (table.c.id > last) & (table.c.id <= min(upto, end))
+            removed = await connection.execute(
+                delete(table).where(within, _facts(table, tenant_id))
+            )
+            count += removed.rowcount
+            keys = select(table.c.topic, table.c.key).where(within, _states(table, tenant_id))
+            found = (await connection.execute(keys.distinct())).all()
+            for start in range(0, len(found), _SOME):
+                some = [tuple(row) for row in found[start : start + _SOME]]
+                count += await _bury(connection, table, some, at=tx.clock())
+                tx.wake_relay()
+        last = upto
+    return count
+
+
+def _facts(table: Table, tenant_id: str) -> ColumnElement[bool]:
+    """Return the condition that a row is no state of a tenant's, or the registration that has
+    ended.
+    """
+    registration = _is_of_the_end(table, tenant_id) & is_superseded(table)
+    return or_(_of(table, tenant_id) & table.c.topic.not_in(COMPACTED), registration)
+
+
+def _states(table: Table, tenant_id: str) -> ColumnElement[bool]:
+    """Return the condition that a row is what a compacted topic holds of a tenant's key."""
+    has_value = func.length(table.c.value) > 0
+    return _of(table, tenant_id) & table.c.topic.in_(COMPACTED) & has_value
 
 
 async def _bury(

@@ -86,6 +86,30 @@ class DeletionBehaviour:
         assert await hear(database, f"{ONE}:heard", f"{OTHER}:heard") == {f"{ONE}:heard"}
         assert shelf.things == {OTHER: 2}
 
+    async def test_much_that_was_handled_and_sent_goes_and_nothing_of_others(
+        self, database: Database, erasure: TenantErasure
+    ) -> None:
+        tenants = (ONE, OTHER)
+        await hear(database, *(f"{each}:{n}" for n in range(5_200) for each in tenants))
+        await hear(database, f"ingest.{ONE}.interactions:0:1", f"{OTHER}:1", subscription="another")
+        async with database.transaction(tenant_id=None) as tx:
+            for number in range(2_700):
+                for tenant_id in tenants:
+                    for topic in (CATALOG_CHANGES, CONVERSIONS):
+                        key = f"{tenant_id}:{number}"
+                        tx.send(topic.name, key=key, value=b"{}", event_id=key)
+        await delete_tenant(database, erasure)
+        counts = await erasure.erase(ONE)
+        assert (counts["inbox"], counts["outbox"]) == (5_201, 5_400)
+        left = await remembered(database)
+        assert sum(key.startswith(OTHER) for _topic, key, _value in left) == 5_400
+        mine = [(topic, value) for topic, key, value in left if key.startswith(ONE)]
+        tombstone = (CATALOG_CHANGES.name, b"")
+        assert {topic for topic, value in mine if (topic, value) != tombstone} == {ERASURES.name}
+        assert mine.count(tombstone) == 2_700
+        assert await hear(database, f"{OTHER}:7", f"{ONE}:7") == {f"{ONE}:7"}
+        assert await hear(database, f"{OTHER}:1", subscription="another") == set()
+
     async def test_nothing_is_erased_of_who_was_not_deleted(
         self, database: Database, erasure: TenantErasure
     ) -> None:

@@ -41,8 +41,11 @@ class Closing:
 
     async def _settle(self, tx: Transaction) -> None:
         present = await subscriptions.get(tx.session)
-        if present is None:
-            return  # it was settled before, or nobody ever heard of the tenant
+        if present is None or present.provisional:
+            # It was settled before, or nobody ever heard of the tenant: a fact that came late made
+            # this one.
+            await subscriptions.remove(tx.session)
+            return
         await invoices.close_last(tx, collects=self._collector is not None)
         await charges.bequeath(tx.session, customer=present.customer or await _payer(tx))
         await subscriptions.remove(tx.session)

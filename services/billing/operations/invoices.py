@@ -62,6 +62,8 @@ async def close_due(database: Database, *, collects: bool = False) -> int:
 
 
 async def _close(tx: Transaction, *, collects: bool) -> None:
+    if tx.is_deleted(tx.tenant_id):
+        return  # its last invoice is no matter of time
     now = tx.clock()
     # Held: whoever else closes waits, and then sees that there is nothing to close.
     subscription = await subscriptions.held(tx.session, anchor=now, tenant_id=tx.tenant_id)

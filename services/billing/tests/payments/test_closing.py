@@ -10,8 +10,10 @@ from sqlalchemy import select
 from billing.app import build
 from billing.operations import webhooks
 from billing.operations.collecting import charge_due
+from billing.operations.invoices import close_due
 from billing.payments.provider import PaymentsUnavailable
 from billing.settings import BillingSettings
+from billing.store import subscriptions
 from billing.store.tables import ChargeRow, InvoiceRow
 from billing.tests.payments.fake_stripe import FakeStripe
 from billing.tests.payments.test_with_stripe import (
@@ -206,3 +208,18 @@ async def test_without_a_provider_the_last_cycle_is_invoiced_all_the_same(
         assert await numbers(bench) == ["C0001"]
         assert await charged(bench) == []
         assert await left(bench) == {"deleted_tenant", "invoice"}
+
+
+async def test_a_fact_that_came_too_late_makes_no_other_invoice(
+    bench: Bench, stripe: FakeStripe, admin: httpx.AsyncClient, clock: FrozenClock
+) -> None:
+    await subscribe(bench, stripe, admin)
+    await delete_tenant(bench)
+    async with bench.database.transaction(tenant_id=TENANT) as tx:
+        # A transaction that had begun before the deletion was heard of.
+        await subscriptions.held(tx.session, anchor=tx.clock(), tenant_id=TENANT)
+    clock.advance(days=40)
+    await close_due(bench.database, collects=True)
+    await bench.erase_due()
+    assert await numbers(bench) == ["C0001"]
+    assert await left(bench) == {"deleted_tenant", "invoice"}
