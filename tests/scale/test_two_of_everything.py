@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from contracts.topics import INTERACTIONS
 from tests import local
+from tests.e2e.conftest import PASSWORD
 from tests.e2e.journey import TRAINING_LIMIT, interact
 from tests.running import until
 from tests.scale.conftest import SERVICES, Both, Pair, Workshop, deployed
@@ -80,6 +81,16 @@ def test_a_session_that_ends_at_one_gateway_ends_at_both_within_a_second(both: B
     both.clients[0].post("/api/v1/auth/logout/").raise_for_status()
     for client in both.clients:
         until(lambda: refused(client, "/api/v1/auth/user/"), within=SOON, every=0.02)  # noqa: B023
+
+
+def test_a_deleted_tenant_is_refused_by_both_gateways_within_a_second(both: Both) -> None:
+    everybody = (*both.clients, *both.key_clients)
+    for client in everybody:
+        client.get("/api/v1/project/").raise_for_status()
+    begun = both.clients[1].request("DELETE", "/api/v1/tenant", json={"password": PASSWORD})
+    assert begun.status_code == 202
+    for client in everybody:
+        until(lambda: refused(client, "/api/v1/project/"), within=SOON, every=0.02)  # noqa: B023
 
 
 def refused(client: httpx.Client, path: str) -> bool:
