@@ -5,8 +5,9 @@ over. The rows stay for good: a backup or a redriven record may bring a deleted 
 at any time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Row,
     String,
     Table,
     insert,
@@ -71,6 +73,15 @@ async def read(connection: AsyncConnection, metadata: MetaData) -> list[str]:
     """Return all tenants that the database knows to be deleted."""
     table = metadata.tables[NAME]
     return list((await connection.execute(select(table.c.tenant_id))).scalars())
+
+
+async def pending(connection: AsyncConnection, metadata: MetaData) -> Sequence[Row[Any]]:
+    """Return the rows of the tenants that are to be erased, once or once more, the most urgent
+    first.
+    """
+    table = metadata.tables[NAME]
+    query = select(table).where(table.c.erase_at.is_not(None)).order_by(table.c.erase_at)
+    return (await connection.execute(query)).all()
 
 
 async def note(

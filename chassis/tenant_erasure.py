@@ -154,11 +154,9 @@ class TenantErasure:
 
     async def _look(self) -> list[str]:
         """Learn what the database knows of deletions of late; return the tenants that are due."""
-        columns = self._deleted.c
-        pending = select(self._deleted).where(columns.erase_at.is_not(None))
         async with self._database.transaction(write=False) as tx:
             connection = await tx.session.connection()
-            rows = (await connection.execute(pending.order_by(columns.erase_at))).all()
+            rows = await deleted_tenants.pending(connection, self._database.metadata)
             now = tx.clock()
         self.know([row.tenant_id for row in rows])
         waiting = [aware(row.deleted_at) for row in rows if row.erasures == 0]

@@ -30,7 +30,7 @@ from catalog.store import data_files, outcomes, projects
 from catalog.store import interactions as catalog_interactions
 from catalog.store import items as catalog_items
 from catalog.store.announcements import Announcements
-from chassis import inbox, outbox, postgresql
+from chassis import deleted_tenants, inbox, outbox, postgresql
 from chassis.database import Database, Transaction
 from experiments.domain.exposures import Facts, Marks
 from experiments.store import ab_tests, analytics, conversions, exposures
@@ -69,6 +69,7 @@ CHOSEN: dict[str, Callable[[int], Any]] = {
     "due_at": lambda n: NOW + timedelta(seconds=n - 20),
     "look_at": lambda n: NOW + timedelta(seconds=n - 20),
     "next_run_at": lambda n: NOW + timedelta(seconds=n - 20),
+    "erase_at": lambda n: NOW if n % 1000 == 0 else None,
     "customer": lambda n: None,
     "role": lambda n: "user",
     "scopes": lambda n: "read",
@@ -78,6 +79,11 @@ CHOSEN: dict[str, Callable[[int], Any]] = {
     "algorithm": lambda n: None,
     "conversion_type": lambda n: "click",
     "interaction_type": lambda n: "view",
+}
+#: Tables that have one row for each tenant.
+ONE_FOR_EACH = {
+    *("subscription", "tallies", "usage", "tally", "known_count", "ingest_tenant"),
+    *("deleted_tenant", "tenant_deletion", "erasure_receipt"),
 }
 #: Words that are read back.
 MEANT = {
@@ -119,7 +125,7 @@ def value(column: Any, n: int) -> Any:
 
 async def fill(database: Database, table: Table) -> None:
     """Put many rows of many tenants into a table."""
-    if table.name in ("subscription", "tallies", "usage", "tally", "known_count"):
+    if table.name in ONE_FOR_EACH:
         rows = [{c.name: value(c, n) for c in table.columns} for n in range(ROWS)]
         for n, row in enumerate(rows):
             row["tenant_id"] = f"tenant-{n}"  # one row for each tenant
@@ -343,6 +349,11 @@ async def _announced(connection: Any) -> None:
     await announcements.backlog(connection)
 
 
+async def _deleted(tx: Transaction, database: Database) -> None:
+    """Ask which tenants are to be erased."""
+    await deleted_tenants.pending(await tx.session.connection(), database.metadata)
+
+
 async def _chassis(tx: Transaction, database: Database) -> None:
     connection = await tx.session.connection()
     ids = [f"event_id-{n}" for n in range(30)]
@@ -357,7 +368,10 @@ async def test_what_is_asked_all_the_time_is_found_by_an_index(
     service: str, postgres_url: str
 ) -> None:
     async with filled(postgres_url, service) as database:
-        questions = ASKED[service] | {"the mailboxes": lambda tx: _chassis(tx, database)}
+        questions = ASKED[service] | {
+            "the mailboxes": lambda tx: _chassis(tx, database),
+            "deleted tenants": lambda tx: _deleted(tx, database),
+        }
         found = {name: await scans(database, ask) for name, ask in questions.items()}
     for name, plan in found.items():
         by = dict.fromkeys(str(scan) for scan in plan if scan.index)
@@ -369,7 +383,8 @@ async def test_what_is_asked_all_the_time_is_found_by_an_index(
 def test_every_question_stands_in_the_record_of_plans() -> None:
     recorded = re.findall(r"^\| (\w+) \| ([^|]+) \| `", RECORD.read_text(), re.MULTILINE)
     asked = [(service, name) for service, questions in ASKED.items() for name in questions]
-    assert sorted(recorded) == sorted([("each", "the mailboxes"), *asked])
+    each = [("each", "the mailboxes"), ("each", "deleted tenants")]
+    assert sorted(recorded) == sorted([*each, *asked])
 
 
 def laborious(plan: Sequence[Scan]) -> list[Scan]:
